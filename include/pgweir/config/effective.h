@@ -1,0 +1,29 @@
+#pragma once
+
+#include "pgweir/config/model.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace pgweir::config {
+
+/// The settings of one pool with every question answered.
+struct EffectivePool {
+    PoolMode mode = PoolMode::Transaction;
+    uint32_t size = 0;
+    uint32_t min_size = 0;  // Invariant: never above size
+    uint32_t reserve_size = 0;
+    Duration reserve_after = Duration::zero();
+    Duration query_wait = Duration::zero();
+
+    bool operator==(const EffectivePool&) const = default;
+};
+
+/// The database that serves this name: the listed one, else "*", else nullptr.
+/// Lifetime: as long as the configuration.
+const Database* find_database(const Config& config, std::string_view name);
+
+/// The user's setting, else the database's, else the process's; as in PgBouncer, the user wins.
+EffectivePool effective_pool(const Config& config, const Database& database, std::string_view user);
+
+}  // namespace pgweir::config

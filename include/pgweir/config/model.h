@@ -1,0 +1,157 @@
+#pragma once
+
+#include "pgweir/base/clock.h"
+#include "pgweir/base/secret.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// What an administrator asked for: plain values, validated by the loader, never changed after.
+/// Every default here is the one in config/fields.cc's table.
+/// Thread: immutable once loaded; shared between threads as Snapshot.
+namespace pgweir::config {
+
+using Bytes64 = uint64_t;  // a size in bytes
+
+enum class PoolMode : uint8_t { Session, Transaction, Statement };
+enum class AuthMethod : uint8_t { Trust, Md5, ScramSha256 };
+enum class LogLevel : uint8_t { Debug, Info, Warning, Error };
+
+/// One place to listen: host and port, or the folder of a unix socket and the port in its name.
+struct ListenAddress {
+    std::string host;         // empty for a unix socket
+    std::string unix_folder;  // the socket is <unix_folder>/.s.PGSQL.<port>
+    uint16_t port = 6432;
+
+    bool operator==(const ListenAddress&) const = default;
+};
+
+struct HttpAddress {
+    std::string host = "127.0.0.1";
+    uint16_t port = 0;  // 0: no HTTP listener
+
+    bool operator==(const HttpAddress&) const = default;
+};
+
+/// A PostgreSQL instance. A host that begins with '/' is the folder of its unix socket.
+struct Node {
+    std::string name;
+    std::string host;
+    uint16_t port = 5432;
+
+    bool operator==(const Node&) const = default;
+};
+
+struct Cluster {
+    std::string name;
+    std::vector<Node> nodes;  // exactly one until routing exists
+
+    bool operator==(const Cluster&) const = default;
+};
+
+/// What databases and users may set for their pools; unset means: look further up.
+struct PoolSettings {
+    std::optional<PoolMode> pool_mode;
+    std::optional<uint32_t> pool_size;
+    std::optional<uint32_t> min_size;
+    std::optional<uint32_t> reserve_size;
+    std::optional<Duration> reserve_after;
+    std::optional<Duration> query_wait_timeout;
+    std::optional<uint32_t> max_servers;  // servers of this database (or user) over all its pools
+    std::optional<uint32_t> max_clients;  // clients of this database (or user)
+};
+
+/// A database as clients name it. name "*" serves every name that is not listed.
+struct Database {
+    std::string name;
+    std::string cluster;  // the key in Config::clusters; made up for host/port entries
+    std::optional<std::string> dbname;  // the name at the server; default: as the client says
+    std::optional<std::string> user;    // the server's user; default: the client's
+    std::optional<Secret> password;
+    PoolSettings pool;
+};
+
+struct User {
+    std::string name;
+    PoolSettings pool;
+};
+
+struct Auth {
+    AuthMethod method = AuthMethod::ScramSha256;
+    std::string users_file;  // resolved against the configuration file's folder
+};
+
+struct Admin {
+    std::vector<std::string> users;    // may do everything on the console
+    std::vector<std::string> viewers;  // may SHOW
+};
+
+struct Limits {
+    uint32_t clients = 10000;
+    uint32_t logins_in_flight = 256;
+    Bytes64 message_size = Bytes64{1} << 30;         // largest message, streamed
+    Bytes64 statement_size = Bytes64{16} << 20;      // largest Parse of a named statement
+    Bytes64 prepared_per_client = Bytes64{8} << 20;  // text of one client's named statements
+    uint32_t prepared_per_server = 500;              // statements kept on one server, LRU beyond
+    Bytes64 prepared_per_server_size = Bytes64{16} << 20;
+    Bytes64 output_buffer = Bytes64{256} << 10;  // backlog towards one peer that stops reading
+    uint32_t queue = 10000;                      // clients that may wait in one pool
+    uint32_t opening_servers = 4;                // servers of one pool opened at once, per worker
+    uint32_t cancels_in_flight = 64;             // cancel connections towards servers, per worker
+};
+
+struct Timeouts {
+    Duration login = std::chrono::seconds(15);
+    Duration query_wait = std::chrono::minutes(2);
+    Duration wait_notice = std::chrono::seconds(5);      // a waiting client gets a NOTICE; 0: never
+    Duration idle_transaction = Duration::zero();        // 0: no limit
+    Duration client_idle = Duration::zero();             // 0: no limit
+    Duration server_connect = std::chrono::seconds(15);  // connect and log in
+    Duration server_idle = std::chrono::minutes(10);
+    Duration server_lifetime = std::chrono::hours(1);
+    Duration server_check = std::chrono::seconds(30);  // idle longer: checked before it is lent
+    Duration server_retry_max =
+        std::chrono::seconds(15);  // longest back-off of an unreachable host
+    Duration cancel = std::chrono::seconds(10);
+    Duration dns = std::chrono::seconds(15);  // how long an answer is believed
+    Duration shutdown = std::chrono::seconds(30);
+};
+
+struct Log {
+    std::string file;  // empty: stderr
+    LogLevel level = LogLevel::Info;
+    bool connections = true;
+    bool disconnections = true;
+};
+
+struct PoolDefaults {
+    PoolMode pool_mode = PoolMode::Transaction;
+    uint32_t pool_size = 20;
+    uint32_t min_size = 0;
+    uint32_t reserve_size = 0;
+    Duration reserve_after = std::chrono::seconds(5);
+};
+
+struct Config {
+    std::string path;  // the file it came from
+    std::vector<ListenAddress> listen;
+    HttpAddress http;
+    uint32_t workers = 0;  // 0: one for each core
+    Limits limits;
+    Auth auth;
+    Admin admin;
+    PoolDefaults pool;
+    Timeouts timeouts;
+    Log log;
+    std::map<std::string, Cluster, std::less<>> clusters;
+    std::map<std::string, Database, std::less<>> databases;
+    std::map<std::string, User, std::less<>> users;
+};
+
+using Snapshot = std::shared_ptr<const Config>;
+
+}  // namespace pgweir::config

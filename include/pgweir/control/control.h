@@ -1,0 +1,110 @@
+#pragma once
+
+#include "pgweir/admin/command.h"
+#include "pgweir/admin/http.h"
+#include "pgweir/admin/tables.h"
+#include "pgweir/control/setup.h"
+#include "pgweir/net/listener.h"
+#include "pgweir/worker/worker.h"
+
+#include <atomic>
+#include <cstdint>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <uv.h>
+
+namespace pgweir::control {
+
+/// The life of the process.
+enum class Lifecycle : uint8_t { Starting, Serving, Draining, Stopped };
+
+/// The loop of the main thread: signals, the console's commands, reload, drain, statistics. It gives
+/// orders to the workers and collects their reports; it shares nothing with them.
+/// Lifecycle: start(), run() until the process shall end.
+/// Thread: the main one; metrics() and not_ready() any.
+class Control final : admin::HttpSource {
+public:
+    explicit Control(std::unique_ptr<session::Setup> setup);
+    ~Control();
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
+
+    /// Errors: F0000 when a port cannot be had.
+    Result<void> start();
+
+    /// Returns the exit code.
+    int run();
+
+private:
+    struct Console {  // whom to answer
+        uint32_t worker = 0;
+        Handle client;
+    };
+
+    /// Waits for a snapshot of every worker.
+    struct Gathering {
+        enum class Purpose : uint8_t { Show, Metrics, Period, Pause };
+
+        Purpose purpose;
+        Console console;
+        admin::Topic topic = admin::Topic::None;
+        std::string database;  // of PAUSE
+        std::promise<std::string>* metrics = nullptr;
+        std::vector<session::EngineSnapshot> snapshots;
+    };
+
+    std::string metrics() override;
+    std::string not_ready() override;
+
+    static void on_signal(uv_signal_t* signal, int number);
+    static void on_report(uv_async_t* async);
+    static void on_period(uv_timer_t* timer);
+    static void on_metrics_wanted(uv_async_t* async);
+    static void on_deadline(uv_timer_t* timer);
+
+    template <class MakeOrder>
+    void order_all(MakeOrder make);
+
+    void gather(Gathering gathering);
+    void gathered(Gathering& gathering);
+    void handle(worker::Report& report);
+    void execute(const worker::ConsoleAsked& asked);
+    void order(const admin::Command& command, const Console& console);
+    void answer(const Console& console, std::string bytes, bool close_after = false);
+    void pause_progress(Gathering& gathering);
+    std::vector<std::string> reload();
+    void drain(const char* why);
+    void stop_now();
+    void watch_signal(int number);
+
+    std::unique_ptr<session::Setup> setup_;
+    std::string process_secret_;
+    std::atomic<Lifecycle> lifecycle_{Lifecycle::Starting};
+    std::atomic<bool> paused_{false};
+    uv_loop_t loop_{};
+    uv_timer_t period_timer_{};
+    uv_timer_t shutdown_timer_{};
+    uv_timer_t pause_timer_{};
+    uv_async_t metrics_wake_{};
+    std::vector<std::unique_ptr<uv_signal_t>> signals_;
+    std::vector<std::unique_ptr<net::ListeningSocket>> sockets_;
+    std::unique_ptr<worker::Process> process_;
+    std::unique_ptr<admin::HttpServer> http_;
+
+    std::map<uint64_t, Gathering> gatherings_;
+    std::vector<Gathering> pausing_;  // PAUSE that is not through yet
+    uint64_t next_ticket_ = 1;
+    uint32_t drained_workers_ = 0;
+    admin::Period period_;
+    Instant period_began_;
+
+    std::mutex metrics_mutex_;
+    std::vector<std::promise<std::string>*> metrics_wanted_;
+};
+
+}  // namespace pgweir::control

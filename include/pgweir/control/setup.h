@@ -1,0 +1,22 @@
+#pragma once
+
+#include "pgweir/session/shell.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace pgweir::control {
+
+/// A configuration with the files that it names, or every reason why it cannot be used.
+struct ReadSetup {
+    std::unique_ptr<session::Setup> setup;
+    std::vector<std::string> problems;  // "file:line: what; what to do"
+};
+
+ReadSetup read_setup(const std::string& path);
+
+/// Each worker has its own.
+std::unique_ptr<const session::Setup> copy(const session::Setup& setup);
+
+}  // namespace pgweir::control

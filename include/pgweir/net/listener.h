@@ -1,0 +1,79 @@
+#pragma once
+
+#include "pgweir/base/error.h"
+#include "pgweir/net/loop.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <uv.h>
+
+namespace pgweir::net {
+
+/// A socket that listens, shared by all workers: each watches it, and whoever wakes first accepts.
+/// Lifecycle: made before the workers start; a unix socket's file goes away with it.
+class ListeningSocket {
+public:
+    /// Errors: F0000 with what the system says (port taken, no permission, unknown host).
+    static Result<std::unique_ptr<ListeningSocket>> tcp(const std::string& host, uint16_t port);
+    static Result<std::unique_ptr<ListeningSocket>> unix_socket(const std::string& folder,
+                                                                uint16_t port);
+    ~ListeningSocket();
+    ListeningSocket(const ListeningSocket&) = delete;
+    ListeningSocket& operator=(const ListeningSocket&) = delete;
+
+    int descriptor() const { return descriptor_; }
+    const std::string& name() const { return name_; }
+
+private:
+    ListeningSocket(int descriptor, std::string name, std::string file)
+        : descriptor_(descriptor), name_(std::move(name)), file_(std::move(file)) {}
+
+    int descriptor_;
+    std::string name_;
+    std::string file_;  // of a unix socket
+};
+
+/// Accepts on a loop.
+class Acceptor {
+public:
+    class Owner {
+    public:
+        virtual void on_accepted(int descriptor) = 0;
+
+        /// No descriptor is left. `spare` is one that was kept for this moment, connected to a
+        /// client that can be told so, or -1; the owner closes it.
+        virtual void on_exhausted(int spare) = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    Acceptor(Loop& loop, Owner& owner) : loop_(loop), owner_(owner) {}
+    ~Acceptor();
+    Acceptor(const Acceptor&) = delete;
+    Acceptor& operator=(const Acceptor&) = delete;
+
+    void start(const ListeningSocket& socket);
+    void stop();
+
+    /// Takes up again what on_exhausted had stopped; call it now and then.
+    void retry();
+
+private:
+    struct Watch;
+
+    static void on_readable(uv_poll_t* poll, int status, int events);
+    void accept_one(Watch& watch);
+    void exhausted(Watch& watch);
+
+    Loop& loop_;
+    Owner& owner_;
+    std::vector<Watch*> watches_;
+    int reserve_ = -1;
+    bool halted_ = false;
+};
+
+}  // namespace pgweir::net

@@ -1,0 +1,95 @@
+#pragma once
+
+#include "pgweir/base/buffer.h"
+#include "pgweir/base/clock.h"
+#include "pgweir/base/intrusive_list.h"
+#include "pgweir/base/slab.h"
+#include "pgweir/base/stream.h"
+#include "pgweir/net/loop.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <sys/socket.h>
+#include <uv.h>
+
+namespace pgweir::net {
+
+/// A plain TCP or unix socket on a loop. Reading and writing are direct system calls when epoll says
+/// so: that costs less than a uv_tcp_t and lets a connection change loops.
+/// Lifecycle: Connecting or Open → Flushing (the last bytes go out) → Lingering (the peer reads
+/// them) → Closed (libuv lets go) → the slot is used again.
+class SocketStream final : public Stream, public ListHook {
+public:
+    explicit SocketStream(Loop& loop) : loop_(loop) {}
+    ~SocketStream() = default;
+
+    /// For a descriptor that is connected already; the stream owns it from now on.
+    static SocketStream& open(Loop& loop, int descriptor);
+
+    /// Connects to a host, name or address, or to a socket's folder when it begins with '/'.
+    static SocketStream& connect(Loop& loop, const std::string& host, uint16_t port, StreamEvents& owner);
+
+    static SocketStream& adopt(Loop& loop, std::unique_ptr<DetachedStream> detached, StreamEvents& owner);
+
+    void set_owner(StreamEvents& owner) override { owner_ = &owner; }
+    using Stream::send;
+    void send(std::span<const Bytes> pieces) override;
+    size_t backlog() const override { return backlog_.size(); }
+    void pause() override;
+    void resume() override;
+    void close() override;
+    std::unique_ptr<DetachedStream> detach() override;
+    std::string_view peer_name() const override;
+
+private:
+    friend class Loop;
+    enum class State : uint8_t { Resolving, Connecting, Open, Flushing, Lingering, Closed };
+
+    struct Attempt {  // only while it connects
+        std::vector<sockaddr_storage> addresses;
+        size_t next = 0;
+        std::string host;
+        std::string problem;
+        uint16_t port = 0;
+        uv_getaddrinfo_t request{};
+    };
+
+    static void on_poll(uv_poll_t* poll, int status, int events);
+    static void on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* answer);
+    static void on_released(uv_handle_t* handle);
+
+    void begin_resolving();
+    void try_next_address();
+    void on_connect_result();
+    void use_descriptor(int descriptor);
+    void read_once();
+    void read_rest();
+    void flush_backlog();
+    void watch(int events);
+    void lost(std::string_view reason);
+    void linger();
+    void release();
+    void run_deferred();
+    void sweep(Instant now);
+
+    Loop& loop_;
+    StreamEvents* owner_ = nullptr;
+    Handle handle_;
+    int descriptor_ = -1;
+    int watched_ = 0;
+    State state_ = State::Open;
+    bool paused_ = false;
+    bool broken_ = false;         // True exactly when a write failed: what follows is dropped.
+    bool backlog_high_ = false;   // True exactly when on_drained is owed.
+    bool resolving_ = false;      // True exactly when libuv holds the request.
+    Instant close_deadline_ = kNever;
+    Buffer backlog_;
+    std::unique_ptr<Attempt> attempt_;
+    mutable std::string peer_name_;  // made when somebody asks: an idle client does without
+    uv_poll_t poll_{};
+};
+
+}  // namespace pgweir::net

@@ -1,0 +1,84 @@
+#pragma once
+
+#include "pgweir/auth/client_auth.h"
+#include "pgweir/auth/scram.h"
+#include "pgweir/base/buffer.h"
+#include "pgweir/base/clock.h"
+#include "pgweir/base/intrusive_list.h"
+#include "pgweir/base/slab.h"
+#include "pgweir/base/stream.h"
+#include "pgweir/session/client_fsm.h"
+#include "pgweir/session/prepared.h"
+#include "pgweir/session/settings.h"
+#include "pgweir/session/shell.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace pgweir::session {
+
+class Engine;
+struct Pool;
+struct ServerConn;
+
+/// What a login needs and nobody needs afterwards.
+struct Login {
+    std::string database;
+    SettingList settings;  // asked for in the startup packet
+    uint16_t minor = 0;    // of the protocol
+    auth::LoginPlan plan{auth::Exchange::None, false, {}};
+    std::array<uint8_t, 4> md5_salt{};
+    std::optional<auth::ScramServer> scram;
+    bool mechanism_chosen = false;  // True exactly when SASLInitialResponse was taken.
+    bool replication = false;       // True exactly when the client asked for a walsender.
+};
+
+/// The key by which a client can have its query cancelled.
+struct ClientKey {
+    std::array<uint8_t, 32> bytes{};
+    uint8_t size = 4;
+};
+
+/// One client, from accept to close.
+/// Lifecycle: client_fsm.h; the object is in the list of its state, or in its pool's queue.
+/// Thread: its worker's.
+struct ClientSession final : StreamEvents, ListHook {
+    ClientSession(Engine& its_engine, Stream& its_stream) : engine(its_engine), stream(&its_stream) {}
+
+    void on_bytes(Bytes bytes) override;
+    void on_connected() override {}
+    void on_drained() override;
+    void on_lost(std::string_view reason) override;
+
+    Engine& engine;
+    Stream* stream;
+    Pool* pool = nullptr;
+    ServerConn* server = nullptr;
+    Handle handle;
+    ClientState state = ClientState::Greeting;
+    bool mid_transaction = false;     // True exactly when it is attached and ReadyForQuery was not I.
+    bool notified = false;            // True exactly when it was told that it waits.
+    bool console_busy = false;        // True exactly when an answer of the console is under way.
+    bool killed = false;              // True exactly when it ends at its next transaction's end.
+    uint32_t passing = 0;             // bytes of a message still to be forwarded as they come
+    uint32_t discarding = 0;          // bytes of a message still to be dropped as they come
+    Buffer inbox;                     // what could not be handled yet
+    SettingsRef settings;             // as this client sees its session
+    SettingsRef login_settings;       // what RESET ALL and DISCARD ALL return to
+    std::unique_ptr<Login> login;     // only until it is welcomed
+    std::unique_ptr<ClientStatements> statements;  // only if it ever named one
+    std::string unnamed_statement;    // query and types of its last unnamed Parse
+    std::string user;
+    ClientKey key;
+    uint64_t id = 0;
+    Instant connected_at;
+    Instant state_since;
+    Instant query_started;            // first byte of the request under way
+    Instant deadline = kNever;        // of the state it is in
+    ConsoleRole role = ConsoleRole::Viewer;
+};
+
+}  // namespace pgweir::session

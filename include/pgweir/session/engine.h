@@ -1,0 +1,157 @@
+#pragma once
+
+#include "pgweir/auth/scram.h"
+#include "pgweir/auth/verifier_cache.h"
+#include "pgweir/base/buffer.h"
+#include "pgweir/base/intrusive_list.h"
+#include "pgweir/base/prng.h"
+#include "pgweir/base/slab.h"
+#include "pgweir/session/client.h"
+#include "pgweir/session/pool.h"
+#include "pgweir/session/server.h"
+#include "pgweir/session/shell.h"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace pgweir::session {
+
+/// What all engines of a process share besides pools.
+struct ProcessShare {
+    std::atomic<uint32_t> clients{0};
+    std::atomic<uint32_t> logins{0};
+    std::atomic<uint64_t> next_id{1};
+};
+
+/// How an engine takes new clients.
+enum class Admission : uint8_t { Open, Draining };
+
+/// Counters of one worker that belong to no pool.
+struct EngineStats {
+    uint64_t accepted = 0;
+    uint64_t refused = 0;
+    uint64_t login_failures = 0;
+    uint64_t protocol_errors = 0;
+    uint64_t cancels_received = 0;
+    uint64_t cancels_unknown = 0;
+};
+
+/// The sessions of one worker: its clients, its pools and their servers. It does what has to be done
+/// when something happened; what happens is told by streams, by the shell and by other engines.
+/// The parts are in files of their own: client_login, client_pump, server_login, server_pump,
+/// lending (who gets which server), cancel, and upkeep (timers, console, reload).
+/// Thread: one worker's.
+class Engine {
+public:
+    Engine(uint32_t worker, Shell& shell, ProcessShare& process, std::unique_ptr<const Setup> setup, Secret process_secret);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    // Told by the shell.
+    void accept(Stream& stream);
+    void tick();
+    void reap();
+    void receive(PeerMessage message);
+    void console_reply(Handle client, Bytes reply, bool close_after);
+
+    // Ordered by the control loop, the same in every worker.
+    void reload(std::unique_ptr<const Setup> setup);
+    void drain();
+    void pause(std::string_view database);
+    bool resume(std::string_view database);
+    void reconnect(std::string_view database);
+    void kill(std::string_view database);
+    bool kill_client(uint64_t id);
+    void close_everything();
+
+    /// Servers of the database (empty: of all) that PAUSE still waits for.
+    uint32_t servers_left(std::string_view database);
+
+    const Setup& setup() const { return *setup_; }
+    const config::Config& config() const { return setup_->config; }
+    uint32_t worker() const { return worker_; }
+    Instant now() const { return shell_.now(); }
+    size_t client_count() const { return clients_.size(); }
+
+    // --- what the parts of the engine use; not for others ---
+
+    Shell& shell() { return shell_; }
+    ProcessShare& process() { return process_; }
+    BufferPool& buffers() { return buffers_; }
+    SettingsTable& settings() { return settings_; }
+    StatementCache& statements() { return statements_; }
+    auth::ScramKeyCache& scram_keys() { return scram_keys_; }
+    auth::VerifierCache& verifiers() { return verifiers_; }
+    Prng& prng() { return prng_; }
+    EngineStats& stats() { return stats_; }
+    Admission admission() const { return admission_; }
+    bool globally_paused() const { return paused_; }
+
+    /// The two doors: nothing else changes a state, and each state is a list.
+    void move(ClientSession& client, ClientEvent event);
+    void move(ServerConn& server, ServerEvent event);
+
+    IntrusiveList<ClientSession>& in(ClientState state) {
+        return clients_in_[static_cast<size_t>(state)];
+    }
+
+    Pool& pool(std::string_view database, std::string_view user);
+    Pool* find_pool(const PoolShare& share);
+    std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>>& pools() { return pools_; }
+
+    ServerConn& make_server(Pool& pool);
+    CancelConn& make_cancel(Handle target);
+    ServerConn* find_server(Handle handle) { return servers_.find(handle); }
+    ClientSession* find_client_at(uint32_t index);
+    size_t cancels_in_flight() const { return cancels_.size(); }
+    IntrusiveList<CancelConn>& cancels() { return cancels_under_way_; }
+
+    /// Ends a client: an error goes out first, if there is one. Safe to call twice.
+    void close(ClientSession& client, const Error* error, std::string_view reason);
+    void close(ServerConn& server, std::string_view reason);
+    void finish(CancelConn& cancel);
+
+    void send(ClientSession& client, Bytes bytes);
+    StatementChange* make_change(StatementChange change);
+    void drop_change(StatementChange* change);
+
+private:
+    void leave_list(ClientSession& client);
+    void enter_list(ClientSession& client);
+    void apply_setup(Pool& pool);
+
+    uint32_t worker_;
+    Shell& shell_;
+    ProcessShare& process_;
+    std::unique_ptr<const Setup> setup_;
+    BufferPool buffers_;
+    SettingsTable settings_;
+    StatementCache statements_;
+    auth::ScramKeyCache scram_keys_;
+    auth::VerifierCache verifiers_;
+    Prng prng_;
+    EngineStats stats_;
+    Admission admission_ = Admission::Open;
+    bool paused_ = false;
+    uint32_t generation_ = 0;  // of orders that outdate servers; the same in every worker
+
+    std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>> pools_;
+    Slab<ClientSession> clients_;
+    Slab<ServerConn> servers_;
+    Slab<CancelConn> cancels_;
+    Slab<StatementChange> changes_;
+    std::array<IntrusiveList<ClientSession>, kClientStates> clients_in_;
+    IntrusiveList<ServerConn> closed_servers_;
+    IntrusiveList<CancelConn> cancels_under_way_;
+    IntrusiveList<CancelConn> finished_cancels_;
+};
+
+}  // namespace pgweir::session

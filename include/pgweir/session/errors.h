@@ -1,0 +1,42 @@
+#pragma once
+
+#include "pgweir/base/clock.h"
+#include "pgweir/base/error.h"
+
+#include <cstdint>
+#include <string_view>
+
+/// Every error that a session makes itself; docs/errors.md lists them.
+namespace pgweir::session {
+
+Error bad_message(std::string_view what);
+Error unknown_message_type(char type);
+Error encryption_request_not_alone();
+Error no_user_name();
+Error unknown_database(std::string_view database);
+Error not_admitted_to_console(std::string_view user);
+Error too_many_clients(uint32_t limit);
+Error too_many_clients_of(std::string_view kind, std::string_view name, uint32_t limit);
+Error too_many_logins(uint32_t limit);
+Error queue_full(std::string_view database, std::string_view user, uint32_t limit);
+Error wait_timeout(std::string_view database, std::string_view user, Duration waited);
+Error no_server(std::string_view database, const Error& cause);
+Error waits_notice(std::string_view database, std::string_view user);
+Error cancelled_while_waiting();
+Error shutting_down();
+Error pool_disabled(std::string_view database);
+Error login_timeout();
+Error idle_too_long();
+Error idle_in_transaction_too_long();
+Error killed_by_administrator();
+Error server_lost(std::string_view reason);
+Error server_out_of_step();
+Error settings_refused(const Error& cause);
+Error no_transaction_blocks();
+Error statement_too_large(uint64_t limit);
+Error too_much_prepared(uint64_t limit);
+Error replication_not_supported();
+Error cannot_reach(std::string_view node, std::string_view reason);
+Error cannot_log_in(std::string_view node, std::string_view why);
+
+}  // namespace pgweir::session

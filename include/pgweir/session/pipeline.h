@@ -1,0 +1,129 @@
+#pragma once
+
+#include "pgweir/base/check.h"
+#include "pgweir/wire/backend.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+/// The reply ledger: for each server, what it still owes, in order. It alone says whose a reply is
+/// and whether the server is clean. It never guesses: a reply that does not fit is a mismatch, and
+/// the server is closed.
+/// See: protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY, #PROTOCOL-COPY
+namespace pgweir::session {
+
+struct StatementChange;
+
+/// The request that a reply belongs to.
+enum class Request : uint8_t {
+    Parse,
+    Bind,
+    Describe,
+    Execute,
+    Close,
+    Sync,
+    Query,     // simple protocol: any number of replies up to ReadyForQuery
+    Function,  // the same
+    CopyEnd,   // CopyDone or CopyFail: owes nothing, but tells Syncs before from Syncs after
+};
+
+/// What becomes of the reply.
+enum class Delivery : uint8_t {
+    Forward,     // the client asked
+    Swallow,     // pgweir asked, the client must not see it
+    Synthesize,  // the client asked, the server was not: pgweir answers when its turn comes
+};
+
+struct Expected {
+    Request request = Request::Sync;
+    Delivery delivery = Delivery::Forward;
+    StatementChange* change = nullptr;  // what the reply confirms, or its absence takes back
+};
+
+enum class Verdict : uint8_t { Forward, Swallow, Mismatch };
+
+/// Learns what became of entries that carry a change.
+class PipelineEvents {
+public:
+    virtual void on_confirmed(const Expected& entry) = 0;
+
+    /// The server failed the request or will skip it. Called newest first.
+    virtual void on_skipped(const Expected& entry) = 0;
+
+protected:
+    ~PipelineEvents() = default;
+};
+
+class Pipeline {
+public:
+    /// Beyond it the client is not read until replies arrive.
+    static constexpr size_t kExpectedMax = 16384;
+
+    /// Notes a request that was or is about to be sent.
+    /// Invariant: called in the order in which the server reads.
+    void expect(Expected entry, PipelineEvents& events);
+
+    /// Notes a Flush, which owes nothing but belongs to a batch that only Sync ends.
+    void note_flush() { batch_open_ = true; }
+
+    /// Judges the next message of the server; `status` only counts for ReadyForQuery.
+    Verdict on_reply(char type, PipelineEvents& events);
+
+    /// True exactly when the next reply owed is one that pgweir makes itself.
+    bool synthesis_due() const {
+        return !empty() && front().delivery == Delivery::Synthesize;
+    }
+
+    Expected take_synthesized(PipelineEvents& events);
+
+    bool empty() const { return begin_ == end_; }
+    size_t size() const { return end_ - begin_; }
+    bool full() const { return size() >= kExpectedMax; }
+    const Expected& front() const { return ring_[begin_ & mask()]; }
+
+    /// True exactly when the server owes nothing and no batch is open: its next ReadyForQuery-state
+    /// is known, and whoever comes next finds the protocol at rest.
+    bool at_rest() const { return empty() && !batch_open_ && !skipping_; }
+
+    /// How many of the entries pgweir answers itself.
+    size_t synthesized() const { return synthesized_; }
+
+    /// The number of Syncs sent so far: what is pending from an earlier batch may have been skipped.
+    uint32_t batch() const { return batch_; }
+
+    /// Forgets everything; for a server that is closed. Gives back the changes.
+    template <class Visitor>
+    void clear(Visitor&& visit) {
+        while (!empty()) {
+            visit(ring_[begin_ & mask()]);
+            ++begin_;
+        }
+    }
+
+private:
+    enum class Copy : uint8_t { None, In };
+
+    size_t mask() const { return ring_.size() - 1; }
+    Expected& at(size_t position) { return ring_[position & mask()]; }
+    void push(Expected entry);
+    void pop(PipelineEvents& events);
+    void drop_copy_ends();
+    void ignore_syncs_of_copy_in();
+    void skip_to_sync(PipelineEvents& events);
+    Verdict on_error(PipelineEvents& events);
+    Verdict on_ready(PipelineEvents& events);
+    Verdict on_simple_reply(char type);
+    Verdict complete(Request request, PipelineEvents& events);
+
+    std::vector<Expected> ring_;  // its size is a power of two, or zero
+    size_t begin_ = 0;
+    size_t end_ = 0;
+    size_t synthesized_ = 0;
+    uint32_t batch_ = 0;
+    Copy copy_ = Copy::None;
+    bool batch_open_ = false;  // True exactly when an extended message was sent after the last Sync.
+    bool skipping_ = false;    // True exactly when the server discards what comes until a Sync.
+};
+
+}  // namespace pgweir::session

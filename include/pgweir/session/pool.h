@@ -1,0 +1,125 @@
+#pragma once
+
+#include "pgweir/base/error.h"
+#include "pgweir/base/intrusive_list.h"
+#include "pgweir/base/prng.h"
+#include "pgweir/config/effective.h"
+#include "pgweir/metrics/histogram.h"
+#include "pgweir/session/client.h"
+#include "pgweir/session/server.h"
+#include "pgweir/session/share.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+namespace pgweir::session {
+
+enum class PoolState : uint8_t {
+    Open,
+    Paused,    // PAUSE: nobody is served, servers close as they are given back
+    Disabled,  // KILL: the same, and new logins are refused
+};
+
+/// How long to leave an unreachable server alone: doubles from the first failure to a limit.
+class BackOff {
+public:
+    void succeeded() { failures_ = 0; }
+
+    /// Units: the pause before the next try, with up to a quarter of jitter so that workers and
+    /// pools do not knock together.
+    Duration failed(Duration longest, Prng& prng);
+
+    uint32_t failures() const { return failures_; }
+
+private:
+    uint32_t failures_ = 0;
+};
+
+/// Counters of one pool in one worker; plain numbers, handed out in snapshots.
+struct PoolStats {
+    uint64_t assignments = 0;
+    uint64_t transactions = 0;
+    uint64_t queries = 0;
+    uint64_t bytes_received = 0;  // from clients
+    uint64_t bytes_sent = 0;      // to clients
+    uint64_t transaction_us = 0;
+    uint64_t query_us = 0;
+    uint64_t wait_us = 0;
+    uint64_t client_parses = 0;
+    uint64_t server_parses = 0;
+    uint64_t binds = 0;
+    uint64_t logins = 0;
+    uint64_t servers_opened = 0;
+    uint64_t servers_failed = 0;
+    uint64_t servers_lent = 0;
+    uint64_t settings_applied = 0;
+    uint64_t cancels = 0;
+    uint64_t timeouts = 0;
+    uint64_t queue_refusals = 0;
+    metrics::Histogram wait;
+    metrics::Histogram query;
+    metrics::Histogram transaction;
+};
+
+/// Where servers of a pool are opened, and as whom.
+struct ServerAddress {
+    config::Node node;
+    std::string database;
+    std::string user;
+    Secret password;
+
+    bool operator==(const ServerAddress& other) const {
+        return node == other.node && database == other.database && user == other.user &&
+               password.reveal() == other.password.reveal();
+    }
+};
+
+/// One worker's part of a pool: the clients of one database and user, and the servers they share.
+/// Invariant: while it is open, an idle server and a waiting client never stand side by side.
+/// Thread: its worker's; `share` is what other workers see.
+struct Pool {
+    Pool(std::string its_database, std::string its_user, PoolShare& its_share)
+        : database(std::move(its_database)), user(std::move(its_user)), share(its_share) {}
+
+    IntrusiveList<ServerConn>& in(ServerState which) { return servers[static_cast<size_t>(which)]; }
+
+    uint32_t server_count() const {
+        uint32_t count = 0;
+        for (const auto& list : servers) count += static_cast<uint32_t>(list.size());
+        return count;
+    }
+
+    uint32_t opening_count() {
+        return static_cast<uint32_t>(in(ServerState::Connecting).size() +
+                                     in(ServerState::Authenticating).size());
+    }
+
+    std::string database;
+    std::string user;
+    PoolShare& share;
+    GroupShare* database_group = nullptr;
+    GroupShare* user_group = nullptr;
+    uint32_t database_servers_max = 0;
+    uint32_t user_servers_max = 0;
+    config::EffectivePool limits;
+    ServerAddress address;
+    PoolState state = PoolState::Open;
+
+    std::array<IntrusiveList<ServerConn>, kServerStates> servers;
+    IntrusiveList<ClientSession> waiting;  // FIFO
+    uint32_t clients = 0;                  // logged in
+    uint32_t attached = 0;
+    uint32_t epoch = 0;  // servers opened in an older generation of orders are closed
+
+    SettingsRef base;  // what a fresh server reports; unknown until the first login
+    std::unordered_map<std::string, SettingsRef> welcomes;  // by what clients ask for
+    BackOff back_off;
+    Instant retry_at{};
+    std::optional<Error> last_failure;
+    PoolStats stats;
+};
+
+}  // namespace pgweir::session

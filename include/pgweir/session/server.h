@@ -1,0 +1,87 @@
+#pragma once
+
+#include "pgweir/auth/scram.h"
+#include "pgweir/base/buffer.h"
+#include "pgweir/base/clock.h"
+#include "pgweir/base/error.h"
+#include "pgweir/base/intrusive_list.h"
+#include "pgweir/base/slab.h"
+#include "pgweir/base/stream.h"
+#include "pgweir/session/pipeline.h"
+#include "pgweir/session/prepared.h"
+#include "pgweir/session/server_fsm.h"
+#include "pgweir/session/settings.h"
+#include "pgweir/session/shell.h"
+#include "pgweir/wire/backend.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace pgweir::session {
+
+struct ClientSession;
+
+/// One connection to PostgreSQL.
+/// Lifecycle: server_fsm.h; the object is in its pool's list of its state.
+/// Thread: its worker's, until it is lent to another one as PortableServer.
+struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
+    ServerConn(Engine& its_engine, Pool& its_pool) : engine(its_engine), pool(its_pool) {}
+
+    void on_bytes(Bytes bytes) override;
+    void on_connected() override;
+    void on_drained() override;
+    void on_lost(std::string_view reason) override;
+
+    void on_confirmed(const Expected& entry) override;
+    void on_skipped(const Expected& entry) override;
+
+    Engine& engine;
+    Pool& pool;
+    Stream* stream = nullptr;
+    ClientSession* client = nullptr;
+    Handle handle;
+    ServerState state = ServerState::Connecting;
+    wire::TransactionStatus status = wire::TransactionStatus::Idle;
+    bool passing_forward = false;  // True exactly when the message passing goes to the client.
+    bool said_farewell = false;    // True exactly when a FATAL error of it reached its client.
+    bool discard_seen = false;     // True exactly when DISCARD ALL ran and Z has not come yet.
+    bool permitted = false;        // True exactly when it counts in its pool's permits.
+    uint32_t passing = 0;          // bytes of a message still to be handled as they come
+    uint32_t cancels = 0;          // cancel connections under way that are aimed at it
+    uint32_t epoch = 0;            // RECONNECT closes servers of an older one
+    Buffer inbox;
+    Pipeline pipeline;
+    ServerStatements statements;
+    SettingsRef base;      // as reported at login: what RESET ALL leads to
+    SettingsRef settings;  // as they are now
+    SettingList reported;  // while it logs in
+    ServerKey key;
+    std::optional<auth::ScramClient> scram;
+    std::optional<Error> failure;  // what an internal query was told
+    uint64_t unnamed_owner = 0;    // id of the client whose unnamed statement it holds
+    uint64_t id = 0;
+    Instant opened;
+    Instant state_since;
+};
+
+/// A connection that carries one cancel request to PostgreSQL.
+struct CancelConn final : StreamEvents, ListHook {
+    CancelConn(Engine& its_engine, Handle its_target) : engine(its_engine), target(its_target) {}
+
+    void on_bytes(Bytes) override {}
+    void on_connected() override;
+    void on_drained() override {}
+    void on_lost(std::string_view reason) override;
+
+    Engine& engine;
+    Stream* stream = nullptr;
+    Handle handle;
+    Handle target;  // the server that it is aimed at
+    ServerKey key;
+    Instant deadline = kNever;
+    bool over = false;  // True exactly when its target was told that it has ended.
+};
+
+}  // namespace pgweir::session

@@ -1,0 +1,95 @@
+#pragma once
+
+#include "pgweir/base/error.h"
+#include "pgweir/wire/startup.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+/// What a session has set: the parameters that the server reports, and those that the client asked
+/// for at its start. Like sets are one object, so "does this server fit this client" is one
+/// comparison of pointers.
+/// Thread: one worker's; lent servers carry plain lists and are interned again where they arrive.
+namespace pgweir::session {
+
+using Setting = std::pair<std::string, std::string>;
+using SettingList = std::vector<Setting>;  // sorted by name, each name once
+
+class SettingsTable;
+
+struct SettingSet {
+    SettingList values;
+    size_t hash = 0;
+    uint32_t references = 0;
+    SettingsTable* table = nullptr;
+};
+
+/// A counted reference to an interned set; empty for "not known yet".
+class SettingsRef {
+public:
+    SettingsRef() = default;
+    SettingsRef(const SettingsRef& other) : set_(other.set_) { retain(); }
+    SettingsRef(SettingsRef&& other) noexcept : set_(std::exchange(other.set_, nullptr)) {}
+    SettingsRef& operator=(SettingsRef other) noexcept {
+        std::swap(set_, other.set_);
+        return *this;
+    }
+    ~SettingsRef() { release(); }
+
+    explicit operator bool() const { return set_ != nullptr; }
+    bool operator==(const SettingsRef& other) const { return set_ == other.set_; }
+    const SettingList& values() const { return set_->values; }
+
+    bool holds(std::string_view name) const;
+
+    /// The value, or empty when the set does not hold the name.
+    std::string_view find(std::string_view name) const;
+
+private:
+    friend class SettingsTable;
+    explicit SettingsRef(SettingSet* set) : set_(set) { retain(); }
+    void retain() {
+        if (set_ != nullptr) ++set_->references;
+    }
+    void release();
+
+    SettingSet* set_ = nullptr;
+};
+
+class SettingsTable {
+public:
+    SettingsTable() = default;
+    SettingsTable(const SettingsTable&) = delete;
+    SettingsTable& operator=(const SettingsTable&) = delete;
+    ~SettingsTable();
+
+    /// `values` need not be sorted; a later value of a name replaces an earlier one.
+    SettingsRef intern(SettingList values);
+
+    /// The same set with one value changed.
+    SettingsRef with(const SettingsRef& base, std::string_view name, std::string_view value);
+
+    size_t size() const { return sets_.size(); }
+
+private:
+    friend class SettingsRef;
+    void forget(SettingSet& set);
+
+    std::unordered_multimap<size_t, SettingSet*> sets_;
+};
+
+/// The parameters of a startup packet that are settings, with PostgreSQL's spelling of the names it
+/// reports, `options` taken apart, and application_name cleaned as PostgreSQL cleans it.
+/// Errors: 42601 for command-line options that are not settings.
+/// See: protocol-flow.html, runtime-config-preset.html
+Result<SettingList> startup_settings(const wire::Parameters& parameters);
+
+/// One SELECT that makes a session with `current` look like `wanted`, empty when it does.
+/// The text is ASCII whatever the values hold, so no client_encoding can change its meaning.
+std::string settings_query(const SettingList& current, const SettingList& wanted);
+
+}  // namespace pgweir::session

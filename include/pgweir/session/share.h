@@ -1,0 +1,76 @@
+#pragma once
+
+#include "pgweir/base/clock.h"
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+/// What workers know of each other's part of a pool: counts and instants, no objects and no locks.
+/// Permits keep the size of the pool for the whole process; the two published figures of each worker
+/// keep the law that no client waits while an idle server of its pool sits anywhere.
+namespace pgweir::session {
+
+/// Counts servers and clients of one database or one user over all workers.
+struct GroupShare {
+    std::string name;
+    std::atomic<uint32_t> servers{0};
+    std::atomic<uint32_t> clients{0};
+};
+
+/// Takes one unit if fewer than `limit` are taken; zero is no limit.
+inline bool try_take(std::atomic<uint32_t>& count, uint32_t limit) {
+    uint32_t taken = count.load(std::memory_order_relaxed);
+    while (limit == 0 || taken < limit) {
+        if (count.compare_exchange_weak(taken, taken + 1, std::memory_order_seq_cst)) return true;
+    }
+    return false;
+}
+
+inline void give_back(std::atomic<uint32_t>& count) {
+    count.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+/// One pool, (database, user), over all workers.
+/// Thread: any; made once and kept for the life of the process.
+class PoolShare {
+public:
+    PoolShare(std::string database, std::string user, uint32_t workers)
+        : database_(std::move(database)), user_(std::move(user)), workers_(workers) {}
+
+    static constexpr int64_t kNobodyWaits = std::numeric_limits<int64_t>::max();
+
+    const std::string& database() const { return database_; }
+    const std::string& user() const { return user_; }
+    uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
+
+    /// Servers open or being opened: the permits that are taken.
+    std::atomic<uint32_t> open{0};
+
+    // The order of store and load is what the law rests on: a worker that queues a client first
+    // says so and then looks for idle servers elsewhere; one that idles a server first says so
+    // and then looks for clients elsewhere. With sequential consistency one of the two sees the
+    // other.
+    void publish_idle(uint32_t worker, uint32_t count) { workers_[worker].idle.store(count); }
+    void publish_oldest_wait(uint32_t worker, int64_t since) {
+        workers_[worker].oldest_wait.store(since);
+    }
+
+    uint32_t idle(uint32_t worker) const { return workers_[worker].idle.load(); }
+    int64_t oldest_wait(uint32_t worker) const { return workers_[worker].oldest_wait.load(); }
+
+private:
+    // A cache line each, so that publishing does not slow the neighbours.
+    struct alignas(64) PerWorker {
+        std::atomic<int64_t> oldest_wait{kNobodyWaits};
+        std::atomic<uint32_t> idle{0};
+    };
+
+    std::string database_;
+    std::string user_;
+    std::vector<PerWorker> workers_;
+};
+
+}  // namespace pgweir::session

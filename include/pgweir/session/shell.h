@@ -1,0 +1,96 @@
+#pragma once
+
+#include "pgweir/auth/users_file.h"
+#include "pgweir/base/clock.h"
+#include "pgweir/base/secret.h"
+#include "pgweir/base/slab.h"
+#include "pgweir/base/stream.h"
+#include "pgweir/config/model.h"
+#include "pgweir/session/prepared.h"
+#include "pgweir/session/settings.h"
+#include "pgweir/session/share.h"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// What sessions ask of the world outside, and what the engines of several workers tell each other.
+/// worker/ implements it on libuv; tests/sim on a fake network and a fake clock.
+namespace pgweir::session {
+
+/// One generation of the configuration, with the files that it names read in.
+struct Setup {
+    config::Config config;
+    auth::UserList users;
+};
+
+/// The cancel key that a server gave us.
+struct ServerKey {
+    uint32_t pid = 0;
+    std::string key;
+};
+
+/// A server on its way to another worker: everything that its next owner has to know.
+struct PortableServer {
+    std::unique_ptr<DetachedStream> stream;
+    SettingList base;      // as at its login
+    SettingList settings;  // as they are now
+    std::vector<std::pair<Digest128, uint32_t>> statements;  // oldest use first, with text bytes
+    ServerKey key;
+    uint64_t id = 0;
+    uint32_t epoch = 0;
+    Instant opened;
+};
+
+/// "A client of mine waits; if you have an idle server of this pool, lend it."
+struct WantServer {
+    PoolShare* pool;
+    uint32_t from;
+};
+
+struct LentServer {
+    PoolShare* pool;
+    std::unique_ptr<PortableServer> server;
+};
+
+/// "A permit came free while a client of yours waits."
+struct PermitFreed {
+    PoolShare* pool;
+};
+
+struct CancelQuery {
+    uint32_t client_index;
+    std::string key;  // with the process id in front, as the client sent it
+};
+
+using PeerMessage = std::variant<WantServer, LentServer, PermitFreed, CancelQuery>;
+
+enum class ConsoleRole : uint8_t { Viewer, Admin };
+
+class Shell {
+public:
+    virtual Instant now() const = 0;
+    virtual void fill_random(std::span<uint8_t> out) = 0;
+
+    /// Starts to connect; on_connected or on_lost of `owner` follows, never from inside this call.
+    virtual Stream& connect(const config::Node& node, StreamEvents& owner) = 0;
+    virtual Stream& adopt(std::unique_ptr<DetachedStream> stream, StreamEvents& owner) = 0;
+
+    virtual void post(uint32_t worker, PeerMessage message) = 0;
+    virtual PoolShare& pool_share(std::string_view database, std::string_view user) = 0;
+    virtual GroupShare& database_share(std::string_view name) = 0;
+    virtual GroupShare& user_share(std::string_view name) = 0;
+
+    /// Hands a console statement over; Engine::console_reply brings the answer.
+    virtual void console(Handle client, ConsoleRole role, std::string sql) = 0;
+
+    /// Makes the loop call Engine::reap() before it waits again.
+    virtual void reap_soon() = 0;
+
+protected:
+    ~Shell() = default;
+};
+
+}  // namespace pgweir::session

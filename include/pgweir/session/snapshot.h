@@ -1,0 +1,77 @@
+#pragma once
+
+#include "pgweir/session/engine.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+/// What one engine looks like at one moment, as values: threads exchange these and share nothing.
+namespace pgweir::session {
+
+struct PoolRow {
+    std::string database;
+    std::string user;
+    PoolState state = PoolState::Open;
+    config::PoolMode mode = config::PoolMode::Transaction;
+    uint32_t clients_idle = 0;
+    uint32_t clients_active = 0;
+    uint32_t clients_waiting = 0;
+    uint32_t servers_active = 0;
+    uint32_t servers_idle = 0;
+    uint32_t servers_checking = 0;
+    uint32_t servers_opening = 0;
+    uint32_t servers_cancelling = 0;  // given back, a cancel is still on its way
+    uint32_t cancels = 0;             // under way to servers
+    uint32_t size = 0;
+    int64_t max_wait_us = 0;          // of the client that waits longest now
+    PoolStats stats;
+};
+
+struct ClientRowData {
+    std::string user;
+    std::string database;
+    std::string state;
+    std::string address;
+    std::string application_name;
+    uint64_t id = 0;
+    uint64_t linked_server = 0;
+    int64_t connected_us_ago = 0;
+    int64_t request_us_ago = 0;
+    int64_t wait_us = 0;
+    size_t prepared = 0;
+};
+
+struct ServerRowData {
+    std::string user;
+    std::string database;
+    std::string state;
+    std::string address;
+    std::string application_name;
+    uint64_t id = 0;
+    uint64_t linked_client = 0;
+    uint32_t pid = 0;
+    int64_t opened_us_ago = 0;
+    int64_t state_us_ago = 0;
+    bool close_needed = false;
+    size_t prepared = 0;
+};
+
+/// How much a snapshot is wanted to hold.
+enum class Detail : uint8_t { Pools, Clients, Servers };
+
+struct EngineSnapshot {
+    std::vector<PoolRow> pools;
+    std::vector<ClientRowData> clients;
+    std::vector<ServerRowData> servers;
+    EngineStats stats;
+    uint32_t login_clients = 0;
+    uint32_t console_clients = 0;
+    uint64_t buffer_bytes = 0;
+    uint64_t statement_bytes = 0;
+    bool paused = false;
+};
+
+EngineSnapshot take_snapshot(Engine& engine, Detail detail);
+
+}  // namespace pgweir::session

@@ -1,0 +1,96 @@
+#pragma once
+
+#include "pgweir/session/shell.h"
+#include "pgweir/session/snapshot.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+/// What crosses threads, always as values.
+namespace pgweir::worker {
+
+struct Accepted {
+    int descriptor;
+};
+
+struct Reload {
+    std::unique_ptr<const session::Setup> setup;
+};
+
+struct Drain {};
+
+struct Stop {};
+
+struct Pause {
+    std::string database;  // empty: all
+};
+
+struct Resume {
+    std::string database;
+};
+
+struct Reconnect {
+    std::string database;
+};
+
+struct Kill {
+    std::string database;
+};
+
+struct KillClient {
+    uint64_t id;
+};
+
+/// Answered with a SnapshotTaken that carries the same ticket.
+struct TakeSnapshot {
+    uint64_t ticket;
+    session::Detail detail;
+};
+
+struct ConsoleReply {
+    Handle client;
+    std::string bytes;
+    bool close_after;
+};
+
+/// To a worker.
+using Order = std::variant<session::PeerMessage,
+                           Accepted,
+                           Reload,
+                           Drain,
+                           Stop,
+                           Pause,
+                           Resume,
+                           Reconnect,
+                           Kill,
+                           KillClient,
+                           TakeSnapshot,
+                           ConsoleReply>;
+
+struct ConsoleAsked {
+    uint32_t worker;
+    Handle client;
+    session::ConsoleRole role;
+    std::string sql;
+};
+
+struct SnapshotTaken {
+    uint32_t worker;
+    uint64_t ticket;
+    session::EngineSnapshot snapshot;
+};
+
+/// The worker has no client any more, after Drain.
+struct Drained {
+    uint32_t worker;
+};
+
+/// To the control loop.
+using Report = std::variant<ConsoleAsked, SnapshotTaken, Drained>;
+
+}  // namespace pgweir::worker

@@ -1,0 +1,112 @@
+#pragma once
+
+#include "pgweir/net/listener.h"
+#include "pgweir/net/loop.h"
+#include "pgweir/session/engine.h"
+#include "pgweir/worker/mailbox.h"
+#include "pgweir/worker/messages.h"
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace pgweir::worker {
+
+class Worker;
+
+/// What all workers of the process share: pools' shares by name, and each other.
+/// Thread: any. The look-ups take a lock, but only when a worker meets a name for the first time.
+class Process {
+public:
+    explicit Process(uint32_t workers) : worker_count_(workers) {}
+
+    uint32_t worker_count() const { return worker_count_; }
+    session::ProcessShare& share() { return share_; }
+    session::PoolShare& pool_share(std::string_view database, std::string_view user);
+    session::GroupShare& database_share(std::string_view name);
+    session::GroupShare& user_share(std::string_view name);
+
+    std::vector<std::unique_ptr<Worker>>& workers() { return workers_; }
+    Mailbox<Report>& reports() { return reports_; }
+
+    void post(uint32_t worker, Order order);
+
+private:
+    template <class Map>
+    session::GroupShare& find_group(Map& groups, std::string_view name);
+
+    uint32_t worker_count_;
+    session::ProcessShare share_;
+    Mailbox<Report> reports_;
+    std::mutex mutex_;
+    std::map<std::pair<std::string, std::string>, std::unique_ptr<session::PoolShare>> pools_;
+    std::map<std::string, std::unique_ptr<session::GroupShare>, std::less<>> databases_;
+    std::map<std::string, std::unique_ptr<session::GroupShare>, std::less<>> users_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+/// One event loop in a thread of its own, with an engine on it. It decides nothing: it carries what
+/// happens to the engine, and what the engine wants to the system.
+/// Lifecycle: start(), then a Stop order, then join().
+class Worker final : session::Shell, net::Loop::Housekeeper, net::Acceptor::Owner {
+public:
+    Worker(uint32_t number,
+           Process& process,
+           std::unique_ptr<const session::Setup> setup,
+           Secret process_secret,
+           const std::vector<std::unique_ptr<net::ListeningSocket>>& sockets);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    void start();
+    void join();
+
+    /// Thread: any.
+    Mailbox<Order>& mailbox() { return mailbox_; }
+    uint32_t load() const { return load_.load(std::memory_order_relaxed); }
+
+private:
+    // session::Shell
+    Instant now() const override { return loop_.now(); }
+    void fill_random(std::span<uint8_t> out) override;
+    Stream& connect(const config::Node& node, StreamEvents& owner) override;
+    Stream& adopt(std::unique_ptr<DetachedStream> stream, StreamEvents& owner) override;
+    void post(uint32_t worker, session::PeerMessage message) override;
+    session::PoolShare& pool_share(std::string_view database, std::string_view user) override;
+    session::GroupShare& database_share(std::string_view name) override;
+    session::GroupShare& user_share(std::string_view name) override;
+    void console(Handle client, session::ConsoleRole role, std::string sql) override;
+    void reap_soon() override { loop_.wake_before_wait(); }
+
+    void before_wait() override;
+    void on_accepted(int descriptor) override;
+    void on_exhausted(int spare) override;
+
+    static void on_mail(uv_async_t* async);
+    static void on_tick(uv_timer_t* timer);
+    void handle(Order& order);
+    void take_client(int descriptor);
+    void report_if_drained();
+
+    uint32_t number_;
+    Process& process_;
+    net::Loop loop_;
+    Mailbox<Order> mailbox_;
+    uv_timer_t tick_{};
+    net::Acceptor acceptor_;
+    session::Engine engine_;
+    std::atomic<uint32_t> load_{0};
+    bool draining_ = false;
+    bool exhausted_ = false;  // True exactly when the log has been told that descriptors ran out.
+    std::thread thread_;
+};
+
+}  // namespace pgweir::worker

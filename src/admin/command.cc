@@ -1,0 +1,132 @@
+#include "pgweir/admin/command.h"
+
+#include <array>
+#include <cctype>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace pgweir::admin {
+namespace {
+
+constexpr size_t kStatementBytesMax = 4096;
+
+constexpr std::array<std::pair<std::string_view, Topic>, 14> kTopics{{
+    {"help",           Topic::Help         },
+    {"version",        Topic::Version      },
+    {"pools",          Topic::Pools        },
+    {"clients",        Topic::Clients      },
+    {"servers",        Topic::Servers      },
+    {"databases",      Topic::Databases    },
+    {"users",          Topic::Users        },
+    {"stats",          Topic::Stats        },
+    {"stats_totals",   Topic::StatsTotals  },
+    {"stats_averages", Topic::StatsAverages},
+    {"lists",          Topic::Lists        },
+    {"config",         Topic::Config       },
+    {"state",          Topic::State        },
+    {"",               Topic::None         },
+}};
+
+constexpr std::array<std::pair<std::string_view, Verb>, 9> kVerbs{{
+    {"show",        Verb::Show      },
+    {"pause",       Verb::Pause     },
+    {"resume",      Verb::Resume    },
+    {"reload",      Verb::Reload    },
+    {"reconnect",   Verb::Reconnect },
+    {"kill",        Verb::Kill      },
+    {"kill_client", Verb::KillClient},
+    {"shutdown",    Verb::Shutdown  },
+    {"set",         Verb::Set       },
+}};
+
+Error unknown_command(std::string_view sql) {
+    return Error{.sqlstate = sqlstate::kSyntaxError,
+                 .severity = Severity::Error,
+                 .message = fmt::format("invalid command '{}', use SHOW HELP;", sql.substr(0, 200)),
+                 .detail = {},
+                 .hint = {}};
+}
+
+std::string lower(std::string_view text) {
+    std::string result(text);
+    for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return result;
+}
+
+bool is_space(char c) {
+    return std::isspace(static_cast<unsigned char>(c)) != 0;
+}
+
+/// Words, with "quoted names" as one; the final semicolon is not one.
+std::vector<std::string> split(std::string_view sql) {
+    std::vector<std::string> words;
+    size_t at = 0;
+    while (at < sql.size()) {
+        if (is_space(sql[at]) || sql[at] == ';') {
+            ++at;
+            continue;
+        }
+        std::string word;
+        if (sql[at] == '"') {
+            for (++at; at < sql.size(); ++at) {
+                if (sql[at] == '"' && sql.substr(at, 2) != "\"\"") break;
+                if (sql[at] == '"') ++at;
+                word.push_back(sql[at]);
+            }
+            ++at;
+        } else {
+            while (at < sql.size() && !is_space(sql[at]) && sql[at] != ';') word.push_back(sql[at++]);
+        }
+        words.push_back(std::move(word));
+    }
+    return words;
+}
+
+}  // namespace
+
+Result<Command> parse_command(std::string_view sql) {
+    if (sql.size() > kStatementBytesMax) return fail(unknown_command(sql));
+    const auto words = split(sql);
+    if (words.empty()) return fail(unknown_command(sql));
+    std::string first = lower(words[0]);
+    if (first == "select") first = "show";  // PgBouncer's alias, which tools rely on
+    for (const auto& [name, verb] : kVerbs) {
+        if (name != first) continue;
+        Command command{.verb = verb};
+        if (verb == Verb::Show) {
+            const std::string topic = words.size() == 2 ? lower(words[1]) : "";
+            for (const auto& [topic_name, id] : kTopics) {
+                if (topic_name == topic) command.topic = id;
+            }
+            if (command.topic == Topic::None) return fail(unknown_command(sql));
+            return command;
+        }
+        const bool wants_argument = verb == Verb::KillClient;
+        const bool too_many = words.size() > 2 && verb != Verb::Set;
+        if (too_many || (wants_argument && words.size() != 2)) return fail(unknown_command(sql));
+        if (words.size() > 1) command.argument = words[1];
+        return command;
+    }
+    return fail(unknown_command(sql));
+}
+
+bool is_harmless(const Command& command) {
+    return command.verb == Verb::Show || command.verb == Verb::Set;
+}
+
+std::string_view help_text() {
+    return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
+           "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|LISTS|STATE\n"
+           "\tRELOAD\n"
+           "\tPAUSE [<db>]\n"
+           "\tRESUME [<db>]\n"
+           "\tRECONNECT [<db>]\n"
+           "\tKILL [<db>]\n"
+           "\tKILL_CLIENT <client_id>\n"
+           "\tSHUTDOWN\n"
+           "\tSHUTDOWN WAIT_FOR_CLIENTS";
+}
+
+}  // namespace pgweir::admin

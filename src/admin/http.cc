@@ -1,0 +1,104 @@
+#include "pgweir/admin/http.h"
+
+#include "pgweir/base/log.h"
+
+#include <array>
+#include <string_view>
+
+#include <civetweb.h>
+#include <fmt/format.h>
+
+namespace pgweir::admin {
+namespace {
+
+int respond(mg_connection* connection,
+            int status,
+            std::string_view reason,
+            std::string_view type,
+            std::string_view body) {
+    const std::string head = fmt::format(
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        status,
+        reason,
+        type,
+        body.size());
+    mg_write(connection, head.data(), head.size());
+    mg_write(connection, body.data(), body.size());
+    return status;
+}
+
+int serve_metrics(mg_connection* connection, void* data) {
+    const std::string text = static_cast<HttpSource*>(data)->metrics();
+    if (text.empty()) {
+        return respond(connection, 503, "Service Unavailable", "text/plain", "no answer in time\n");
+    }
+    return respond(connection, 200, "OK", "text/plain; version=0.0.4; charset=utf-8", text);
+}
+
+int serve_health(mg_connection* connection, void*) {
+    return respond(connection, 200, "OK", "text/plain", "alive\n");
+}
+
+int serve_readiness(mg_connection* connection, void* data) {
+    const std::string reason = static_cast<HttpSource*>(data)->not_ready();
+    if (reason.empty()) return respond(connection, 200, "OK", "text/plain", "ready\n");
+    return respond(connection, 503, "Service Unavailable", "text/plain", reason + "\n");
+}
+
+int serve_nothing(mg_connection* connection, void*) {
+    return respond(connection,
+                   404,
+                   "Not Found",
+                   "text/plain",
+                   "pgweir serves /metrics, /healthz and /readyz\n");
+}
+
+int log_message(const mg_connection*, const char* message) {
+    log::warning("http: {}", message);
+    return 1;
+}
+
+}  // namespace
+
+struct HttpServer::Civetweb {
+    mg_context* context = nullptr;
+};
+
+HttpServer::HttpServer(std::unique_ptr<Civetweb> civetweb) : civetweb_(std::move(civetweb)) {}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host,
+                                                      uint16_t port,
+                                                      HttpSource& source) {
+    const std::string address = fmt::format("{}:{}", host, port);
+    const std::array<const char*, 9> options{"listening_ports",
+                                             address.c_str(),
+                                             "num_threads",
+                                             "2",
+                                             "request_timeout_ms",
+                                             "5000",
+                                             "enable_keep_alive",
+                                             "no",
+                                             nullptr};
+    mg_callbacks callbacks{};
+    callbacks.log_message = log_message;
+    auto civetweb = std::make_unique<Civetweb>();
+    civetweb->context = mg_start(&callbacks, nullptr, const_cast<const char**>(options.data()));
+    if (civetweb->context == nullptr) {
+        return fail(Error{.sqlstate = sqlstate::kConfigFileError,
+                          .severity = Severity::Fatal,
+                          .message = fmt::format("cannot listen on {} for HTTP", address),
+                          .detail = {},
+                          .hint = "Is another process there already? http.port: 0 turns it off."});
+    }
+    mg_set_request_handler(civetweb->context, "/", serve_nothing, nullptr);
+    mg_set_request_handler(civetweb->context, "/healthz", serve_health, nullptr);
+    mg_set_request_handler(civetweb->context, "/metrics", serve_metrics, &source);
+    mg_set_request_handler(civetweb->context, "/readyz", serve_readiness, &source);
+    return std::unique_ptr<HttpServer>(new HttpServer(std::move(civetweb)));
+}
+
+HttpServer::~HttpServer() {
+    if (civetweb_->context != nullptr) mg_stop(civetweb_->context);
+}
+
+}  // namespace pgweir::admin

@@ -1,0 +1,222 @@
+#include "pgweir/admin/tables.h"
+#include "pgweir/metrics/exposition.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+/// Statistics: SHOW STATS and its relatives, and the page of /metrics.
+namespace pgweir::admin {
+namespace {
+
+using wire::Column;
+using enum wire::ColumnType;
+
+struct StatColumn {
+    std::string_view total;    // without "total_"
+    std::string_view average;  // without "avg_"
+    std::string_view plain;    // in SHOW STATS_TOTALS
+    std::string_view plain_average;
+    uint64_t Totals::*value;
+    uint64_t Totals::*divided_by;  // nullptr: by the seconds of the period
+};
+
+// clang-format off
+constexpr std::array<StatColumn, 12> kStats{{
+    {"server_assignment_count", "server_assignment_count", "server_assignment_count", "server_assignment_count", &Totals::assignments,    nullptr},
+    {"xact_count",              "xact_count",              "xact_count",              "xact_count",              &Totals::transactions,   nullptr},
+    {"query_count",             "query_count",             "query_count",             "query_count",             &Totals::queries,        nullptr},
+    {"received",                "recv",                    "bytes_received",          "bytes_received",          &Totals::received,       nullptr},
+    {"sent",                    "sent",                    "bytes_sent",              "bytes_sent",              &Totals::sent,           nullptr},
+    {"xact_time",               "xact_time",               "xact_time",               "xact_time",               &Totals::transaction_us, &Totals::transactions},
+    {"query_time",              "query_time",              "query_time",              "query_time",              &Totals::query_us,       &Totals::queries},
+    {"wait_time",               "wait_time",               "wait_time",               "wait_time",               &Totals::wait_us,        nullptr},
+    {"client_parse_count",      "client_parse_count",      "client_parse_count",      "avg_client_parse_count",  &Totals::client_parses,  nullptr},
+    {"server_parse_count",      "server_parse_count",      "server_parse_count",      "avg_server_parse_count",  &Totals::server_parses,  nullptr},
+    {"bind_count",              "bind_count",              "bind_count",              "avg_bind_count",          &Totals::binds,          nullptr},
+    {"client_login_count",      "client_login_count",      "client_login_count",      "avg_client_login_count",  &Totals::logins,         nullptr},
+}};
+
+constexpr std::array<std::string_view, 12> kTotalNames{
+    "total_server_assignment_count", "total_xact_count", "total_query_count", "total_received",
+    "total_sent", "total_xact_time", "total_query_time", "total_wait_time",
+    "total_client_parse_count", "total_server_parse_count", "total_bind_count",
+    "total_client_login_count"};
+constexpr std::array<std::string_view, 12> kAverageNames{
+    "avg_server_assignment_count", "avg_xact_count", "avg_query_count", "avg_recv",
+    "avg_sent", "avg_xact_time", "avg_query_time", "avg_wait_time",
+    "avg_client_parse_count", "avg_server_parse_count", "avg_bind_count",
+    "avg_client_login_count"};
+// clang-format on
+
+uint64_t average(const StatColumn& stat,
+                 const Totals& before,
+                 const Totals& after,
+                 double seconds) {
+    const uint64_t change = after.*stat.value - before.*stat.value;
+    if (stat.divided_by != nullptr) {
+        const uint64_t count = after.*stat.divided_by - before.*stat.divided_by;
+        return count == 0 ? 0 : change / count;
+    }
+    return seconds <= 0 ? 0 : static_cast<uint64_t>(static_cast<double>(change) / seconds);
+}
+
+const Totals& find(const DatabaseTotals& totals, const std::string& name) {
+    static const Totals nothing;
+    const auto it = totals.find(name);
+    return it == totals.end() ? nothing : it->second;
+}
+
+void append_averages(const Picture& picture,
+                     const std::string& database,
+                     std::vector<std::string>& row) {
+    const Totals& before = find(picture.period.before, database);
+    const Totals& after = find(picture.period.after, database);
+    for (const auto& stat : kStats) {
+        row.push_back(fmt::format("{}", average(stat, before, after, picture.period.seconds)));
+    }
+}
+
+void append_totals(const Totals& totals, std::vector<std::string>& row) {
+    for (const auto& stat : kStats) row.push_back(fmt::format("{}", totals.*stat.value));
+}
+
+}  // namespace
+
+DatabaseTotals sum_by_database(const std::vector<session::EngineSnapshot>& workers) {
+    DatabaseTotals sums;
+    for (const auto& worker : workers) {
+        for (const auto& pool : worker.pools) {
+            Totals& sum = sums[pool.database];
+            const session::PoolStats& stats = pool.stats;
+            sum.assignments += stats.assignments;
+            sum.transactions += stats.transactions;
+            sum.queries += stats.queries;
+            sum.received += stats.bytes_received;
+            sum.sent += stats.bytes_sent;
+            sum.transaction_us += stats.transaction_us;
+            sum.query_us += stats.query_us;
+            sum.wait_us += stats.wait_us;
+            sum.client_parses += stats.client_parses;
+            sum.server_parses += stats.server_parses;
+            sum.binds += stats.binds;
+            sum.logins += stats.logins;
+        }
+    }
+    return sums;
+}
+
+Table show_stats(const Picture& picture) {
+    Table table{{{"database"}}, {}};
+    for (const auto name : kTotalNames) table.columns.push_back({name, Int8});
+    for (const auto name : kAverageNames) table.columns.push_back({name, Int8});
+    for (const auto& [database, totals] : sum_by_database(picture.workers)) {
+        std::vector<std::string> row{database};
+        append_totals(totals, row);
+        append_averages(picture, database, row);
+        table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
+Table show_totals(const Picture& picture) {
+    Table table{{{"database"}}, {}};
+    for (const auto& stat : kStats) table.columns.push_back({stat.plain, Int8});
+    for (const auto& [database, totals] : sum_by_database(picture.workers)) {
+        std::vector<std::string> row{database};
+        append_totals(totals, row);
+        table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
+Table show_averages(const Picture& picture) {
+    Table table{{{"database"}}, {}};
+    for (const auto& stat : kStats) table.columns.push_back({stat.plain_average, Int8});
+    for (const auto& [database, totals] : sum_by_database(picture.workers)) {
+        std::vector<std::string> row{database};
+        append_averages(picture, database, row);
+        table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
+namespace {
+
+using metrics::Exposition;
+using metrics::Labels;
+using metrics::Metric;
+
+void add_states(Exposition& out, const session::PoolRow& pool) {
+    const auto add = [&](Metric metric, std::string_view state, uint32_t count) {
+        out.add(metric, {{"database", pool.database}, {"user", pool.user}, {"state", state}}, count);
+    };
+    add(Metric::Clients, "idle", pool.clients_idle);
+    add(Metric::Clients, "active", pool.clients_active);
+    add(Metric::Clients, "waiting", pool.clients_waiting);
+    add(Metric::Servers, "active", pool.servers_active + pool.servers_cancelling);
+    add(Metric::Servers, "idle", pool.servers_idle);
+    add(Metric::Servers, "opening", pool.servers_opening);
+    add(Metric::Servers, "tested", pool.servers_checking);
+}
+
+void add_pool(Exposition& out, const session::PoolRow& pool) {
+    const Labels labels{{"database", pool.database}, {"user", pool.user}};
+    const session::PoolStats& stats = pool.stats;
+    const auto add = [&](Metric metric, uint64_t value) {
+        out.add(metric, labels, static_cast<double>(value));
+    };
+    add_states(out, pool);
+    add(Metric::Logins, stats.logins);
+    add(Metric::Transactions, stats.transactions);
+    add(Metric::Queries, stats.queries);
+    add(Metric::BytesReceived, stats.bytes_received);
+    add(Metric::BytesSent, stats.bytes_sent);
+    add(Metric::ServersOpened, stats.servers_opened);
+    add(Metric::ServersFailed, stats.servers_failed);
+    add(Metric::ServersLent, stats.servers_lent);
+    add(Metric::SettingsApplied, stats.settings_applied);
+    add(Metric::Cancels, stats.cancels);
+    add(Metric::Timeouts, stats.timeouts);
+    add(Metric::QueueRefusals, stats.queue_refusals);
+    add(Metric::ClientParses, stats.client_parses);
+    add(Metric::ServerParses, stats.server_parses);
+    add(Metric::Binds, stats.binds);
+    out.add(Metric::WaitTime, labels, stats.wait);
+    out.add(Metric::QueryTime, labels, stats.query);
+    out.add(Metric::TransactionTime, labels, stats.transaction);
+}
+
+}  // namespace
+
+std::string metrics_text(const std::vector<session::EngineSnapshot>& workers) {
+    Exposition out;
+    out.add(Metric::Info, {{"version", PGWEIR_VERSION}}, 1);
+    out.add(Metric::Workers, {}, static_cast<double>(workers.size()));
+    // The size and the longest wait are not sums over the workers.
+    std::map<std::pair<std::string, std::string>, std::pair<uint32_t, int64_t>> largest;
+    for (const auto& worker : workers) {
+        out.add(Metric::ClientsAccepted, {}, static_cast<double>(worker.stats.accepted));
+        out.add(Metric::ClientsRefused, {}, static_cast<double>(worker.stats.refused));
+        out.add(Metric::LoginFailures, {}, static_cast<double>(worker.stats.login_failures));
+        out.add(Metric::ProtocolErrors, {}, static_cast<double>(worker.stats.protocol_errors));
+        out.add(Metric::CancelsReceived, {}, static_cast<double>(worker.stats.cancels_received));
+        out.add(Metric::CancelsUnknown, {}, static_cast<double>(worker.stats.cancels_unknown));
+        out.add(Metric::BufferBytes, {}, static_cast<double>(worker.buffer_bytes));
+        out.add(Metric::StatementBytes, {}, static_cast<double>(worker.statement_bytes));
+        for (const auto& pool : worker.pools) {
+            add_pool(out, pool);
+            auto& [size, wait] = largest[{pool.database, pool.user}];
+            size = std::max(size, pool.size);
+            wait = std::max(wait, pool.max_wait_us);
+        }
+    }
+    for (const auto& [key, value] : largest) {
+        const Labels labels{{"database", key.first}, {"user", key.second}};
+        out.add(Metric::PoolSize, labels, value.first);
+        out.add(Metric::OldestWait, labels, static_cast<double>(value.second) / 1e6);
+    }
+    return out.text();
+}
+
+}  // namespace pgweir::admin

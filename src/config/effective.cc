@@ -1,0 +1,36 @@
+#include "pgweir/config/effective.h"
+
+#include <algorithm>
+
+namespace pgweir::config {
+
+const Database* find_database(const Config& config, std::string_view name) {
+    auto found = config.databases.find(name);
+    if (found == config.databases.end()) found = config.databases.find(std::string_view("*"));
+    return found == config.databases.end() ? nullptr : &found->second;
+}
+
+EffectivePool effective_pool(const Config& config,
+                             const Database& database,
+                             std::string_view user) {
+    const auto listed = config.users.find(user);
+    const PoolSettings mine = listed == config.users.end() ? PoolSettings{} : listed->second.pool;
+    const PoolSettings& theirs = database.pool;
+    const PoolDefaults& defaults = config.pool;
+
+    EffectivePool pool;
+    pool.mode = mine.pool_mode.value_or(theirs.pool_mode.value_or(defaults.pool_mode));
+    pool.size = mine.pool_size.value_or(theirs.pool_size.value_or(defaults.pool_size));
+    pool.reserve_size =
+        mine.reserve_size.value_or(theirs.reserve_size.value_or(defaults.reserve_size));
+    pool.reserve_after =
+        mine.reserve_after.value_or(theirs.reserve_after.value_or(defaults.reserve_after));
+    pool.query_wait = mine.query_wait_timeout.value_or(
+        theirs.query_wait_timeout.value_or(config.timeouts.query_wait));
+    // A user's smaller pool_size may stand below the database's min_size: the limit wins.
+    pool.min_size =
+        std::min(pool.size, mine.min_size.value_or(theirs.min_size.value_or(defaults.min_size)));
+    return pool;
+}
+
+}  // namespace pgweir::config

@@ -1,0 +1,445 @@
+#include "pgweir/control/control.h"
+
+#include "pgweir/auth/digest.h"
+#include "pgweir/base/log.h"
+#include "pgweir/session/errors.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace pgweir::control {
+namespace {
+
+// PgBouncer's stats_period.
+constexpr uint64_t kPeriodMs = 60000;
+
+// How often PAUSE looks whether all servers are gone.
+constexpr uint64_t kPauseLookMs = 50;
+
+// A scrape that takes longer is given up; a worker is stuck then.
+constexpr auto kMetricsPatience = std::chrono::seconds(3);
+
+log::Level to_log(config::LogLevel level) {
+    switch (level) {
+        case config::LogLevel::Debug: return log::Level::Debug;
+        case config::LogLevel::Info: return log::Level::Info;
+        case config::LogLevel::Warning: return log::Level::Warning;
+        case config::LogLevel::Error: return log::Level::Error;
+    }
+    return log::Level::Info;
+}
+
+int64_t wall_clock_us() {
+    uv_timeval64_t now{};
+    uv_gettimeofday(&now);
+    return now.tv_sec * 1000000 + now.tv_usec;
+}
+
+uint32_t worker_count(const config::Config& config) {
+    if (config.workers > 0) return config.workers;
+    return std::max(1u, std::thread::hardware_concurrency());
+}
+
+Error console_error(SqlState sqlstate, std::string message, std::string detail = {}) {
+    return Error{.sqlstate = sqlstate,
+                 .severity = Severity::Error,
+                 .message = std::move(message),
+                 .detail = std::move(detail),
+                 .hint = {}};
+}
+
+}  // namespace
+
+Control::Control(std::unique_ptr<session::Setup> setup) : setup_(std::move(setup)) {
+    std::array<uint8_t, 32> secret{};
+    auth::fill_random(secret);
+    process_secret_ = as_text(secret);
+    uv_loop_init(&loop_);
+}
+
+Control::~Control() {
+    http_.reset();
+    uv_walk(
+        &loop_,
+        [](uv_handle_t* handle, void*) {
+            if (uv_is_closing(handle) == 0) uv_close(handle, nullptr);
+        },
+        nullptr);
+    uv_run(&loop_, UV_RUN_DEFAULT);
+    process_.reset();
+    uv_loop_close(&loop_);
+}
+
+Result<void> Control::start() {
+    const config::Config& config = setup_->config;
+    for (const auto& address : config.listen) {
+        auto socket = address.unix_folder.empty()
+                          ? net::ListeningSocket::tcp(address.host, address.port)
+                          : net::ListeningSocket::unix_socket(address.unix_folder, address.port);
+        if (!socket) return fail(std::move(socket.error()));
+        log::info("listening on {}", (*socket)->name());
+        sockets_.push_back(std::move(*socket));
+    }
+    const uint32_t workers = worker_count(config);
+    process_ = std::make_unique<worker::Process>(workers);
+    process_->reports().open(&loop_, this, on_report);
+    uv_async_init(&loop_, &metrics_wake_, on_metrics_wanted);
+    metrics_wake_.data = this;
+    for (auto* timer : {&period_timer_, &shutdown_timer_, &pause_timer_}) {
+        uv_timer_init(&loop_, timer);
+        timer->data = this;
+    }
+    uv_timer_start(&period_timer_, on_period, kPeriodMs, kPeriodMs);
+    period_began_ = net::Loop::read_clock();
+    if (config.http.port != 0) {
+        auto http = admin::HttpServer::start(config.http.host, config.http.port, *this);
+        if (!http) return fail(std::move(http.error()));
+        http_ = std::move(*http);
+        log::info("serving http on {}:{}", config.http.host, config.http.port);
+    }
+    for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) watch_signal(number);
+    for (uint32_t i = 0; i < workers; ++i) {
+        process_->workers().push_back(std::make_unique<worker::Worker>(
+            i, *process_, copy(*setup_), Secret(process_secret_), sockets_));
+    }
+    for (auto& worker : process_->workers()) worker->start();
+    lifecycle_ = Lifecycle::Serving;
+    log::info("pgweir {} serves with {} workers", PGWEIR_VERSION, workers);
+    return {};
+}
+
+int Control::run() {
+    uv_run(&loop_, UV_RUN_DEFAULT);
+    lifecycle_ = Lifecycle::Stopped;
+    for (auto& worker : process_->workers()) worker->join();
+    log::info("pgweir has stopped");
+    return 0;
+}
+
+void Control::watch_signal(int number) {
+    auto signal = std::make_unique<uv_signal_t>();
+    uv_signal_init(&loop_, signal.get());
+    signal->data = this;
+    uv_signal_start(signal.get(), on_signal, number);
+    signals_.push_back(std::move(signal));
+}
+
+template <class MakeOrder>
+void Control::order_all(MakeOrder make) {
+    for (uint32_t i = 0; i < process_->worker_count(); ++i) process_->post(i, worker::Order(make()));
+}
+
+void Control::on_signal(uv_signal_t* signal, int number) {
+    auto& self = *static_cast<Control*>(signal->data);
+    switch (number) {
+        case SIGHUP: self.reload(); break;
+        case SIGTERM:
+            if (self.lifecycle_ == Lifecycle::Draining) {
+                self.stop_now();
+            } else {
+                self.drain("SIGTERM");
+            }
+            break;
+        case SIGINT: self.stop_now(); break;
+        case SIGUSR1: self.order({.verb = admin::Verb::Pause}, {UINT32_MAX, {}}); break;
+        case SIGUSR2: self.order({.verb = admin::Verb::Resume}, {UINT32_MAX, {}}); break;
+    }
+}
+
+std::vector<std::string> Control::reload() {
+    auto [setup, problems] = read_setup(setup_->config.path);
+    if (setup == nullptr) {
+        for (const auto& problem : problems) log::error("{}", problem);
+        log::error("reload: nothing was changed, because the configuration has {} problems",
+                   problems.size());
+        return problems;
+    }
+    const config::Config& before = setup_->config;
+    const config::Config& after = setup->config;
+    if (!(before.listen == after.listen) || !(before.http == after.http) ||
+        before.workers != after.workers) {
+        log::warning("reload: listen, http and workers change at the next start only");
+    }
+    setup_ = std::move(setup);
+    log::set_level(to_log(setup_->config.log.level));
+    order_all([this] { return worker::Reload{copy(*setup_)}; });
+    log::info("reload: {} is in force", setup_->config.path);
+    return {};
+}
+
+void Control::drain(const char* why) {
+    if (lifecycle_ != Lifecycle::Serving) return;
+    lifecycle_ = Lifecycle::Draining;
+    log::info("{}: new logins are refused, clients go at the end of their transactions", why);
+    sockets_.clear();  // the workers' duplicates close with their acceptors
+    order_all([] { return worker::Drain{}; });
+    const auto patience = to_microseconds(setup_->config.timeouts.shutdown) / 1000;
+    uv_timer_start(&shutdown_timer_, on_deadline, static_cast<uint64_t>(patience), 0);
+}
+
+void Control::on_deadline(uv_timer_t* timer) {
+    log::warning("timeouts.shutdown is over: the clients that are left are cut off");
+    static_cast<Control*>(timer->data)->stop_now();
+}
+
+void Control::stop_now() {
+    lifecycle_ = Lifecycle::Draining;
+    order_all([] { return worker::Stop{}; });
+    uv_stop(&loop_);
+}
+
+void Control::on_report(uv_async_t* async) {
+    auto& self = *static_cast<Control*>(async->data);
+    for (auto& report : self.process_->reports().take()) self.handle(report);
+}
+
+void Control::handle(worker::Report& report) {
+    if (auto* asked = std::get_if<worker::ConsoleAsked>(&report)) {
+        execute(*asked);
+    } else if (auto* taken = std::get_if<worker::SnapshotTaken>(&report)) {
+        const auto it = gatherings_.find(taken->ticket);
+        if (it == gatherings_.end()) return;
+        it->second.snapshots.push_back(std::move(taken->snapshot));
+        if (it->second.snapshots.size() < process_->worker_count()) return;
+        Gathering gathering = std::move(it->second);
+        gatherings_.erase(it);
+        gathered(gathering);
+    } else if (std::get_if<worker::Drained>(&report) != nullptr) {
+        if (++drained_workers_ == process_->worker_count()) stop_now();
+    }
+}
+
+void Control::gather(Gathering gathering) {
+    const uint64_t ticket = next_ticket_++;
+    const session::Detail detail = admin::detail_for(gathering.topic);
+    gatherings_.emplace(ticket, std::move(gathering));
+    order_all([&] { return worker::TakeSnapshot{ticket, detail}; });
+}
+
+void Control::gathered(Gathering& gathering) {
+    switch (gathering.purpose) {
+        case Gathering::Purpose::Show: {
+            const admin::Picture picture{
+                setup_->config, std::move(gathering.snapshots), period_, wall_clock_us()};
+            answer(gathering.console, admin::encode_answer(admin::show(gathering.topic, picture)));
+            break;
+        }
+        case Gathering::Purpose::Metrics: {
+            const std::lock_guard lock(metrics_mutex_);
+            // Whoever asked may have lost patience; then the promise is gone from the list.
+            const auto it =
+                std::find(metrics_wanted_.begin(), metrics_wanted_.end(), gathering.metrics);
+            if (it == metrics_wanted_.end()) break;
+            metrics_wanted_.erase(it);
+            gathering.metrics->set_value(admin::metrics_text(gathering.snapshots));
+            break;
+        }
+        case Gathering::Purpose::Period: {
+            const Instant now = net::Loop::read_clock();
+            period_.before = std::move(period_.after);
+            period_.after = admin::sum_by_database(gathering.snapshots);
+            period_.seconds = static_cast<double>(to_microseconds(now - period_began_)) / 1e6;
+            period_began_ = now;
+            break;
+        }
+        case Gathering::Purpose::Pause: pause_progress(gathering); break;
+    }
+}
+
+void Control::on_period(uv_timer_t* timer) {
+    Gathering gathering{};
+    gathering.purpose = Gathering::Purpose::Period;
+    static_cast<Control*>(timer->data)->gather(std::move(gathering));
+}
+
+std::string Control::metrics() {
+    std::promise<std::string> promise;
+    auto future = promise.get_future();
+    {
+        const std::lock_guard lock(metrics_mutex_);
+        metrics_wanted_.push_back(&promise);
+    }
+    uv_async_send(&metrics_wake_);
+    if (future.wait_for(kMetricsPatience) == std::future_status::ready) return future.get();
+    const std::lock_guard lock(metrics_mutex_);
+    std::erase(metrics_wanted_, &promise);
+    return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready ? future.get()
+                                                                                 : "";
+}
+
+void Control::on_metrics_wanted(uv_async_t* async) {
+    auto& self = *static_cast<Control*>(async->data);
+    std::vector<std::promise<std::string>*> wanted;
+    {
+        const std::lock_guard lock(self.metrics_mutex_);
+        wanted = self.metrics_wanted_;
+    }
+    for (auto* promise : wanted) {
+        const bool under_way =
+            std::any_of(self.gatherings_.begin(), self.gatherings_.end(), [&](const auto& entry) {
+                return entry.second.metrics == promise;
+            });
+        if (under_way) continue;
+        Gathering gathering{};
+        gathering.purpose = Gathering::Purpose::Metrics;
+        gathering.metrics = promise;
+        self.gather(std::move(gathering));
+    }
+}
+
+std::string Control::not_ready() {
+    switch (lifecycle_.load()) {
+        case Lifecycle::Starting: return "starting";
+        case Lifecycle::Draining: return "draining";
+        case Lifecycle::Stopped: return "stopped";
+        case Lifecycle::Serving: break;
+    }
+    return paused_ ? "paused" : "";
+}
+
+void Control::execute(const worker::ConsoleAsked& asked) {
+    const Console console{asked.worker, asked.client};
+    auto command = admin::parse_command(asked.sql);
+    if (!command) {
+        answer(console, admin::encode_failure(command.error()));
+        return;
+    }
+    if (asked.role != session::ConsoleRole::Admin && !admin::is_harmless(*command)) {
+        answer(console,
+               admin::encode_failure(console_error(sqlstate::kInsufficientPrivilege,
+                                                   "admin access needed",
+                                                   "Viewers may use SHOW.")));
+        return;
+    }
+    order(*command, console);
+}
+
+void Control::order(const admin::Command& command, const Console& console) {
+    const std::string& database = command.argument;
+    switch (command.verb) {
+        case admin::Verb::Show: {
+            if (command.topic == admin::Topic::Help) {
+                answer(console, admin::encode_help());
+                return;
+            }
+            Gathering gathering{};
+            gathering.purpose = Gathering::Purpose::Show;
+            gathering.console = console;
+            gathering.topic = command.topic;
+            gather(std::move(gathering));
+            return;
+        }
+        case admin::Verb::Set: answer(console, admin::encode_done("SET")); return;
+        case admin::Verb::Reload: {
+            const auto problems = reload();
+            answer(console,
+                   problems.empty()
+                       ? admin::encode_done("RELOAD")
+                       : admin::encode_failure(console_error(
+                             sqlstate::kConfigFileError,
+                             "RELOAD failed, see logs for additional details",
+                             problems.front())));
+            return;
+        }
+        case admin::Verb::Pause: {
+            if (database.empty()) {
+                if (paused_.exchange(true)) {
+                    answer(console,
+                           admin::encode_failure(console_error(
+                               sqlstate::kObjectNotInPrerequisiteState, "already suspended/paused")));
+                    return;
+                }
+                log::info("PAUSE: nobody gets a server until RESUME");
+            }
+            order_all([&] { return worker::Pause{database}; });
+            Gathering gathering{};
+            gathering.purpose = Gathering::Purpose::Pause;
+            gathering.console = console;
+            gathering.database = database;
+            gather(std::move(gathering));
+            return;
+        }
+        case admin::Verb::Resume:
+            if (database.empty() && !paused_.exchange(false)) {
+                answer(console,
+                       admin::encode_failure(console_error(sqlstate::kObjectNotInPrerequisiteState,
+                                                           "pooler is not paused/suspended")));
+                return;
+            }
+            log::info("RESUME");
+            order_all([&] { return worker::Resume{database}; });
+            answer(console, admin::encode_done("RESUME"));
+            return;
+        case admin::Verb::Reconnect:
+            log::info("RECONNECT: servers are replaced as they come free");
+            order_all([&] { return worker::Reconnect{database}; });
+            answer(console, admin::encode_done("RECONNECT"));
+            return;
+        case admin::Verb::Kill:
+            log::info("KILL: clients and servers are cut off");
+            order_all([&] { return worker::Kill{database}; });
+            answer(console, admin::encode_done("KILL"));
+            return;
+        case admin::Verb::KillClient: {
+            uint64_t id = 0;
+            const auto* end = database.data() + database.size();
+            const auto parsed = std::from_chars(database.data(), end, id);
+            if (parsed.ec != std::errc() || parsed.ptr != end) {
+                answer(console,
+                       admin::encode_failure(console_error(sqlstate::kInvalidParameterValue,
+                                                           "invalid client pointer supplied")));
+                return;
+            }
+            order_all([&] { return worker::KillClient{id}; });
+            answer(console, admin::encode_done("KILL_CLIENT"));
+            return;
+        }
+        case admin::Verb::Shutdown:
+            answer(console, admin::encode_done("SHUTDOWN"), true);
+            if (database.empty()) {
+                stop_now();
+            } else {
+                drain("SHUTDOWN");
+            }
+            return;
+    }
+}
+
+void Control::pause_progress(Gathering& gathering) {
+    uint32_t left = 0;
+    for (const auto& snapshot : gathering.snapshots) {
+        for (const auto& pool : snapshot.pools) {
+            if (!gathering.database.empty() && pool.database != gathering.database) continue;
+            left += pool.servers_active + pool.servers_idle + pool.servers_checking +
+                    pool.servers_opening + pool.servers_cancelling;
+        }
+    }
+    const bool over = gathering.database.empty() && !paused_;  // RESUME came first
+    if (left == 0 || over) {
+        answer(gathering.console, admin::encode_done("PAUSE"));
+        return;
+    }
+    gathering.snapshots.clear();
+    pausing_.push_back(std::move(gathering));
+    uv_timer_start(
+        &pause_timer_,
+        [](uv_timer_t* timer) {
+            auto& self = *static_cast<Control*>(timer->data);
+            for (auto& waiting : std::exchange(self.pausing_, {})) self.gather(std::move(waiting));
+        },
+        kPauseLookMs,
+        0);
+}
+
+void Control::answer(const Console& console, std::string bytes, bool close_after) {
+    process_->post(console.worker,
+                   worker::Order(worker::ConsoleReply{console.client, std::move(bytes), close_after}));
+}
+
+}  // namespace pgweir::control

@@ -1,0 +1,42 @@
+#include "pgweir/control/setup.h"
+
+#include "pgweir/auth/users_file.h"
+#include "pgweir/config/loader.h"
+
+#include <fmt/format.h>
+
+namespace pgweir::control {
+
+ReadSetup read_setup(const std::string& path) {
+    ReadSetup result;
+    config::Loaded loaded = config::load_file(path);
+    for (const auto& problem : loaded.problems) result.problems.push_back(problem.to_line());
+    if (!loaded.config) return result;
+
+    auth::UserList users;
+    const std::string& users_file = loaded.config->auth.users_file;
+    if (!users_file.empty()) {
+        const auto file = config::SystemEnvironment().read_file(users_file);
+        if (!file) {
+            result.problems.push_back(
+                fmt::format("{}:1: cannot read auth.users_file: {}", users_file, file.error()));
+            return result;
+        }
+        auto [list, problems] = auth::parse_users_file(file->text);
+        for (const auto& problem : problems) {
+            result.problems.push_back(
+                fmt::format("{}:{}: {}", users_file, problem.line, problem.message));
+        }
+        users = std::move(list);
+    }
+    if (!result.problems.empty()) return result;
+    result.setup = std::make_unique<session::Setup>(
+        session::Setup{std::move(*loaded.config), std::move(users)});
+    return result;
+}
+
+std::unique_ptr<const session::Setup> copy(const session::Setup& setup) {
+    return std::make_unique<const session::Setup>(setup);
+}
+
+}  // namespace pgweir::control

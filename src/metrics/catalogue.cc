@@ -1,0 +1,90 @@
+#include "pgweir/metrics/catalogue.h"
+
+#include <fmt/format.h>
+
+namespace pgweir::metrics {
+namespace {
+
+using enum Metric;
+using enum Kind;
+
+constexpr std::string_view kPool = "database, user";
+
+// clang-format off
+constexpr std::array<MetricRow, kMetrics> kCatalogue{{
+    {Info,            Gauge,     "pgweir_info",                          "version",               "Always 1; the version is in the label."},
+    {Workers,         Gauge,     "pgweir_workers",                       "",                      "Event-loop threads."},
+    {ClientsAccepted, Counter,   "pgweir_clients_accepted_total",        "",                      "Connections taken from clients."},
+    {ClientsRefused,  Counter,   "pgweir_clients_refused_total",         "",                      "Connections refused because a limit was reached."},
+    {LoginFailures,   Counter,   "pgweir_login_failures_total",          "",                      "Logins that failed, for whatever reason."},
+    {ProtocolErrors,  Counter,   "pgweir_protocol_errors_total",         "",                      "Clients sent away for malformed messages."},
+    {CancelsReceived, Counter,   "pgweir_cancel_requests_total",         "",                      "Cancel requests from clients."},
+    {CancelsUnknown,  Counter,   "pgweir_cancel_requests_unknown_total", "",                      "Cancel requests whose key belongs to no client."},
+    {BufferBytes,     Gauge,     "pgweir_buffer_bytes",                  "",                      "Memory in buffers of sessions that cannot go on at once."},
+    {StatementBytes,  Gauge,     "pgweir_statement_bytes",               "",                      "Text of the prepared statements that clients hold."},
+    {Clients,         Gauge,     "pgweir_clients",                       "database, user, state", "Clients by state: idle, active, waiting."},
+    {Servers,         Gauge,     "pgweir_servers",                       "database, user, state", "Servers by state: active, idle, opening, tested."},
+    {PoolSize,        Gauge,     "pgweir_pool_size",                     kPool,                   "Servers that the pool may have in the whole process."},
+    {OldestWait,      Gauge,     "pgweir_oldest_wait_seconds",           kPool,                   "How long the client that waits longest has waited."},
+    {Logins,          Counter,   "pgweir_logins_total",                  kPool,                   "Clients that logged in."},
+    {Transactions,    Counter,   "pgweir_transactions_total",            kPool,                   "Transactions that ended."},
+    {Queries,         Counter,   "pgweir_queries_total",                 kPool,                   "Query and Execute messages passed on."},
+    {BytesReceived,   Counter,   "pgweir_client_received_bytes_total",   kPool,                   "Bytes received from clients."},
+    {BytesSent,       Counter,   "pgweir_client_sent_bytes_total",       kPool,                   "Bytes sent to clients."},
+    {ServersOpened,   Counter,   "pgweir_servers_opened_total",          kPool,                   "Servers that logged in."},
+    {ServersFailed,   Counter,   "pgweir_servers_failed_total",          kPool,                   "Servers that could not be opened."},
+    {ServersLent,     Counter,   "pgweir_servers_lent_total",            kPool,                   "Servers handed to another worker."},
+    {SettingsApplied, Counter,   "pgweir_settings_applied_total",        kPool,                   "Times a server took a client's settings before it was lent."},
+    {Cancels,         Counter,   "pgweir_cancels_total",                 kPool,                   "Cancel requests passed on to servers."},
+    {Timeouts,        Counter,   "pgweir_timeouts_total",                kPool,                   "Clients sent away because a time was over."},
+    {QueueRefusals,   Counter,   "pgweir_queue_refusals_total",          kPool,                   "Clients sent away because the queue was full."},
+    {ClientParses,    Counter,   "pgweir_client_parses_total",           kPool,                   "Parse messages from clients."},
+    {ServerParses,    Counter,   "pgweir_server_parses_total",           kPool,                   "Parse messages to servers."},
+    {Binds,           Counter,   "pgweir_binds_total",                   kPool,                   "Bind messages passed on."},
+    {WaitTime,        Histogram, "pgweir_wait_seconds",                  kPool,                   "Time a client waited for a server."},
+    {QueryTime,       Histogram, "pgweir_query_seconds",                 kPool,                   "Time from a request to its ReadyForQuery."},
+    {TransactionTime, Histogram, "pgweir_transaction_seconds",           kPool,                   "Time a client held a server."},
+}};
+// clang-format on
+
+constexpr bool in_order() {
+    for (size_t i = 0; i < kMetrics; ++i) {
+        if (static_cast<size_t>(kCatalogue[i].id) != i) return false;
+    }
+    return true;
+}
+
+static_assert(in_order(), "the catalogue's rows stand in the order of the enum");
+
+std::string_view to_text(Kind kind) {
+    switch (kind) {
+        case Counter: return "counter";
+        case Gauge: return "gauge";
+        case Histogram: return "histogram";
+    }
+    return "";
+}
+
+}  // namespace
+
+const std::array<MetricRow, kMetrics>& catalogue() {
+    return kCatalogue;
+}
+
+const MetricRow& row_of(Metric metric) {
+    return kCatalogue[static_cast<size_t>(metric)];
+}
+
+std::string metrics_markdown() {
+    std::string text =
+        "# Metrics\n\nPrinted from `src/metrics/catalogue.cc` by `scripts/docs`. Served at "
+        "`/metrics` in Prometheus's text format.\n\n| metric | kind | labels | meaning |\n"
+        "|---|---|---|---|\n";
+    for (const auto& row : kCatalogue) {
+        text += fmt::format(
+            "| `{}` | {} | {} | {} |\n", row.name, to_text(row.kind), row.labels, row.help);
+    }
+    return text;
+}
+
+}  // namespace pgweir::metrics

@@ -1,0 +1,486 @@
+#include "pgweir/net/socket_stream.h"
+
+#include "net/handles.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace pgweir::net {
+namespace {
+
+// The last bytes of a stream get this long to leave, and the peer as long again to read them.
+constexpr Duration kFlushTime = std::chrono::seconds(5);
+constexpr Duration kLingerTime = std::chrono::seconds(1);
+
+// Above this an owner that asked to be told about room is told.
+constexpr size_t kDrainedBytes = 16384;
+
+constexpr int kPiecesMax = 32;
+
+class DetachedSocket final : public DetachedStream {
+public:
+    explicit DetachedSocket(int descriptor) : descriptor_(descriptor) {}
+    DetachedSocket(const DetachedSocket&) = delete;
+    DetachedSocket& operator=(const DetachedSocket&) = delete;
+    ~DetachedSocket() override {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+    int take() { return std::exchange(descriptor_, -1); }
+
+private:
+    int descriptor_;
+};
+
+// The socket API speaks of all its address families through one pointer type.
+sockaddr* generic(sockaddr_storage& storage) {
+    return static_cast<sockaddr*>(static_cast<void*>(&storage));
+}
+
+sockaddr_in* as_ipv4(sockaddr_storage& storage) {
+    return static_cast<sockaddr_in*>(static_cast<void*>(&storage));
+}
+
+sockaddr_in6* as_ipv6(sockaddr_storage& storage) {
+    return static_cast<sockaddr_in6*>(static_cast<void*>(&storage));
+}
+
+socklen_t length_of(const sockaddr_storage& storage) {
+    switch (storage.ss_family) {
+        case AF_INET: return sizeof(sockaddr_in);
+        case AF_INET6: return sizeof(sockaddr_in6);
+    }
+    return sizeof(sockaddr_un);
+}
+
+void set_port(sockaddr_storage& storage, uint16_t port) {
+    if (storage.ss_family == AF_INET) as_ipv4(storage)->sin_port = htons(port);
+    if (storage.ss_family == AF_INET6) as_ipv6(storage)->sin6_port = htons(port);
+}
+
+bool parse_numeric(const std::string& host, sockaddr_storage& storage) {
+    storage = {};
+    if (inet_pton(AF_INET, host.c_str(), &as_ipv4(storage)->sin_addr) == 1) {
+        storage.ss_family = AF_INET;
+        return true;
+    }
+    if (inet_pton(AF_INET6, host.c_str(), &as_ipv6(storage)->sin6_addr) == 1) {
+        storage.ss_family = AF_INET6;
+        return true;
+    }
+    return false;
+}
+
+bool unix_address(const std::string& folder, uint16_t port, sockaddr_storage& storage) {
+    storage = {};
+    auto* address = static_cast<sockaddr_un*>(static_cast<void*>(&storage));
+    address->sun_family = AF_UNIX;
+    const std::string path = fmt::format("{}/.s.PGSQL.{}", folder, port);
+    if (path.size() >= sizeof address->sun_path) return false;
+    std::memcpy(address->sun_path, path.c_str(), path.size() + 1);
+    return true;
+}
+
+void set_tcp_options(int descriptor) {
+    const int on = 1;
+    // On a unix socket these fail, which is as good.
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+}  // namespace
+
+SocketStream& SocketStream::open(Loop& loop, int descriptor) {
+    auto [handle, stream] = loop.streams_->make(loop);
+    stream->handle_ = handle;
+    set_tcp_options(descriptor);
+    stream->use_descriptor(descriptor);
+    stream->watch(UV_READABLE);
+    return *stream;
+}
+
+SocketStream& SocketStream::adopt(Loop& loop,
+                                  std::unique_ptr<DetachedStream> detached,
+                                  StreamEvents& owner) {
+    SocketStream& stream = open(loop, static_cast<DetachedSocket&>(*detached).take());
+    stream.owner_ = &owner;
+    return stream;
+}
+
+SocketStream& SocketStream::connect(Loop& loop,
+                                    const std::string& host,
+                                    uint16_t port,
+                                    StreamEvents& owner) {
+    auto [handle, stream] = loop.streams_->make(loop);
+    stream->handle_ = handle;
+    stream->owner_ = &owner;
+    stream->state_ = State::Resolving;
+    stream->attempt_ = std::make_unique<Attempt>();
+    stream->attempt_->host = host;
+    stream->attempt_->port = port;
+    stream->begin_resolving();
+    return *stream;
+}
+
+void SocketStream::begin_resolving() {
+    Attempt& attempt = *attempt_;
+    sockaddr_storage storage{};
+    if (attempt.host.substr(0, 1) == "/") {
+        if (unix_address(attempt.host, attempt.port, storage)) {
+            attempt.addresses.push_back(storage);
+        } else {
+            attempt.problem = "the path of the unix socket is too long";
+        }
+    } else if (parse_numeric(attempt.host, storage)) {
+        set_port(storage, attempt.port);
+        attempt.addresses.push_back(storage);
+    } else if (const auto known = loop_.resolved_.find(attempt.host);
+               known != loop_.resolved_.end() && loop_.now() < known->second.expires) {
+        attempt.addresses = known->second.list;
+        for (auto& address : attempt.addresses) set_port(address, attempt.port);
+    } else {
+        addrinfo hints{};
+        hints.ai_socktype = SOCK_STREAM;
+        attempt.request.data = this;
+        const int status = uv_getaddrinfo(
+            loop_.uv(), &attempt.request, on_resolved, attempt.host.c_str(), nullptr, &hints);
+        resolving_ = status == 0;
+        if (resolving_) return;
+        attempt.problem = uv_strerror(status);
+    }
+    loop_.defer(handle_);
+}
+
+void SocketStream::on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* answer) {
+    auto& self = *static_cast<SocketStream*>(request->data);
+    Loop& loop = self.loop_;
+    loop.refresh_now();
+    self.resolving_ = false;
+    if (self.state_ == State::Closed) {
+        uv_freeaddrinfo(answer);
+        loop.streams_->destroy(self.handle_);
+        return;
+    }
+    Attempt& attempt = *self.attempt_;
+    if (status != 0) {
+        attempt.problem = fmt::format("cannot resolve \"{}\": {}", attempt.host, uv_strerror(status));
+    }
+    for (const addrinfo* entry = answer; entry != nullptr; entry = entry->ai_next) {
+        sockaddr_storage storage{};
+        std::memcpy(&storage, entry->ai_addr, std::min<size_t>(entry->ai_addrlen, sizeof storage));
+        attempt.addresses.push_back(storage);
+    }
+    uv_freeaddrinfo(answer);
+    if (!attempt.addresses.empty()) {
+        loop.resolved_[attempt.host] = {attempt.addresses, loop.now() + loop.dns_ttl_};
+    }
+    for (auto& address : attempt.addresses) set_port(address, attempt.port);
+    self.try_next_address();
+}
+
+void SocketStream::run_deferred() {
+    if (state_ == State::Resolving) try_next_address();
+}
+
+void SocketStream::try_next_address() {
+    Attempt& attempt = *attempt_;
+    while (attempt.next < attempt.addresses.size()) {
+        sockaddr_storage& address = attempt.addresses[attempt.next++];
+        const int descriptor =
+            ::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (descriptor < 0) {
+            attempt.problem = std::strerror(errno);
+            continue;
+        }
+        set_tcp_options(descriptor);
+        const int status = ::connect(descriptor, generic(address), length_of(address));
+        if (status != 0 && errno != EINPROGRESS) {
+            attempt.problem = std::strerror(errno);
+            ::close(descriptor);
+            continue;
+        }
+        state_ = State::Connecting;
+        use_descriptor(descriptor);
+        watch(UV_WRITABLE);
+        return;
+    }
+    const std::string problem = attempt.problem.empty() ? "no address" : attempt.problem;
+    lost(problem);
+}
+
+void SocketStream::on_connect_result() {
+    int error = 0;
+    socklen_t length = sizeof error;
+    getsockopt(descriptor_, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error == 0) {
+        state_ = State::Open;
+        attempt_.reset();
+        watch(UV_READABLE);
+        owner_->on_connected();
+        return;
+    }
+    attempt_->problem = std::strerror(error);
+    if (attempt_->next >= attempt_->addresses.size()) {
+        const std::string problem = attempt_->problem;
+        lost(problem);
+        return;
+    }
+    // A libuv handle belongs to one descriptor: another address is another stream's work. It takes
+    // over the slot's rest by being the same object with a fresh handle once this one is let go.
+    uv_poll_stop(&poll_);
+    poll_.data = this;
+    uv_close(handle_of(poll_), [](uv_handle_t* handle) {
+        auto& self = *static_cast<SocketStream*>(handle->data);
+        ::close(std::exchange(self.descriptor_, -1));
+        if (self.state_ == State::Closed) {
+            self.loop_.streams_->destroy(self.handle_);
+            return;
+        }
+        self.state_ = State::Resolving;
+        self.loop_.refresh_now();
+        self.try_next_address();
+    });
+    watched_ = 0;
+}
+
+void SocketStream::use_descriptor(int descriptor) {
+    descriptor_ = descriptor;
+    PGW_CHECK(uv_poll_init(loop_.uv(), &poll_, descriptor) == 0);
+    poll_.data = this;
+}
+
+void SocketStream::watch(int events) {
+    if (events == watched_) return;
+    watched_ = events;
+    if (events == 0) {
+        uv_poll_stop(&poll_);
+    } else {
+        uv_poll_start(&poll_, events, on_poll);
+    }
+}
+
+void SocketStream::on_poll(uv_poll_t* poll, int status, int events) {
+    auto& self = *static_cast<SocketStream*>(poll->data);
+    self.loop_.refresh_now();
+    if (self.state_ == State::Connecting) {
+        self.on_connect_result();
+        return;
+    }
+    if (status < 0) {
+        self.watched_ = 0;  // libuv has stopped watching
+        self.read_rest();
+        return;
+    }
+    if ((events & UV_WRITABLE) != 0) self.flush_backlog();
+    if ((events & UV_READABLE) != 0 && self.state_ != State::Closed) self.read_once();
+}
+
+void SocketStream::read_once() {
+    auto& buffer = *loop_.read_buffer_;
+    const ssize_t count = ::recv(descriptor_, buffer.data(), buffer.size(), 0);
+    if (count > 0) {
+        if (state_ == State::Open) {
+            owner_->on_bytes({buffer.data(), static_cast<size_t>(count)});
+        }
+        return;
+    }
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    lost(count == 0 ? "the peer closed the connection" : std::strerror(errno));
+}
+
+void SocketStream::read_rest() {
+    // What arrived before the error is still the owner's.
+    auto& buffer = *loop_.read_buffer_;
+    while (state_ == State::Open) {
+        const ssize_t count = ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (count > 0) {
+            owner_->on_bytes({buffer.data(), static_cast<size_t>(count)});
+            continue;
+        }
+        if (count < 0 && errno == EINTR) continue;
+        const bool reset = count < 0 && errno != EAGAIN;
+        lost(reset ? std::strerror(errno) : "the connection broke");
+        return;
+    }
+    if (state_ != State::Closed) release();
+}
+
+void SocketStream::send(std::span<const Bytes> pieces) {
+    if (state_ != State::Open || broken_) return;
+    size_t sent = 0;
+    if (backlog_.empty()) {
+        std::array<iovec, kPiecesMax> vectors;
+        PGW_CHECK(pieces.size() <= vectors.size());
+        for (size_t i = 0; i < pieces.size(); ++i) {
+            vectors[i] = {const_cast<uint8_t*>(pieces[i].data()), pieces[i].size()};
+        }
+        ssize_t count = 0;
+        if (pieces.size() == 1) {
+            count = ::send(descriptor_, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
+        } else {
+            msghdr message{};
+            message.msg_iov = vectors.data();
+            message.msg_iovlen = pieces.size();
+            count = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+        }
+        if (count < 0 && errno != EAGAIN && errno != EINTR) {
+            broken_ = true;  // reading will tell why; it must be watched for that
+            resume();
+            return;
+        }
+        sent = count > 0 ? static_cast<size_t>(count) : 0;
+    }
+    for (const Bytes piece : pieces) {
+        if (sent >= piece.size()) {
+            sent -= piece.size();
+            continue;
+        }
+        backlog_.append(loop_.buffers_, piece.subspan(sent));
+        sent = 0;
+    }
+    if (backlog_.empty()) return;
+    backlog_high_ = backlog_high_ || backlog_.size() > kDrainedBytes;
+    watch(watched_ | UV_WRITABLE);
+}
+
+void SocketStream::flush_backlog() {
+    const Bytes waiting = backlog_.view();
+    if (!waiting.empty()) {
+        const ssize_t count = ::send(descriptor_, waiting.data(), waiting.size(), MSG_NOSIGNAL);
+        if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (count < 0) {
+            broken_ = true;
+            backlog_.clear(loop_.buffers_);
+        } else {
+            backlog_.consume(loop_.buffers_, static_cast<size_t>(count));
+        }
+    }
+    if (backlog_.empty()) watch(watched_ & ~UV_WRITABLE);
+    if (state_ == State::Flushing) {
+        if (backlog_.empty()) linger();
+        return;
+    }
+    if (broken_) {
+        resume();
+    } else if (backlog_high_ && backlog_.size() <= kDrainedBytes) {
+        backlog_high_ = false;
+        owner_->on_drained();
+    }
+}
+
+void SocketStream::pause() {
+    if (state_ != State::Open || paused_ || broken_) return;
+    paused_ = true;
+    watch(watched_ & ~UV_READABLE);
+}
+
+void SocketStream::resume() {
+    if (state_ != State::Open || (!paused_ && !broken_)) return;
+    paused_ = false;
+    watch(watched_ | UV_READABLE);
+}
+
+void SocketStream::lost(std::string_view reason) {
+    if (state_ == State::Flushing || state_ == State::Lingering) {
+        release();
+        return;
+    }
+    if (state_ == State::Closed || owner_ == nullptr) return;
+    if (descriptor_ >= 0) watch(0);
+    broken_ = true;
+    owner_->on_lost(reason);
+}
+
+void SocketStream::close() {
+    owner_ = nullptr;
+    if (state_ == State::Resolving || state_ == State::Connecting || broken_) {
+        release();
+        return;
+    }
+    if (state_ != State::Open) return;
+    paused_ = false;
+    close_deadline_ = loop_.now() + kFlushTime;
+    loop_.closing_->push_back(*this);
+    state_ = State::Flushing;
+    if (backlog_.empty()) linger();
+}
+
+void SocketStream::linger() {
+    // Closing with unread input would make the kernel send a reset, which can overtake the last
+    // words; so the peer is told that no more comes, and its rest is read and dropped.
+    state_ = State::Lingering;
+    close_deadline_ = loop_.now() + kLingerTime;
+    ::shutdown(descriptor_, SHUT_WR);
+    watch(UV_READABLE);
+}
+
+void SocketStream::sweep(Instant now) {
+    if (now >= close_deadline_) release();
+}
+
+void SocketStream::release() {
+    if (state_ == State::Closed) return;
+    const bool reconnecting = state_ == State::Connecting && watched_ == 0;
+    state_ = State::Closed;
+    if (linked()) loop_.closing_->erase(*this);
+    backlog_.clear(loop_.buffers_);
+    if (resolving_) {
+        uv_cancel(static_cast<uv_req_t*>(static_cast<void*>(&attempt_->request)));
+        return;  // on_resolved gives the slot back
+    }
+    if (reconnecting) return;  // so does the closing of the handle that is under way
+    if (descriptor_ < 0) {
+        loop_.streams_->destroy(handle_);
+        return;
+    }
+    uv_poll_stop(&poll_);
+    uv_close(handle_of(poll_), on_released);
+}
+
+void SocketStream::on_released(uv_handle_t* handle) {
+    auto& self = *static_cast<SocketStream*>(handle->data);
+    if (self.descriptor_ >= 0) ::close(self.descriptor_);
+    self.loop_.streams_->destroy(self.handle_);
+}
+
+std::unique_ptr<DetachedStream> SocketStream::detach() {
+    PGW_CHECK(state_ == State::Open && backlog_.empty());
+    owner_ = nullptr;
+    state_ = State::Closed;
+    uv_poll_stop(&poll_);  // takes it out of epoll at once
+    auto detached = std::make_unique<DetachedSocket>(std::exchange(descriptor_, -1));
+    uv_close(handle_of(poll_), on_released);
+    return detached;
+}
+
+std::string_view SocketStream::peer_name() const {
+    if (!peer_name_.empty()) return peer_name_;
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    if (descriptor_ < 0 || getpeername(descriptor_, generic(storage), &length) != 0) return "?";
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (storage.ss_family == AF_INET) {
+        inet_ntop(AF_INET, &as_ipv4(storage)->sin_addr, text.data(), text.size());
+        peer_name_ = fmt::format("{}:{}", text.data(), ntohs(as_ipv4(storage)->sin_port));
+    } else if (storage.ss_family == AF_INET6) {
+        inet_ntop(AF_INET6, &as_ipv6(storage)->sin6_addr, text.data(), text.size());
+        peer_name_ = fmt::format("[{}]:{}", text.data(), ntohs(as_ipv6(storage)->sin6_port));
+    } else {
+        peer_name_ = "unix";
+    }
+    return peer_name_;
+}
+
+}  // namespace pgweir::net

@@ -1,0 +1,107 @@
+#include "pgweir/base/log.h"
+#include "pgweir/session/errors.h"
+#include "pgweir/wire/backend.h"
+#include "pgweir/wire/frame.h"
+#include "pgweir/wire/startup.h"
+#include "session/parts.h"
+
+/// Cancel requests: found by number, checked by key, and aimed so that no other client is hit. A
+/// server that a cancel is on its way to is not lent before that cancel has ended.
+/// See: protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
+namespace pgweir::session {
+namespace {
+
+// The process id that clients know: the worker above, the slot of the session below. It stays
+// positive, since drivers keep it in signed integers, and is never zero.
+constexpr uint32_t kIndexBits = 24;
+constexpr uint32_t kIndexMask = (1u << kIndexBits) - 1;
+
+/// Units: bytes of the whole request at the front: a simple query alone, or all of an extended batch
+/// with its Sync; zero when its end has not arrived.
+size_t request_bytes(Bytes waiting) {
+    size_t taken = 0;
+    wire::FrameHeader header;
+    while (wire::read_header(waiting.subspan(taken), wire::kMessageBytesMax, header) ==
+               wire::Framing::Complete &&
+           waiting.size() - taken >= header.total_bytes()) {
+        taken += header.total_bytes();
+        if (header.type == 'Q' || header.type == 'F' || header.type == 'S') return taken;
+    }
+    return 0;
+}
+
+/// Takes back the request that waits in the inbox, as if it had failed at the server.
+void cancel_waiting(Engine& engine, ClientSession& client) {
+    const size_t taken = request_bytes(client.inbox.view());
+    if (taken == 0) return;
+    Pool& pool = *client.pool;
+    engine.move(client, ClientEvent::WaitCancelled);
+    publish_waiting(engine, pool);
+    client.inbox.consume(engine.buffers(), taken);
+    wire::Writer out;
+    wire::encode_error(out, cancelled_while_waiting());
+    wire::encode_ready(out, wire::TransactionStatus::Idle);
+    engine.send(client, out.bytes());
+    resume_client(engine, client);
+}
+
+void cancel_at_server(Engine& engine, ServerConn& server) {
+    if (engine.cancels_in_flight() >= engine.config().limits.cancels_in_flight) {
+        log::warning("a cancel request is dropped: limits.cancels_in_flight, {}, is reached",
+                     engine.config().limits.cancels_in_flight);
+        return;
+    }
+    CancelConn& cancel = engine.make_cancel(server.handle);
+    cancel.key = server.key;
+    cancel.deadline = deadline_after(engine.now(), engine.config().timeouts.cancel);
+    ++server.cancels;
+    ++server.pool.stats.cancels;
+    cancel.stream = &engine.shell().connect(server.pool.address.node, cancel);
+}
+
+}  // namespace
+
+uint32_t client_pid(const Engine& engine, const ClientSession& client) {
+    return (engine.worker() << kIndexBits) | (client.handle.index + 1);
+}
+
+void cancel_requested(Engine& engine, uint32_t pid, Bytes key) {
+    ++engine.stats().cancels_received;
+    const uint32_t worker = pid >> kIndexBits;
+    const uint32_t index = (pid & kIndexMask) - 1;
+    if (worker == engine.worker()) {
+        cancel_here(engine, index, as_text(key));
+    } else {
+        engine.shell().post(worker, CancelQuery{index, std::string(as_text(key))});
+    }
+}
+
+void cancel_here(Engine& engine, uint32_t index, std::string_view key) {
+    ClientSession* client = engine.find_client_at(index);
+    const bool known =
+        client != nullptr &&
+        equal_in_constant_time(as_text(Bytes(client->key.bytes).first(client->key.size)), key);
+    if (!known) {
+        ++engine.stats().cancels_unknown;
+        return;
+    }
+    if (client->state == ClientState::Waiting && client->login == nullptr) {
+        cancel_waiting(engine, *client);
+    } else if (client->server != nullptr && client->server->state == ServerState::Active) {
+        // Only a query under way: one that ended must not cost the next one its life.
+        if (!client->server->pipeline.empty()) cancel_at_server(engine, *client->server);
+    }
+}
+
+void CancelConn::on_connected() {
+    wire::Writer out;
+    wire::encode_cancel_request(out, key.pid, as_bytes(key.key));
+    stream->send(out.bytes());
+}
+
+void CancelConn::on_lost(std::string_view) {
+    // PostgreSQL closes once the signal is sent; an error too means that none will come later.
+    engine.finish(*this);
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,330 @@
+#include "pgweir/session/errors.h"
+#include "pgweir/session/gather.h"
+#include "pgweir/wire/frame.h"
+#include "pgweir/wire/frontend.h"
+#include "session/parts.h"
+#include "session/statement_pump.h"
+
+#include <algorithm>
+
+/// What a client sends after its login: noted in the ledger and passed on, as a rule uncopied.
+namespace pgweir::session {
+namespace {
+
+// A client that waits may send ahead this much before it is not read any more.
+constexpr size_t kWaitingInboxMax = 65536;
+
+// Names and other small things have to arrive whole; longer ones are nobody's.
+constexpr size_t kSmallMessageMax = 65536;
+
+uint32_t message_bytes_max(const Engine& engine) {
+    return static_cast<uint32_t>(
+        std::min<uint64_t>(engine.config().limits.message_size, wire::kMessageBytesMax));
+}
+
+void violate(Engine& engine, ClientSession& client, const Error& error) {
+    ++engine.stats().protocol_errors;
+    engine.close(client, &error, "protocol violation");
+}
+
+/// Forwards what an attached client sends.
+class ClientPump {
+public:
+    ClientPump(Engine& engine, ClientSession& client, ServerConn& server)
+        : engine_(engine),
+          client_(client),
+          server_(server),
+          out_(*server.stream),
+          statements_(engine, client, server, out_) {}
+
+    /// Units: bytes taken from `input`.
+    size_t run(Bytes input) {
+        size_t used = 0;
+        while (used < input.size()) {
+            const Bytes rest = input.subspan(used);
+            const size_t taken = client_.passing > 0 ? pass(rest) : take_message(rest);
+            if (taken == 0) break;
+            used += taken;
+        }
+        out_.flush();
+        if (client_.state == ClientState::Closed) return input.size();
+        settle();
+        return used;
+    }
+
+private:
+    size_t pass(Bytes rest) {
+        const size_t count = std::min<size_t>(client_.passing, rest.size());
+        out_.add(rest.first(count));
+        client_.passing -= static_cast<uint32_t>(count);
+        return count;
+    }
+
+    size_t take_message(Bytes rest) {
+        if (server_.pipeline.full()) {
+            client_.stream->pause();
+            return 0;
+        }
+        wire::FrameHeader header;
+        const auto framing = wire::read_header(rest, message_bytes_max(engine_), header);
+        if (framing == wire::Framing::Short) return 0;
+        if (framing == wire::Framing::Invalid) {
+            return stop(wire::bad_length(rest, message_bytes_max(engine_)));
+        }
+        switch (wire::client_message(header.type)) {
+            case wire::Handling::Stream: return stream(header, rest);
+            case wire::Handling::Whole: return with_names(header, rest);
+            case wire::Handling::Reject: break;
+        }
+        return stop(unknown_message_type(header.type));
+    }
+
+    size_t stop(const Error& error) {
+        out_.flush();
+        violate(engine_, client_, error);
+        return 0;
+    }
+
+    size_t stream(const wire::FrameHeader& header, Bytes rest) {
+        switch (header.type) {
+            case 'Q':
+                expect(Request::Query);
+                ++server_.pool.stats.queries;
+                statements_.forget_unnamed();
+                break;
+            case 'E':
+                expect(Request::Execute);
+                ++server_.pool.stats.queries;
+                break;
+            case 'S': expect(Request::Sync); break;
+            case 'F': expect(Request::Function); break;
+            case 'H':
+                server_.pipeline.note_flush();
+                flush_asked_ = true;
+                break;
+            case 'c':
+            case 'f': expect(Request::CopyEnd); break;
+            case 'X':
+                out_.flush();
+                engine_.close(client_, nullptr, "it left");
+                return 0;
+        }
+        return begin_passing(header, rest);
+    }
+
+    size_t begin_passing(const wire::FrameHeader& header, Bytes rest) {
+        const size_t count = std::min(header.total_bytes(), rest.size());
+        out_.add(rest.first(count));
+        client_.passing = static_cast<uint32_t>(header.total_bytes() - count);
+        return count;
+    }
+
+    size_t with_names(const wire::FrameHeader& header, Bytes rest) {
+        const bool whole = rest.size() >= header.total_bytes();
+        const Bytes body = rest.subspan(
+            wire::kHeaderBytes,
+            std::min<size_t>(header.body_bytes, rest.size() - wire::kHeaderBytes));
+        switch (header.type) {
+            case 'B': return bind(header, rest, body, whole);
+            case 'P': return parse(header, rest, body, whole);
+        }
+        if (!whole) {
+            return header.body_bytes > kSmallMessageMax ? stop(bad_message("Describe")) : 0;
+        }
+        const auto message = wire::decode_describe(body);
+        if (!message) return stop(bad_message(header.type == 'C' ? "Close" : "Describe"));
+        const Bytes frame = rest.first(header.total_bytes());
+        if (header.type == 'C') {
+            statements_.close(*message, frame);
+        } else {
+            statements_.describe(*message, frame);
+        }
+        return header.total_bytes();
+    }
+
+    size_t bind(const wire::FrameHeader& header, Bytes rest, Bytes body, bool whole) {
+        const auto message = wire::decode_bind(body);
+        if (!message) {
+            if (whole || body.size() > kSmallMessageMax) return stop(bad_message("Bind"));
+            return 0;  // the names are still on their way
+        }
+        ++server_.pool.stats.binds;
+        if (!statements_.bind(*message, header)) return begin_passing(header, rest);
+        // The names went out rewritten; the values follow as they come.
+        client_.passing = static_cast<uint32_t>(header.body_bytes - body.size());
+        return wire::kHeaderBytes + body.size();
+    }
+
+    size_t parse(const wire::FrameHeader& header, Bytes rest, Bytes body, bool whole) {
+        const bool unnamed = !body.empty() && body[0] == 0;
+        const auto& limits = engine_.config().limits;
+        if (!unnamed && header.body_bytes > limits.statement_size) {
+            return stop(statement_too_large(limits.statement_size));
+        }
+        if (unnamed && header.body_bytes > StatementPump::kUnnamedKeptMax) {
+            ++server_.pool.stats.client_parses;
+            statements_.parse_unnamed({});
+            return begin_passing(header, rest);
+        }
+        if (!whole) return 0;
+        const auto message = wire::decode_parse(body);
+        if (!message) return stop(bad_message("Parse"));
+        ++server_.pool.stats.client_parses;
+        if (message->statement.empty()) {
+            statements_.parse_unnamed(message->query_and_types);
+            return begin_passing(header, rest);
+        }
+        if (!statements_.parse_named(*message)) {
+            return stop(too_much_prepared(limits.prepared_per_client));
+        }
+        return header.total_bytes();
+    }
+
+    void expect(Request request) {
+        server_.pipeline.expect({request, Delivery::Forward, nullptr}, server_);
+    }
+
+    /// After the bytes went out: answers that need no server, and back-pressure.
+    void settle() {
+        if (server_.pipeline.synthesis_due() &&
+            (flush_asked_ || statements_.only_synthesized())) {
+            deliver_synthesized(server_);
+        }
+        if (server_.stream->backlog() > engine_.config().limits.output_buffer) {
+            client_.stream->pause();
+        }
+    }
+
+    Engine& engine_;
+    ClientSession& client_;
+    ServerConn& server_;
+    Gather out_;
+    StatementPump statements_;
+    bool flush_asked_ = false;
+};
+
+size_t discard(ClientSession& client, Bytes input) {
+    const size_t count = std::min<size_t>(client.discarding, input.size());
+    client.discarding -= static_cast<uint32_t>(count);
+    return count;
+}
+
+/// The first message of a client that holds no server.
+size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
+    if (client.discarding > 0) return discard(client, input);
+    wire::FrameHeader header;
+    const auto framing = wire::read_header(input, message_bytes_max(engine), header);
+    if (framing == wire::Framing::Short) return 0;
+    if (framing == wire::Framing::Invalid) {
+        violate(engine, client, wire::bad_length(input, message_bytes_max(engine)));
+        return 0;
+    }
+    switch (header.type) {
+        case 'X': engine.close(client, nullptr, "it left"); return 0;
+        case 'H':
+        case 'd':
+        case 'c':
+        case 'f':  // what PostgreSQL ignores outside of a query needs no server
+            client.discarding = static_cast<uint32_t>(header.total_bytes());
+            return discard(client, input);
+    }
+    if (wire::client_message(header.type) == wire::Handling::Reject) {
+        violate(engine, client, unknown_message_type(header.type));
+        return 0;
+    }
+    if (client.killed || engine.admission() == Admission::Draining) {
+        const Error error = client.killed ? killed_by_administrator() : shutting_down();
+        engine.close(client, &error, client.killed ? "killed by an administrator" : "draining");
+        return 0;
+    }
+    client.query_started = engine.now();
+    acquire(engine, client);
+    return 0;  // whoever is attached now looks at the message again
+}
+
+/// One statement at a time: the next is looked at when the answer is given.
+size_t console_step(Engine& engine, ClientSession& client, Bytes input) {
+    if (client.discarding > 0) return discard(client, input);
+    if (client.console_busy) return 0;
+    wire::FrameHeader header;
+    const auto framing = wire::read_header(input, kSmallMessageMax, header);
+    if (framing == wire::Framing::Short) return 0;
+    if (framing == wire::Framing::Invalid) {
+        violate(engine, client, wire::bad_length(input, kSmallMessageMax));
+        return 0;
+    }
+    if (header.type == 'X') {
+        engine.close(client, nullptr, "it left");
+        return 0;
+    }
+    if (input.size() < header.total_bytes()) return 0;
+    const auto sql = wire::decode_text(input.subspan(wire::kHeaderBytes, header.body_bytes));
+    if (header.type != 'Q' || !sql) {
+        wire::Writer out;
+        Error error = bad_message("Query");
+        error.severity = Severity::Error;
+        error.message = "the console takes simple queries only";
+        wire::encode_error(out, error);
+        if (header.type == 'S') wire::encode_ready(out, wire::TransactionStatus::Idle);
+        if (header.type == 'P' || header.type == 'S') engine.send(client, out.bytes());
+        return header.total_bytes();
+    }
+    client.console_busy = true;
+    engine.shell().console(client.handle, client.role, std::string(*sql));
+    return header.total_bytes();
+}
+
+/// Handles what it can; the rest stays with the caller.
+size_t consume(Engine& engine, ClientSession& client, Bytes input) {
+    size_t used = 0;
+    while (used < input.size()) {
+        const ClientState before = client.state;
+        const Bytes rest = input.subspan(used);
+        size_t taken = 0;
+        switch (before) {
+            case ClientState::Greeting:
+            case ClientState::Authenticating: taken = login_step(engine, client, rest); break;
+            case ClientState::Idle: taken = idle_step(engine, client, rest); break;
+            case ClientState::Waiting: break;
+            case ClientState::Attached:
+                if (client.server->state == ServerState::Active) {
+                    taken = ClientPump(engine, client, *client.server).run(rest);
+                }
+                break;
+            case ClientState::Console: taken = console_step(engine, client, rest); break;
+            case ClientState::Closed: return input.size();
+        }
+        used += taken;
+        if (taken == 0 && client.state == before) break;
+    }
+    return used;
+}
+
+}  // namespace
+
+void client_bytes(Engine& engine, ClientSession& client, Bytes input) {
+    if (client.state == ClientState::Closed) return;
+    if (client.pool != nullptr) client.pool->stats.bytes_received += input.size();
+    if (!client.inbox.empty()) {
+        client.inbox.append(engine.buffers(), input);
+        resume_client(engine, client);
+    } else {
+        const size_t used = consume(engine, client, input);
+        if (client.state == ClientState::Closed) return;
+        client.inbox.append(engine.buffers(), input.subspan(used));
+    }
+    const bool held = client.state == ClientState::Waiting || client.state == ClientState::Attached;
+    const bool serves_itself =
+        client.server != nullptr && client.server->state == ServerState::Active;
+    if (held && !serves_itself && client.inbox.size() > kWaitingInboxMax) client.stream->pause();
+}
+
+void resume_client(Engine& engine, ClientSession& client) {
+    if (client.state == ClientState::Closed) return;
+    client.stream->resume();
+    if (client.inbox.empty()) return;
+    const size_t used = consume(engine, client, client.inbox.view());
+    if (client.state != ClientState::Closed) client.inbox.consume(engine.buffers(), used);
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,400 @@
+#include "pgweir/session/engine.h"
+
+#include "pgweir/base/log.h"
+#include "pgweir/session/errors.h"
+#include "pgweir/wire/backend.h"
+#include "pgweir/wire/frontend.h"
+#include "session/parts.h"
+
+#include <algorithm>
+
+namespace pgweir::session {
+namespace {
+
+bool is_login(ClientState state) {
+    return state == ClientState::Greeting || state == ClientState::Authenticating;
+}
+
+}  // namespace
+
+Duration BackOff::failed(Duration longest, Prng& prng) {
+    constexpr Duration kFirst = std::chrono::milliseconds(100);
+    constexpr uint32_t kDoublingsMax = 16;
+    const Duration pause = std::min(longest, kFirst * (1 << std::min(failures_, kDoublingsMax)));
+    ++failures_;
+    const auto jitter = prng.below(static_cast<uint64_t>(pause.count()) / 4 + 1);
+    return pause - Duration(static_cast<int64_t>(jitter));
+}
+
+Engine::Engine(uint32_t worker,
+               Shell& shell,
+               ProcessShare& process,
+               std::unique_ptr<const Setup> setup,
+               Secret process_secret)
+    : worker_(worker),
+      shell_(shell),
+      process_(process),
+      setup_(std::move(setup)),
+      verifiers_(std::move(process_secret)),
+      prng_(worker + 1) {}
+
+Engine::~Engine() {
+    close_everything();
+    reap();
+}
+
+void Engine::accept(Stream& stream) {
+    auto [handle, client] = clients_.make(*this, stream);
+    stream.set_owner(*client);
+    client->handle = handle;
+    client->id = process_.next_id.fetch_add(1, std::memory_order_relaxed);
+    client->connected_at = now();
+    client->state_since = now();
+    client->deadline = deadline_after(now(), config().timeouts.login);
+    const uint32_t random_bytes = static_cast<uint32_t>(client->key.bytes.size());
+    shell_.fill_random({client->key.bytes.data(), random_bytes});
+    enter_list(*client);
+    ++stats_.accepted;
+
+    process_.clients.fetch_add(1);
+    process_.logins.fetch_add(1);
+    if (process_.clients.load() > config().limits.clients) {
+        ++stats_.refused;
+        const Error error = too_many_clients(config().limits.clients);
+        close(*client, &error, "limits.clients is reached");
+    } else if (process_.logins.load() > config().limits.logins_in_flight) {
+        ++stats_.refused;
+        const Error error = too_many_logins(config().limits.logins_in_flight);
+        close(*client, &error, "limits.logins_in_flight is reached");
+    }
+}
+
+void Engine::tick() {
+    upkeep(*this);
+}
+
+void Engine::move(ClientSession& client, ClientEvent event) {
+    const ClientRow* row = find_row(client.state, event);
+    if (row == nullptr) {
+        log::error("client {}: event {} cannot happen in state {}", client.id, to_text(event), to_text(client.state));
+        PGW_CHECK(row != nullptr);
+    }
+    leave_list(client);
+    if (is_login(row->from) && !is_login(row->to)) process_.logins.fetch_sub(1);
+    client.state = row->to;
+    client.state_since = now();
+    enter_list(client);
+}
+
+void Engine::leave_list(ClientSession& client) {
+    if (!client.linked()) return;
+    if (client.state == ClientState::Waiting) {
+        client.pool->waiting.erase(client);
+    } else {
+        in(client.state).erase(client);
+    }
+}
+
+void Engine::enter_list(ClientSession& client) {
+    if (client.state == ClientState::Waiting) {
+        client.pool->waiting.push_back(client);
+    } else {
+        in(client.state).push_back(client);
+    }
+}
+
+void Engine::move(ServerConn& server, ServerEvent event) {
+    const ServerRow* row = find_row(server.state, event);
+    if (row == nullptr) {
+        log::error("server {}: event {} cannot happen in state {}", server.id, to_text(event), to_text(server.state));
+        PGW_CHECK(row != nullptr);
+    }
+    Pool& pool = server.pool;
+    const bool idle_changes = server.state == ServerState::Idle || row->to == ServerState::Idle;
+    pool.in(server.state).erase(server);
+    server.state = row->to;
+    server.state_since = now();
+    if (server.state == ServerState::Closed) {
+        closed_servers_.push_back(server);
+    } else if (server.state == ServerState::Idle) {
+        pool.in(ServerState::Idle).push_front(server);  // the warmest serves next
+    } else {
+        pool.in(server.state).push_back(server);
+    }
+    if (idle_changes) {
+        pool.share.publish_idle(worker_, static_cast<uint32_t>(pool.in(ServerState::Idle).size()));
+    }
+}
+
+Pool& Engine::pool(std::string_view database, std::string_view user) {
+    const auto key = std::make_pair(std::string(database), std::string(user));
+    auto& slot = pools_[key];
+    if (slot == nullptr) {
+        slot = std::make_unique<Pool>(key.first, key.second, shell_.pool_share(database, user));
+        apply_setup(*slot);
+    }
+    return *slot;
+}
+
+Pool* Engine::find_pool(const PoolShare& share) {
+    const auto it = pools_.find({share.database(), share.user()});
+    return it == pools_.end() ? nullptr : it->second.get();
+}
+
+void Engine::apply_setup(Pool& pool) {
+    const config::Database* database = config::find_database(config(), pool.database);
+    if (database == nullptr) {
+        pool.state = PoolState::Disabled;
+        return;
+    }
+    if (pool.state == PoolState::Disabled && pool.address.node.host.empty()) {
+        pool.state = PoolState::Open;
+    }
+    pool.limits = config::effective_pool(config(), *database, pool.user);
+    pool.database_group = &shell_.database_share(pool.database);
+    pool.user_group = &shell_.user_share(pool.user);
+    pool.database_servers_max = database->pool.max_servers.value_or(0);
+    const auto user = config().users.find(pool.user);
+    pool.user_servers_max =
+        user == config().users.end() ? 0 : user->second.pool.max_servers.value_or(0);
+
+    ServerAddress address;
+    const auto cluster = config().clusters.find(database->cluster);
+    PGW_CHECK(cluster != config().clusters.end());
+    address.node = cluster->second.nodes.front();
+    address.database = database->dbname.value_or(pool.database);
+    address.user = database->user.value_or(pool.user);
+    if (database->password) {
+        address.password = *database->password;
+    } else if (const auto* entry = setup_->users.find(address.user)) {
+        address.password = entry->secret;
+    }
+    if (!(pool.address == address)) {
+        pool.address = std::move(address);
+        pool.epoch = generation_;  // servers that were opened before go
+        pool.welcomes.clear();
+        pool.back_off.succeeded();
+        pool.retry_at = now();
+    }
+}
+
+ServerConn& Engine::make_server(Pool& pool) {
+    auto [handle, server] = servers_.make(*this, pool);
+    server->handle = handle;
+    server->id = process_.next_id.fetch_add(1, std::memory_order_relaxed);
+    server->epoch = generation_;
+    server->opened = now();
+    server->state_since = now();
+    pool.in(server->state).push_back(*server);
+    return *server;
+}
+
+CancelConn& Engine::make_cancel(Handle target) {
+    auto [handle, cancel] = cancels_.make(*this, target);
+    cancel->handle = handle;
+    cancels_under_way_.push_back(*cancel);
+    return *cancel;
+}
+
+ClientSession* Engine::find_client_at(uint32_t index) {
+    return clients_.find_at(index);
+}
+
+StatementChange* Engine::make_change(StatementChange change) {
+    // Changes are few and short-lived: one for each statement that is prepared or closed.
+    return new StatementChange(std::move(change));
+}
+
+void Engine::drop_change(StatementChange* change) {
+    delete change;
+}
+
+void Engine::send(ClientSession& client, Bytes bytes) {
+    if (client.state == ClientState::Closed) return;
+    if (client.pool != nullptr) client.pool->stats.bytes_sent += bytes.size();
+    client.stream->send(bytes);
+}
+
+void Engine::close(ClientSession& client, const Error* error, std::string_view reason) {
+    if (client.state == ClientState::Closed) return;
+    const bool logged_in = client.login == nullptr && client.state != ClientState::Greeting;
+    // In the middle of a server's message an error cannot be told without damage to the stream.
+    const bool can_tell = client.server == nullptr || client.server->passing == 0 || !client.server->passing_forward;
+    if (error != nullptr && can_tell) {
+        wire::Writer out;
+        Error fatal = *error;
+        fatal.severity = Severity::Fatal;
+        wire::encode_error(out, fatal);
+        send(client, out.bytes());
+    }
+    const bool wanted = logged_in ? config().log.disconnections : error != nullptr;
+    if (wanted) {
+        log::info("client {} {}@{} from {} ended: {}{}{}",
+                  client.id,
+                  client.user,
+                  client.pool != nullptr ? client.pool->database : "-",
+                  client.stream->peer_name(),
+                  reason,
+                  error != nullptr ? ": " : "",
+                  error != nullptr ? error->message : "");
+    }
+    Pool* pool = client.pool;
+    const bool waited = client.state == ClientState::Waiting;
+    process_.clients.fetch_sub(1);
+    move(client, ClientEvent::Ended);
+    client.stream->close();
+    client.stream = nullptr;
+    if (pool != nullptr) {
+        --pool->clients;
+        give_back(pool->database_group->clients);
+        give_back(pool->user_group->clients);
+        if (waited) publish_waiting(*this, *pool);
+    }
+    if (ServerConn* server = std::exchange(client.server, nullptr)) {
+        --pool->attached;
+        server->client = nullptr;
+        const bool clean = server->state == ServerState::Active && server->pipeline.at_rest() &&
+                           server->status == wire::TransactionStatus::Idle &&
+                           server->passing == 0 && client.passing == 0;
+        if (clean) {
+            release(*this, *server);
+        } else if (server->state != ServerState::Closed) {
+            close(*server, "its client left while it was not clean");
+        }
+    }
+    shell_.reap_soon();
+}
+
+void Engine::close(ServerConn& server, std::string_view reason) {
+    if (server.state == ServerState::Closed) return;
+    log::info("server {} of {}/{} at {} closed: {}",
+              server.id,
+              server.pool.database,
+              server.pool.user,
+              server.pool.address.node.name,
+              reason);
+    const bool polite = server.state == ServerState::Idle;
+    move(server, ServerEvent::Ended);
+    if (server.stream != nullptr) {
+        if (polite) {
+            wire::Writer out;
+            wire::encode_terminate(out);
+            server.stream->send(out.bytes());
+        }
+        server.stream->close();
+        server.stream = nullptr;
+    }
+    if (std::exchange(server.permitted, false)) {
+        give_back(server.pool.share.open);
+        give_back(server.pool.database_group->servers);
+        give_back(server.pool.user_group->servers);
+    }
+    if (ClientSession* client = std::exchange(server.client, nullptr)) {
+        client->server = nullptr;
+        --server.pool.attached;
+        close(*client, nullptr, "its server was closed");
+    }
+    shell_.reap_soon();
+}
+
+void Engine::finish(CancelConn& cancel) {
+    if (std::exchange(cancel.over, true)) return;
+    cancels_under_way_.erase(cancel);
+    finished_cancels_.push_back(cancel);
+    cancel.stream->close();
+    cancel.stream = nullptr;
+    shell_.reap_soon();
+    ServerConn* server = find_server(cancel.target);
+    if (server == nullptr || server->state == ServerState::Closed) return;
+    --server->cancels;
+    if (server->state == ServerState::Cancelling && server->cancels == 0) {
+        if (server->pool.limits.mode == config::PoolMode::Session) {
+            move(*server, ServerEvent::ResetDue);
+            send_internal_query(*this, *server, "DISCARD ALL");
+        } else {
+            move(*server, ServerEvent::CancelsDone);
+            offer(*this, *server);
+        }
+    }
+}
+
+void Engine::reap() {
+    while (!in(ClientState::Closed).empty()) {
+        ClientSession& client = in(ClientState::Closed).pop_front();
+        client.inbox.clear(buffers_);
+        clients_.destroy(client.handle);
+    }
+    while (!finished_cancels_.empty()) {
+        CancelConn& cancel = finished_cancels_.pop_front();
+        cancels_.destroy(cancel.handle);
+    }
+    while (!closed_servers_.empty()) {
+        ServerConn& server = closed_servers_.pop_front();
+        Pool& pool = server.pool;
+        server.inbox.clear(buffers_);
+        server.pipeline.clear([this](const Expected& entry) { drop_change(entry.change); });
+        server.statements.clear();
+        servers_.destroy(server.handle);
+        after_server_closed(*this, pool);
+    }
+}
+
+void Engine::receive(PeerMessage message) {
+    if (auto* want = std::get_if<WantServer>(&message)) {
+        Pool* pool = find_pool(*want->pool);
+        if (pool == nullptr || want->pool->oldest_wait(want->from) == PoolShare::kNobodyWaits) return;
+        auto& idle = pool->in(ServerState::Idle);
+        if (!idle.empty() && pool->waiting.empty()) lend_away(*this, idle.front(), want->from);
+    } else if (auto* lent = std::get_if<LentServer>(&message)) {
+        Pool* pool = find_pool(*lent->pool);
+        PGW_CHECK(pool != nullptr);  // only a worker with a waiting client is lent to
+        adopt_server(*this, *pool, *lent->server);
+    } else if (auto* freed = std::get_if<PermitFreed>(&message)) {
+        if (Pool* pool = find_pool(*freed->pool)) open_servers(*this, *pool);
+    } else if (auto* cancel = std::get_if<CancelQuery>(&message)) {
+        cancel_here(*this, cancel->client_index, cancel->key);
+    }
+}
+
+void Engine::console_reply(Handle handle, Bytes reply, bool close_after) {
+    ClientSession* client = clients_.find(handle);
+    if (client == nullptr || client->state != ClientState::Console) return;
+    send(*client, reply);
+    client->stream->resume();
+    if (close_after) {
+        close(*client, nullptr, "the console's last answer is given");
+        return;
+    }
+    client->console_busy = false;
+    resume_client(*this, *client);
+}
+
+void ClientSession::on_bytes(Bytes bytes) {
+    client_bytes(engine, *this, bytes);
+}
+
+void ClientSession::on_drained() {
+    if (server != nullptr && server->stream != nullptr) server->stream->resume();
+}
+
+void ClientSession::on_lost(std::string_view reason) {
+    engine.close(*this, nullptr, reason);
+}
+
+void ServerConn::on_bytes(Bytes bytes) {
+    server_bytes(engine, *this, bytes);
+}
+
+void ServerConn::on_connected() {
+    begin_server_login(engine, *this);
+}
+
+void ServerConn::on_drained() {
+    if (client != nullptr && client->stream != nullptr) client->stream->resume();
+}
+
+void ServerConn::on_lost(std::string_view reason) {
+    server_gone(engine, *this, reason);
+}
+
+}  // namespace pgweir::session

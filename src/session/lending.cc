@@ -1,0 +1,313 @@
+#include "pgweir/base/log.h"
+#include "pgweir/session/errors.h"
+#include "session/parts.h"
+
+#include <algorithm>
+
+/// Who gets which server: permits, queues, hand-over between workers.
+namespace pgweir::session {
+namespace {
+
+// A worker whose oldest client waits this much longer than ours gets a server before ours does.
+// Less would move servers to and fro for nothing; it is the scale of a few transactions.
+constexpr Duration kFairnessSlack = std::chrono::milliseconds(10);
+
+bool serving(const Engine& engine, const Pool& pool) {
+    return pool.state == PoolState::Open && !engine.globally_paused();
+}
+
+bool outlived(const Engine& engine, const ServerConn& server) {
+    const Duration lifetime = engine.config().timeouts.server_lifetime;
+    return server.epoch < server.pool.epoch ||
+           (lifetime != Duration::zero() && engine.now() - server.opened > lifetime);
+}
+
+bool check_due(const Engine& engine, const ServerConn& server) {
+    const Duration patience = engine.config().timeouts.server_check;
+    return patience != Duration::zero() && engine.now() - server.state_since > patience;
+}
+
+void send_settings(Engine& engine, ServerConn& server, const SettingsRef& wanted) {
+    const std::string sql = settings_query(server.settings.values(), wanted.values());
+    ++server.pool.stats.settings_applied;
+    // An empty query still answers: what differs then is only what a server reports by itself.
+    send_internal_query(engine, server, sql);
+}
+
+void link(Engine& engine, ServerConn& server, ClientSession& client) {
+    Pool& pool = server.pool;
+    const bool was_waiting = client.state == ClientState::Waiting;
+    const int64_t waited = was_waiting ? to_microseconds(engine.now() - client.state_since) : 0;
+    pool.stats.wait_us += static_cast<uint64_t>(waited);
+    pool.stats.wait.observe(waited);
+    ++pool.stats.assignments;
+    ++pool.attached;
+
+    engine.move(client, ClientEvent::ServerLent);
+    if (was_waiting) publish_waiting(engine, pool);
+    client.server = &server;
+    client.notified = false;
+    server.client = &client;
+    if (client.login != nullptr) client.settings = first_settings(engine, client, server.base);
+    if (server.settings == client.settings && client.login == nullptr) {
+        engine.move(server, ServerEvent::ClientAttached);
+    } else {
+        engine.move(server, ServerEvent::SettingsDiffer);
+        send_settings(engine, server, client.settings);
+    }
+}
+
+/// The worker whose oldest client should get this server before our own oldest, or our own number.
+uint32_t neediest_worker(const Engine& engine, Pool& pool) {
+    uint32_t neediest = engine.worker();
+    int64_t oldest = PoolShare::kNobodyWaits;
+    if (!pool.waiting.empty()) {
+        const Instant since = pool.waiting.front().state_since - kFairnessSlack;
+        oldest = since.time_since_epoch().count();
+    }
+    for (uint32_t other = 0; other < pool.share.workers(); ++other) {
+        if (other == engine.worker()) continue;
+        const int64_t theirs = pool.share.oldest_wait(other);
+        if (theirs < oldest) {
+            oldest = theirs;
+            neediest = other;
+        }
+    }
+    return neediest;
+}
+
+bool take_permits(Pool& pool, uint32_t limit) {
+    if (!try_take(pool.share.open, limit)) return false;
+    if (!try_take(pool.database_group->servers, pool.database_servers_max)) {
+        give_back(pool.share.open);
+        return false;
+    }
+    if (!try_take(pool.user_group->servers, pool.user_servers_max)) {
+        give_back(pool.database_group->servers);
+        give_back(pool.share.open);
+        return false;
+    }
+    return true;
+}
+
+void open_server(Engine& engine, Pool& pool) {
+    ServerConn& server = engine.make_server(pool);
+    server.permitted = true;
+    server.stream = &engine.shell().connect(pool.address.node, server);
+}
+
+}  // namespace
+
+void publish_waiting(Engine& engine, Pool& pool) {
+    const int64_t since = pool.waiting.empty()
+                              ? PoolShare::kNobodyWaits
+                              : pool.waiting.front().state_since.time_since_epoch().count();
+    pool.share.publish_oldest_wait(engine.worker(), since);
+}
+
+bool acquire(Engine& engine, ClientSession& client) {
+    Pool& pool = *client.pool;
+    const bool logging_in = client.login != nullptr;
+    if (!logging_in && serving(engine, pool)) {
+        auto& idle = pool.in(ServerState::Idle);
+        while (!idle.empty() && check_due(engine, idle.front())) {
+            ServerConn& stale = idle.front();
+            engine.move(stale, ServerEvent::CheckDue);
+            send_internal_query(engine, stale, "");
+        }
+        if (!idle.empty()) {
+            link(engine, idle.front(), client);
+            return true;
+        }
+    }
+    if (pool.waiting.size() >= engine.config().limits.queue) {
+        ++pool.stats.queue_refusals;
+        const Error error = queue_full(pool.database, pool.user, engine.config().limits.queue);
+        engine.close(client, &error, "the queue is full");
+        return false;
+    }
+    engine.move(client, logging_in ? ClientEvent::WelcomeWanted : ClientEvent::ServerWanted);
+    client.deadline = deadline_after(engine.now(), pool.limits.query_wait);
+    publish_waiting(engine, pool);
+    if (!serving(engine, pool)) return false;
+
+    if (!pool.in(ServerState::Idle).empty()) {
+        serve_waiting(engine, pool);
+        return client.state == ClientState::Attached;
+    }
+    for (uint32_t other = 0; other < pool.share.workers(); ++other) {
+        if (other == engine.worker() || pool.share.idle(other) == 0) continue;
+        engine.shell().post(other, WantServer{&pool.share, engine.worker()});
+        break;
+    }
+    open_servers(engine, pool);
+    return false;
+}
+
+void serve_waiting(Engine& engine, Pool& pool) {
+    if (!serving(engine, pool)) return;
+    auto& idle = pool.in(ServerState::Idle);
+    while (!pool.waiting.empty() && !idle.empty()) {
+        ServerConn& server = idle.front();
+        if (check_due(engine, server)) {
+            engine.move(server, ServerEvent::CheckDue);
+            send_internal_query(engine, server, "");
+            continue;
+        }
+        ClientSession& client = pool.waiting.front();
+        link(engine, server, client);
+        if (server.state == ServerState::Active) resume_client(engine, client);
+    }
+}
+
+void settings_applied(Engine& engine, ServerConn& server) {
+    ClientSession& client = *server.client;
+    // What the server reports is as it says now; what it does not report is as it was told.
+    SettingList values = server.settings.values();
+    std::erase_if(values, [&](const Setting& setting) {
+        return !server.base.holds(setting.first);
+    });
+    for (const auto& [name, value] : client.settings.values()) {
+        if (!server.base.holds(name)) values.emplace_back(name, value);
+    }
+    server.settings = engine.settings().intern(std::move(values));
+    client.settings = server.settings;
+    engine.move(server, ServerEvent::SettingsApplied);
+    if (client.login != nullptr) {
+        server.pool.welcomes.insert_or_assign(welcome_key(client.login->settings), client.settings);
+        welcome(engine, client);
+        if (server.client != nullptr) release(engine, server);
+        return;
+    }
+    resume_client(engine, client);
+}
+
+void release(Engine& engine, ServerConn& server) {
+    Pool& pool = server.pool;
+    ClientSession* client = std::exchange(server.client, nullptr);
+    if (client != nullptr) {
+        client->server = nullptr;
+        --pool.attached;
+        engine.move(*client, ClientEvent::ServerReleased);
+    }
+    const bool session_over = pool.limits.mode == config::PoolMode::Session;
+    if (server.cancels > 0) {
+        engine.move(server, ServerEvent::CancelPending);
+    } else if (session_over) {
+        engine.move(server, ServerEvent::ResetDue);
+        send_internal_query(engine, server, "DISCARD ALL");
+    } else {
+        engine.move(server, ServerEvent::Released);
+        offer(engine, server);
+    }
+    if (client == nullptr) return;
+    if (client->killed) {
+        const Error error = killed_by_administrator();
+        engine.close(*client, &error, "killed by an administrator");
+    } else if (engine.admission() == Admission::Draining) {
+        const Error error = shutting_down();
+        engine.close(*client, &error, "draining");
+    } else if (!client->inbox.empty()) {
+        resume_client(engine, *client);
+    }
+}
+
+void offer(Engine& engine, ServerConn& server) {
+    Pool& pool = server.pool;
+    PGW_CHECK(server.state == ServerState::Idle && server.pipeline.at_rest());
+    if (outlived(engine, server)) {
+        engine.close(server, "it has lived long enough, or RECONNECT asked for it");
+        return;
+    }
+    if (!serving(engine, pool)) {
+        engine.close(server, "its pool is paused");
+        return;
+    }
+    if (server.stream->backlog() == 0) {
+        const uint32_t neediest = neediest_worker(engine, pool);
+        if (neediest != engine.worker()) {
+            lend_away(engine, server, neediest);
+            return;
+        }
+    }
+    serve_waiting(engine, pool);
+}
+
+void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
+    Pool& pool = server.pool;
+    auto portable = std::make_unique<PortableServer>();
+    portable->stream = server.stream->detach();
+    server.stream = nullptr;
+    portable->base = server.base.values();
+    portable->settings = server.settings.values();
+    server.statements.for_each_oldest_first([&](const Digest128& digest, uint32_t text_bytes) {
+        portable->statements.emplace_back(digest, text_bytes);
+    });
+    portable->key = server.key;
+    portable->id = server.id;
+    portable->epoch = server.epoch;
+    portable->opened = server.opened;
+    server.permitted = false;  // the permit goes with it
+    ++pool.stats.servers_lent;
+    engine.move(server, ServerEvent::Ended);
+    engine.shell().reap_soon();
+    engine.shell().post(worker, LentServer{&pool.share, std::move(portable)});
+}
+
+void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
+    ServerConn& server = engine.make_server(pool);
+    server.permitted = true;
+    server.id = portable.id;
+    server.epoch = portable.epoch;
+    server.opened = portable.opened;
+    server.base = engine.settings().intern(std::move(portable.base));
+    server.settings = engine.settings().intern(std::move(portable.settings));
+    if (!pool.base) pool.base = server.base;
+    for (const auto& [digest, text_bytes] : portable.statements) {
+        server.statements.add_pending(digest, text_bytes, 0);
+        server.statements.confirm(digest);
+    }
+    server.key = std::move(portable.key);
+    server.stream = &engine.shell().adopt(std::move(portable.stream), server);
+    engine.move(server, ServerEvent::Connected);
+    engine.move(server, ServerEvent::LoggedIn);
+    offer(engine, server);
+}
+
+void open_servers(Engine& engine, Pool& pool) {
+    if (!serving(engine, pool) || engine.now() < pool.retry_at) return;
+    uint32_t limit = pool.limits.size;
+    if (!pool.waiting.empty() && pool.limits.reserve_size > 0 &&
+        engine.now() - pool.waiting.front().state_since >= pool.limits.reserve_after) {
+        limit += pool.limits.reserve_size;
+    }
+    // After failures one at a time, until one succeeds.
+    const uint32_t opening_max =
+        pool.back_off.failures() > 0 ? 1 : engine.config().limits.opening_servers;
+    const bool below_minimum = pool.clients > 0 && pool.share.open.load() < pool.limits.min_size;
+    size_t wanted = std::max<size_t>(pool.waiting.size(), below_minimum ? 1 : 0);
+    while (pool.opening_count() < std::min<size_t>(opening_max, wanted)) {
+        if (!take_permits(pool, limit)) return;
+        open_server(engine, pool);
+    }
+}
+
+void after_server_closed(Engine& engine, Pool& pool) {
+    open_servers(engine, pool);
+    if (!pool.waiting.empty()) return;
+    for (uint32_t other = 0; other < pool.share.workers(); ++other) {
+        const bool waits = pool.share.oldest_wait(other) != PoolShare::kNobodyWaits;
+        if (other == engine.worker() || !waits) continue;
+        engine.shell().post(other, PermitFreed{&pool.share});
+        return;
+    }
+}
+
+void refuse_waiting(Engine& engine, Pool& pool, const Error& error) {
+    // Closing a client may let another one in: only those that wait now are refused.
+    for (size_t left = pool.waiting.size(); left > 0 && !pool.waiting.empty(); --left) {
+        engine.close(pool.waiting.front(), &error, "its server cannot be had");
+    }
+}
+
+}  // namespace pgweir::session

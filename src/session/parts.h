@@ -1,0 +1,57 @@
+#pragma once
+
+#include "pgweir/session/engine.h"
+
+/// The parts of the engine, each in the file of its name.
+namespace pgweir::session {
+
+// client_login.cc: from the first byte to ReadyForQuery.
+size_t login_step(Engine& engine, ClientSession& client, Bytes input);
+void welcome(Engine& engine, ClientSession& client);
+/// The settings that this client's session begins with on a server with `base`.
+SettingsRef first_settings(Engine& engine, const ClientSession& client, const SettingsRef& base);
+std::string welcome_key(const SettingList& asked);
+
+// client_pump.cc: what a client sends.
+void client_bytes(Engine& engine, ClientSession& client, Bytes input);
+void resume_client(Engine& engine, ClientSession& client);
+
+// prepared_pump.cc: messages that name a statement; see StatementPump there.
+
+// server_login.cc: from connect to the first ReadyForQuery.
+void begin_server_login(Engine& engine, ServerConn& server);
+size_t server_login_step(Engine& engine, ServerConn& server, Bytes input);
+void server_login_failed(Engine& engine, ServerConn& server, Error error);
+
+// server_pump.cc: what a server sends.
+void server_bytes(Engine& engine, ServerConn& server, Bytes input);
+void server_gone(Engine& engine, ServerConn& server, std::string_view reason);
+/// Answers for the server where the ledger says so.
+void deliver_synthesized(ServerConn& server);
+void send_internal_query(Engine& engine, ServerConn& server, std::string_view sql);
+
+// lending.cc: who gets which server.
+/// True: the client is attached now. False: it waits, or was refused and is closed.
+bool acquire(Engine& engine, ClientSession& client);
+/// The client is done with its server, which is at rest outside a transaction.
+void release(Engine& engine, ServerConn& server);
+/// A clean server looks for its next client, here or in another worker.
+void offer(Engine& engine, ServerConn& server);
+void serve_waiting(Engine& engine, Pool& pool);
+void open_servers(Engine& engine, Pool& pool);
+void publish_waiting(Engine& engine, Pool& pool);
+void settings_applied(Engine& engine, ServerConn& server);
+void after_server_closed(Engine& engine, Pool& pool);
+void adopt_server(Engine& engine, Pool& pool, PortableServer& portable);
+void lend_away(Engine& engine, ServerConn& server, uint32_t worker);
+void refuse_waiting(Engine& engine, Pool& pool, const Error& error);
+
+// cancel.cc: cancel requests.
+void cancel_requested(Engine& engine, uint32_t pid, Bytes key);
+void cancel_here(Engine& engine, uint32_t index, std::string_view key);
+uint32_t client_pid(const Engine& engine, const ClientSession& client);
+
+// upkeep.cc: what time brings.
+void upkeep(Engine& engine);
+
+}  // namespace pgweir::session

@@ -1,0 +1,194 @@
+#include "pgweir/session/pipeline.h"
+
+namespace pgweir::session {
+namespace {
+
+constexpr size_t kFirstRing = 16;
+
+bool is_extended(Request request) {
+    return request == Request::Parse || request == Request::Bind || request == Request::Describe ||
+           request == Request::Execute || request == Request::Close;
+}
+
+bool is_simple(Request request) {
+    return request == Request::Query || request == Request::Function;
+}
+
+Verdict to_verdict(Delivery delivery) {
+    return delivery == Delivery::Forward ? Verdict::Forward : Verdict::Swallow;
+}
+
+}  // namespace
+
+void Pipeline::expect(Expected entry, PipelineEvents& events) {
+    if (entry.request == Request::Sync) {
+        // While it takes COPY data the server ignores Sync: the client sent it with the Execute.
+        const bool ignored = copy_ == Copy::In && !skipping_;
+        ++batch_;
+        batch_open_ = ignored;
+        skipping_ = false;
+        if (!ignored) push(entry);
+        return;
+    }
+    if (entry.request == Request::CopyEnd) {
+        if (copy_ == Copy::In) copy_ = Copy::None;
+        if (!empty() && !skipping_) push(entry);
+        drop_copy_ends();
+        return;
+    }
+    // Until the Sync the server discards even simple queries.
+    if (skipping_) {
+        if (entry.change != nullptr) events.on_skipped(entry);
+        return;
+    }
+    // A simple query ends the transaction that extended messages before it had opened.
+    batch_open_ = is_extended(entry.request);
+    push(entry);
+}
+
+Verdict Pipeline::on_reply(char type, PipelineEvents& events) {
+    switch (type) {
+        case 'N':
+        case 'S':
+        case 'A': return Verdict::Forward;  // may come at any time; the caller knows for whom
+        case 'E': return on_error(events);
+        case 'Z': return on_ready(events);
+    }
+    if (empty()) return Verdict::Mismatch;
+    const Expected& next = front();
+    if (is_simple(next.request)) return on_simple_reply(type);
+
+    const Verdict verdict = to_verdict(next.delivery);
+    switch (type) {
+        case '1': return complete(Request::Parse, events);
+        case '2': return complete(Request::Bind, events);
+        case '3': return complete(Request::Close, events);
+        case 't': return next.request == Request::Describe ? verdict : Verdict::Mismatch;
+        case 'T':
+        case 'n': return complete(Request::Describe, events);
+        case 'D':
+        case 'd':
+        case 'c':
+        case 'H': return next.request == Request::Execute ? verdict : Verdict::Mismatch;
+        case 'G':
+            if (next.request != Request::Execute) return Verdict::Mismatch;
+            ignore_syncs_of_copy_in();
+            return verdict;
+        case 'C':
+        case 'I':
+        case 's': return complete(Request::Execute, events);
+    }
+    return Verdict::Mismatch;
+}
+
+Expected Pipeline::take_synthesized(PipelineEvents& events) {
+    PGW_CHECK(synthesis_due());
+    const Expected taken = front();
+    pop(events);
+    return taken;
+}
+
+void Pipeline::push(Expected entry) {
+    if (size() == ring_.size()) {
+        std::vector<Expected> larger(ring_.empty() ? kFirstRing : ring_.size() * 2);
+        const size_t count = size();
+        for (size_t i = 0; i < count; ++i) larger[i] = at(begin_ + i);
+        ring_ = std::move(larger);
+        begin_ = 0;
+        end_ = count;
+    }
+    at(end_) = entry;
+    ++end_;
+    if (entry.delivery == Delivery::Synthesize) ++synthesized_;
+}
+
+void Pipeline::pop(PipelineEvents& events) {
+    const Expected done = front();
+    ++begin_;
+    if (done.delivery == Delivery::Synthesize) --synthesized_;
+    if (done.change != nullptr) events.on_confirmed(done);
+    drop_copy_ends();
+}
+
+void Pipeline::drop_copy_ends() {
+    while (!empty() && front().request == Request::CopyEnd) ++begin_;
+}
+
+Verdict Pipeline::complete(Request request, PipelineEvents& events) {
+    const Expected& next = front();
+    if (next.request != request || next.delivery == Delivery::Synthesize) return Verdict::Mismatch;
+    const Verdict verdict = to_verdict(next.delivery);
+    if (request == Request::Execute) copy_ = Copy::None;
+    pop(events);
+    return verdict;
+}
+
+Verdict Pipeline::on_simple_reply(char type) {
+    const Verdict verdict = to_verdict(front().delivery);
+    if (front().request == Request::Function) return type == 'V' ? verdict : Verdict::Mismatch;
+    switch (type) {
+        case 'T':
+        case 'D':
+        case 'I':
+        case 'H':
+        case 'd':
+        case 'c': return verdict;
+        case 'C': copy_ = Copy::None; return verdict;
+        case 'G': ignore_syncs_of_copy_in(); return verdict;
+    }
+    return Verdict::Mismatch;
+}
+
+void Pipeline::ignore_syncs_of_copy_in() {
+    // Those that were sent behind the COPY and before its end: the server reads them as copy data
+    // arrives and ignores them. CopyEnd, if the client has sent it already, is the border.
+    copy_ = Copy::In;
+    size_t keep = begin_ + 1;
+    bool before_end = true;
+    for (size_t i = begin_ + 1; i < end_; ++i) {
+        if (at(i).request == Request::CopyEnd) {
+            before_end = false;
+            copy_ = Copy::None;
+        }
+        if (before_end && at(i).request == Request::Sync) continue;
+        at(keep) = at(i);
+        ++keep;
+    }
+    if (keep != end_) batch_open_ = batch_open_ || before_end;
+    end_ = keep;
+}
+
+Verdict Pipeline::on_error(PipelineEvents& events) {
+    if (empty()) return Verdict::Forward;  // an idle server that is being shut down says so
+    const Expected failed = front();
+    copy_ = Copy::None;
+    if (is_extended(failed.request)) {
+        // A swallowed Parse failed on behalf of the client's Bind: the error is the client's.
+        skip_to_sync(events);
+        return Verdict::Forward;
+    }
+    return to_verdict(failed.delivery);
+}
+
+void Pipeline::skip_to_sync(PipelineEvents& events) {
+    size_t sync = begin_;
+    while (sync < end_ && at(sync).request != Request::Sync) ++sync;
+    for (size_t i = sync; i-- > begin_;) {
+        if (at(i).delivery == Delivery::Synthesize) --synthesized_;
+        if (at(i).change != nullptr) events.on_skipped(at(i));
+    }
+    skipping_ = sync == end_;
+    begin_ = sync;
+}
+
+Verdict Pipeline::on_ready(PipelineEvents& events) {
+    if (empty()) return Verdict::Mismatch;
+    const Expected& next = front();
+    if (next.request != Request::Sync && !is_simple(next.request)) return Verdict::Mismatch;
+    const Verdict verdict = to_verdict(next.delivery);
+    copy_ = Copy::None;
+    pop(events);
+    return verdict;
+}
+
+}  // namespace pgweir::session

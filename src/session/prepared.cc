@@ -1,0 +1,111 @@
+#include "pgweir/session/prepared.h"
+
+#include <fmt/format.h>
+
+namespace pgweir::session {
+
+void StatementRef::release() {
+    if (statement_ != nullptr && --statement_->references == 0) {
+        statement_->cache->forget(*statement_);
+    }
+}
+
+StatementRef StatementCache::intern(Bytes query_and_types) {
+    const Digest128 digest = auth::digest128({query_and_types});
+    auto& slot = statements_[digest];
+    if (slot == nullptr) {
+        slot = std::make_unique<Statement>();
+        slot->digest = digest;
+        slot->query_and_types = as_text(query_and_types);
+        slot->server_name = server_statement_name(digest);
+        slot->cache = this;
+        text_bytes_ += query_and_types.size();
+    }
+    return StatementRef(slot.get());
+}
+
+void StatementCache::forget(Statement& statement) {
+    text_bytes_ -= statement.query_and_types.size();
+    statements_.erase(Digest128(statement.digest));
+}
+
+const StatementRef* ClientStatements::find(std::string_view name) const {
+    const auto it = names_.find(name);
+    return it == names_.end() ? nullptr : &it->second;
+}
+
+void ClientStatements::put(std::string_view name, StatementRef statement) {
+    text_bytes_ += statement->query_and_types.size();
+    names_.insert_or_assign(std::string(name), std::move(statement));
+}
+
+void ClientStatements::erase(std::string_view name) {
+    const auto it = names_.find(name);
+    if (it == names_.end()) return;
+    text_bytes_ -= it->second->query_and_types.size();
+    names_.erase(it);
+}
+
+void ClientStatements::clear() {
+    names_.clear();
+    text_bytes_ = 0;
+}
+
+ServerStatements::State ServerStatements::use(const Digest128& digest, uint32_t batch) {
+    const auto it = entries_.find(digest);
+    if (it == entries_.end()) return State::Absent;
+    Entry& entry = it->second;
+    by_use_.erase(entry);
+    by_use_.push_back(entry);
+    if (entry.confirmed) return State::Present;
+    return entry.batch == batch ? State::Pending : State::Doubtful;
+}
+
+void ServerStatements::add_pending(const Digest128& digest, uint32_t text_bytes, uint32_t batch) {
+    auto [it, added] = entries_.try_emplace(digest);
+    Entry& entry = it->second;
+    if (added) {
+        entry.digest = digest;
+        entry.text_bytes = text_bytes;
+        text_bytes_ += text_bytes;
+    } else {
+        by_use_.erase(entry);
+    }
+    by_use_.push_back(entry);
+    entry.batch = batch;
+    entry.confirmed = false;
+}
+
+void ServerStatements::confirm(const Digest128& digest) {
+    const auto it = entries_.find(digest);
+    if (it != entries_.end()) it->second.confirmed = true;
+}
+
+void ServerStatements::erase(const Digest128& digest) {
+    const auto it = entries_.find(digest);
+    if (it == entries_.end()) return;
+    text_bytes_ -= it->second.text_bytes;
+    by_use_.erase(it->second);
+    entries_.erase(it);
+}
+
+void ServerStatements::clear() {
+    by_use_.for_each([this](Entry& entry) { by_use_.erase(entry); });
+    entries_.clear();
+    text_bytes_ = 0;
+}
+
+bool ServerStatements::over_limit(uint32_t count_max, uint64_t bytes_max, Digest128& oldest) {
+    if (entries_.size() <= 1) return false;
+    if (entries_.size() <= count_max && text_bytes_ <= bytes_max) return false;
+    oldest = by_use_.front().digest;
+    return true;
+}
+
+std::string server_statement_name(const Digest128& digest) {
+    std::string name(kStatementPrefix);
+    for (const uint8_t byte : digest) fmt::format_to(std::back_inserter(name), "{:02x}", byte);
+    return name;
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,83 @@
+#include "pgweir/session/server_fsm.h"
+
+#include "session/diagram.h"
+
+namespace pgweir::session {
+namespace {
+
+using enum ServerState;
+using enum ServerEvent;
+
+// clang-format off
+constexpr auto kTable = std::to_array<ServerRow>({
+    {Connecting,     Connected,       Authenticating, "the stream stands: say who we are"},
+    {Authenticating, LoggedIn,        Idle,           "login is done: to whoever waits"},
+    {Idle,           CheckDue,        Checking,       "idle for long: ask before it is lent"},
+    {Checking,       CheckAnswered,   Idle,           "it lives"},
+    {Idle,           ClientAttached,  Active,         "one client owns it for a while"},
+    {Idle,           SettingsDiffer,  Syncing,        "the client's settings go first"},
+    {Syncing,        SettingsApplied, Active,         "it looks like the client's own session"},
+    {Active,         Released,        Idle,           "the transaction is over"},
+    {Active,         CancelPending,   Cancelling,     "a late cancel must not hit the next client"},
+    {Active,         ResetDue,        Resetting,      "the session is over: wipe its traces"},
+    {Cancelling,     CancelsDone,     Idle,           "no cancel can hit it any more"},
+    {Cancelling,     ResetDue,        Resetting,      "no cancel can hit it; the session is over"},
+    {Resetting,      ResetDone,       Idle,           "clean again"},
+    {Connecting,     Ended,           Closed,         "no connection"},
+    {Authenticating, Ended,           Closed,         "no login"},
+    {Idle,           Ended,           Closed,         "too old, unneeded, lent to another worker or lost"},
+    {Checking,       Ended,           Closed,         "it did not answer"},
+    {Syncing,        Ended,           Closed,         "lost, or it refused the settings"},
+    {Active,         Ended,           Closed,         "lost, or its client left it unclean"},
+    {Cancelling,     Ended,           Closed,         "lost, or the cancel did not end"},
+    {Resetting,      Ended,           Closed,         "lost, or it could not be cleaned"},
+});
+// clang-format on
+
+static_assert(fsm::deterministic(kTable), "two rows share a state and an event");
+static_assert(fsm::reachable(kTable, Connecting), "a state that no row leads to");
+static_assert(fsm::ends_only_in(kTable, Closed), "a state that no row leaves");
+
+constexpr fsm::Lookup<ServerRow, kServerStates, kServerEvents> kLookup{kTable};
+
+}  // namespace
+
+const ServerRow* find_row(ServerState state, ServerEvent event) {
+    return kLookup.find(state, event);
+}
+
+std::string_view to_text(ServerState state) {
+    constexpr std::array<std::string_view, kServerStates> kNames{"Connecting",
+                                                                 "Authenticating",
+                                                                 "Idle",
+                                                                 "Checking",
+                                                                 "Syncing",
+                                                                 "Active",
+                                                                 "Cancelling",
+                                                                 "Resetting",
+                                                                 "Closed"};
+    return kNames[static_cast<size_t>(state)];
+}
+
+std::string_view to_text(ServerEvent event) {
+    constexpr std::array<std::string_view, kServerEvents> kNames{"Connected",
+                                                                 "LoggedIn",
+                                                                 "CheckDue",
+                                                                 "CheckAnswered",
+                                                                 "ClientAttached",
+                                                                 "SettingsDiffer",
+                                                                 "SettingsApplied",
+                                                                 "Released",
+                                                                 "CancelPending",
+                                                                 "CancelsDone",
+                                                                 "ResetDue",
+                                                                 "ResetDone",
+                                                                 "Ended"};
+    return kNames[static_cast<size_t>(event)];
+}
+
+std::string server_diagram() {
+    return draw_states(kTable, Connecting);
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,219 @@
+#include "pgweir/auth/md5.h"
+#include "pgweir/base/log.h"
+#include "pgweir/session/errors.h"
+#include "pgweir/wire/backend.h"
+#include "pgweir/wire/frame.h"
+#include "pgweir/wire/frontend.h"
+#include "pgweir/wire/reader.h"
+#include "pgweir/wire/startup.h"
+#include "session/parts.h"
+
+#include <fmt/format.h>
+
+/// pgweir as a client: from connect to the first ReadyForQuery. The server is untrusted input.
+/// See: protocol-flow.html#id-1.10.6.7.3
+namespace pgweir::session {
+namespace {
+
+// Nothing that a server says while it logs us in is longer.
+constexpr uint32_t kLoginMessageMax = 65536;
+
+void send(ServerConn& server, wire::Writer& out) {
+    server.stream->send(out.bytes());
+}
+
+/// The secret as what MD5 needs: a plain one is turned into it.
+std::string md5_secret(const ServerAddress& address) {
+    const std::string_view secret = address.password.reveal();
+    if (auth::is_md5_verifier(secret)) return std::string(secret);
+    return auth::md5_verifier(secret, address.user);
+}
+
+bool has_plain_password(const ServerAddress& address) {
+    return !address.password.empty() &&
+           auth::kind_of_secret(address.password.reveal()) == auth::SecretKind::Plain;
+}
+
+Result<void> begin_sasl(Engine& engine, ServerConn& server, Bytes mechanisms) {
+    const ServerAddress& address = server.pool.address;
+    wire::Reader reader(mechanisms);
+    bool offered = false;
+    while (reader.ok() && !reader.at_end()) offered = offered || reader.text() == auth::kScramMechanism;
+    if (!offered) return fail(cannot_log_in(address.node.name, "it does not offer SCRAM-SHA-256"));
+    if (!has_plain_password(address)) {
+        return fail(cannot_log_in(
+            address.node.name,
+            fmt::format("it wants SCRAM, and no plain password is known for user \"{}\"", address.user)));
+    }
+    server.scram.emplace(address.password, auth::random_nonce(), &engine.scram_keys());
+    wire::Writer out;
+    wire::encode_sasl_initial(out, auth::kScramMechanism, server.scram->client_first());
+    send(server, out);
+    return {};
+}
+
+Result<void> answer_challenge(Engine& engine,
+                              ServerConn& server,
+                              const wire::AuthenticationMessage& message) {
+    const ServerAddress& address = server.pool.address;
+    wire::Writer out;
+    switch (static_cast<wire::AuthenticationKind>(message.kind)) {
+        case wire::AuthenticationKind::Ok:
+            if (server.scram && !server.scram->server_proved()) {
+                return fail(cannot_log_in(address.node.name, "it did not prove that it knows the password"));
+            }
+            server.scram.reset();
+            return {};
+        case wire::AuthenticationKind::CleartextPassword:
+            if (!has_plain_password(address)) {
+                return fail(cannot_log_in(address.node.name, "it wants a password in clear text, and none is known"));
+            }
+            wire::encode_password(out, address.password.reveal());
+            send(server, out);
+            return {};
+        case wire::AuthenticationKind::Md5Password: {
+            if (message.data.size() != 4 || address.password.empty()) {
+                return fail(cannot_log_in(address.node.name, "it wants an MD5 password, and none is known"));
+            }
+            wire::encode_password(out, auth::md5_response(md5_secret(address), message.data.first<4>()));
+            send(server, out);
+            return {};
+        }
+        case wire::AuthenticationKind::Sasl: return begin_sasl(engine, server, message.data);
+        case wire::AuthenticationKind::SaslContinue: {
+            if (!server.scram) break;
+            PGW_TRY(proof, server.scram->on_server_first(as_text(message.data)));
+            wire::encode_sasl_response(out, proof);
+            send(server, out);
+            return {};
+        }
+        case wire::AuthenticationKind::SaslFinal:
+            if (!server.scram) break;
+            return server.scram->on_server_final(as_text(message.data));
+    }
+    return fail(cannot_log_in(address.node.name, fmt::format("it asks for authentication method {}, which pgweir does not know", message.kind)));
+}
+
+void logged_in(Engine& engine, ServerConn& server) {
+    Pool& pool = server.pool;
+    server.base = engine.settings().intern(std::move(server.reported));
+    server.reported = {};
+    server.settings = server.base;
+    if (!(pool.base == server.base)) {
+        if (pool.base) log::info("pool {}/{}: the server's own settings have changed", pool.database, pool.user);
+        pool.welcomes.clear();
+        pool.base = server.base;
+    }
+    if (pool.back_off.failures() > 0) {
+        log::info("{} can be reached again for {}/{}", pool.address.node.name, pool.database, pool.user);
+    }
+    pool.back_off.succeeded();
+    pool.last_failure.reset();
+    ++pool.stats.servers_opened;
+    log::info("server {} of {}/{} opened at {}, backend pid {}",
+              server.id,
+              pool.database,
+              pool.user,
+              pool.address.node.name,
+              server.key.pid);
+    engine.move(server, ServerEvent::LoggedIn);
+    offer(engine, server);
+    open_servers(engine, pool);
+}
+
+Result<bool> take(Engine& engine, ServerConn& server, char type, Bytes body) {
+    const auto malformed = [&] {
+        return fail(cannot_log_in(server.pool.address.node.name, "it does not speak PostgreSQL's protocol"));
+    };
+    switch (type) {
+        case 'R': {
+            const auto message = wire::decode_authentication(body);
+            if (!message) return malformed();
+            auto answered = answer_challenge(engine, server, *message);
+            if (!answered) return fail(std::move(answered.error()));
+            return true;
+        }
+        case 'S': {
+            const auto status = wire::decode_parameter_status(body);
+            if (!status) return malformed();
+            server.reported.emplace_back(status->name, status->value);
+            return true;
+        }
+        case 'K': {
+            const auto key = wire::decode_backend_key(body);
+            if (!key) return malformed();
+            server.key = {key->pid, std::string(as_text(key->key))};
+            return true;
+        }
+        case 'E': {
+            const auto fields = wire::decode_error(body);
+            if (!fields) return malformed();
+            return fail(wire::to_error(*fields, Severity::Fatal));
+        }
+        case 'N':
+        case 'v': return true;
+        case 'Z':
+            if (wire::decode_ready(body) != wire::TransactionStatus::Idle) return malformed();
+            return false;
+    }
+    return malformed();
+}
+
+/// True for errors that waiting does not mend: wrong password, no such role or database.
+bool is_hopeless(const SqlState& sqlstate) {
+    const std::string_view code = sqlstate.text();
+    return code.substr(0, 2) == "28" || code == "3D000" || code == "42501" || code == "0A000";
+}
+
+}  // namespace
+
+void begin_server_login(Engine& engine, ServerConn& server) {
+    engine.move(server, ServerEvent::Connected);
+    const ServerAddress& address = server.pool.address;
+    wire::Writer out;
+    wire::encode_startup(out, 0, {{"user", address.user}, {"database", address.database}});
+    send(server, out);
+}
+
+size_t server_login_step(Engine& engine, ServerConn& server, Bytes input) {
+    wire::FrameHeader header;
+    const auto framing = wire::read_header(input, kLoginMessageMax, header);
+    if (framing == wire::Framing::Short) return 0;
+    if (framing == wire::Framing::Invalid) {
+        server_login_failed(engine, server, cannot_log_in(server.pool.address.node.name, "it does not speak PostgreSQL's protocol"));
+        return input.size();
+    }
+    if (input.size() < header.total_bytes()) return 0;
+    const Bytes body = input.subspan(wire::kHeaderBytes, header.body_bytes);
+    auto more = take(engine, server, header.type, body);
+    if (!more) {
+        server_login_failed(engine, server, std::move(more.error()));
+        return input.size();
+    }
+    if (!*more) logged_in(engine, server);
+    return header.total_bytes();
+}
+
+void server_login_failed(Engine& engine, ServerConn& server, Error error) {
+    Pool& pool = server.pool;
+    // Servers that were opened together fail together, and count once.
+    if (engine.now() >= pool.retry_at) {
+        pool.retry_at = engine.now() + pool.back_off.failed(engine.config().timeouts.server_retry_max,
+                                                            engine.prng());
+    }
+    ++pool.stats.servers_failed;
+    log::warning("no server for {}/{}: {} ({}); next try in {} ms, {} clients wait",
+                 pool.database,
+                 pool.user,
+                 error.message,
+                 error.sqlstate.text(),
+                 to_microseconds(pool.retry_at - engine.now()) / 1000,
+                 pool.waiting.size());
+    engine.close(server, "it could not be opened");
+    const bool hopeless = is_hopeless(error.sqlstate);
+    pool.last_failure = error;
+    // With servers open the pool still serves; without any, waiting would not help.
+    if (hopeless && pool.share.open.load() == 0) refuse_waiting(engine, pool, error);
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,383 @@
+#include "pgweir/base/log.h"
+#include "pgweir/session/errors.h"
+#include "pgweir/session/gather.h"
+#include "pgweir/wire/frame.h"
+#include "pgweir/wire/frontend.h"
+#include "session/parts.h"
+
+#include <algorithm>
+#include <optional>
+
+/// What a server sends: judged by the ledger, and passed to its client or swallowed.
+namespace pgweir::session {
+namespace {
+
+// Errors up to this size are looked into; larger ones pass by their header.
+constexpr uint32_t kErrorLookedAtMax = 65536;
+
+// A message that is wanted whole has to be small; ParameterStatus is the largest.
+constexpr uint32_t kWholeMessageMax = 65536;
+
+constexpr std::string_view kDiscardAll = "DISCARD ALL";
+constexpr std::string_view kDeallocateAll = "DEALLOCATE ALL";
+
+constexpr std::array<uint8_t, 5> kParseComplete{'1', 0, 0, 0, 4};
+constexpr std::array<uint8_t, 5> kCloseComplete{'3', 0, 0, 0, 4};
+
+Bytes synthesized_reply(Request request) {
+    PGW_CHECK(request == Request::Parse || request == Request::Close);
+    return request == Request::Parse ? kParseComplete : kCloseComplete;
+}
+
+class ServerPump {
+public:
+    ServerPump(Engine& engine, ServerConn& server) : engine_(engine), server_(server) {
+        if (server.client != nullptr) out_.emplace(*server.client->stream);
+    }
+
+    size_t run(Bytes input) {
+        size_t used = 0;
+        while (used < input.size() && !broken_) {
+            const Bytes rest = input.subspan(used);
+            const size_t taken = server_.passing > 0 ? pass(rest) : take_message(rest);
+            if (taken == 0) break;
+            used += taken;
+        }
+        flush();
+        return broken_ ? input.size() : used;
+    }
+
+    bool broken() const { return broken_; }
+
+private:
+    /// A client that is still waiting for its settings sees nothing of its server.
+    bool has_reader() const { return out_ && server_.state == ServerState::Active; }
+
+    size_t pass(Bytes rest) {
+        const size_t count = std::min<size_t>(server_.passing, rest.size());
+        if (server_.passing_forward) out_->add(rest.first(count));
+        server_.passing -= static_cast<uint32_t>(count);
+        return count;
+    }
+
+    size_t take_message(Bytes rest) {
+        wire::FrameHeader header;
+        const auto framing = wire::read_header(rest, wire::kMessageBytesMax, header);
+        if (framing == wire::Framing::Short) return 0;
+        if (framing == wire::Framing::Invalid) return mismatch(header.type);
+        const wire::Handling handling = wire::server_message(header.type);
+        if (handling == wire::Handling::Reject) return mismatch(header.type);
+        if (wanted_whole(header, handling)) {
+            if (header.body_bytes > kWholeMessageMax) return mismatch(header.type);
+            if (rest.size() < header.total_bytes()) return 0;
+        }
+        synthesize();
+        const Bytes body = rest.subspan(wire::kHeaderBytes, std::min<size_t>(header.body_bytes, rest.size() - wire::kHeaderBytes));
+        Verdict verdict = look_into(header, body);
+        if (verdict == Verdict::Forward && header.type != 'Z' && !has_reader()) verdict = unread(header.type);
+        if (verdict == Verdict::Mismatch) return mismatch(header.type);
+
+        const size_t count = std::min(header.total_bytes(), rest.size());
+        server_.passing = static_cast<uint32_t>(header.total_bytes() - count);
+        server_.passing_forward = verdict == Verdict::Forward && has_reader();
+        if (server_.passing_forward) out_->add(rest.first(count));
+        if (header.type == 'Z') ready();
+        return count;
+    }
+
+    static bool wanted_whole(const wire::FrameHeader& header, wire::Handling handling) {
+        if (handling == wire::Handling::Whole) return true;
+        if (header.type == 'E') return header.body_bytes <= kErrorLookedAtMax;
+        return header.type == 'C' && (header.body_bytes == kDiscardAll.size() + 1 ||
+                                      header.body_bytes == kDeallocateAll.size() + 1);
+    }
+
+    Verdict look_into(const wire::FrameHeader& header, Bytes body) {
+        switch (header.type) {
+            case 'S': return parameter_status(body);
+            case 'E': {
+                const Verdict verdict = server_.pipeline.on_reply('E', server_);
+                note_error(header, body, verdict);
+                return verdict;
+            }
+            case 'Z': {
+                const auto status = wire::decode_ready(body);
+                if (!status) return Verdict::Mismatch;
+                server_.status = *status;
+                ready_due_ = server_.pipeline.on_reply('Z', server_);
+                return ready_due_;
+            }
+            case 'C':
+                if (wanted_whole(header, wire::Handling::Stream)) note_command(body);
+                break;
+            case 'A':
+                // Whoever listened on this server may be gone: nobody else may hear it.
+                if (server_.pool.limits.mode != config::PoolMode::Session) return Verdict::Swallow;
+                break;
+        }
+        return server_.pipeline.on_reply(header.type, server_);
+    }
+
+    /// What a server may say while nobody listens.
+    Verdict unread(char type) const {
+        return type == 'E' || type == 'N' || type == 'S' || type == 'A' ? Verdict::Swallow
+                                                                       : Verdict::Mismatch;
+    }
+
+    Verdict parameter_status(Bytes body) {
+        const auto status = wire::decode_parameter_status(body);
+        if (!status) return Verdict::Mismatch;
+        const bool same_view = server_.client != nullptr && server_.client->settings == server_.settings;
+        server_.settings = engine_.settings().with(server_.settings, status->name, status->value);
+        if (same_view) server_.client->settings = server_.settings;
+        return Verdict::Forward;
+    }
+
+    void note_error(const wire::FrameHeader& header, Bytes body, Verdict verdict) {
+        if (header.body_bytes > body.size()) return;
+        const auto fields = wire::decode_error(body);
+        if (!fields) return;
+        if (fields->severity == "FATAL" || fields->severity == "PANIC") {
+            if (has_reader()) server_.said_farewell = true;
+            log::info("server {} says {}: {}", server_.id, fields->severity, fields->message);
+        }
+        if (verdict == Verdict::Swallow || !has_reader()) server_.failure = wire::to_error(*fields, Severity::Error);
+    }
+
+    void note_command(Bytes body) {
+        const auto tag = wire::decode_text(body);
+        if (!tag) return;
+        if (*tag != kDiscardAll && *tag != kDeallocateAll) return;
+        server_.statements.clear();
+        ClientSession* client = server_.client;
+        if (client != nullptr && has_reader()) {
+            if (client->statements != nullptr) client->statements->clear();
+            client->unnamed_statement.clear();
+        }
+        if (*tag == kDiscardAll) {
+            server_.discard_seen = true;
+            server_.unnamed_owner = 0;
+        }
+    }
+
+    void synthesize() {
+        while (server_.pipeline.synthesis_due()) {
+            const Expected entry = server_.pipeline.take_synthesized(server_);
+            if (has_reader()) out_->add(synthesized_reply(entry.request));
+        }
+    }
+
+    void ready() {
+        ClientSession* client = server_.client;
+        if (client == nullptr || !has_reader() || ready_due_ != Verdict::Forward) return;
+        const int64_t took = to_microseconds(engine_.now() - client->query_started);
+        PoolStats& stats = server_.pool.stats;
+        stats.query_us += static_cast<uint64_t>(took);
+        stats.query.observe(took);
+        client->query_started = engine_.now();
+        client->mid_transaction = server_.status != wire::TransactionStatus::Idle;
+    }
+
+    void flush() {
+        if (out_ && server_.pipeline.synthesis_due()) synthesize();
+        if (!out_) return;
+        out_->flush();
+        server_.pool.stats.bytes_sent += out_->bytes();
+        ClientSession& client = *server_.client;
+        if (client.stream->backlog() > engine_.config().limits.output_buffer) server_.stream->pause();
+    }
+
+    size_t mismatch(char type) {
+        log::error("server {} of {}/{}: message of type 0x{:02x} in state {} does not fit the ledger",
+                   server_.id,
+                   server_.pool.database,
+                   server_.pool.user,
+                   static_cast<unsigned char>(type),
+                   to_text(server_.state));
+        broken_ = true;
+        return 0;
+    }
+
+    Engine& engine_;
+    ServerConn& server_;
+    std::optional<Gather> out_;
+    Verdict ready_due_ = Verdict::Mismatch;
+    bool broken_ = false;
+};
+
+/// Parts a lost server and its client, who is told why if there is a place for it.
+void break_up(Engine& engine, ServerConn& server, const Error& error, std::string_view reason) {
+    ClientSession* client = std::exchange(server.client, nullptr);
+    const bool told = server.said_farewell || (server.passing > 0 && server.passing_forward);
+    engine.close(server, reason);
+    if (client == nullptr) return;
+    client->server = nullptr;
+    --server.pool.attached;
+    engine.close(*client, told ? nullptr : &error, "its server was lost");
+}
+
+void transaction_ended(Engine& engine, ServerConn& server) {
+    ClientSession& client = *server.client;
+    PoolStats& stats = server.pool.stats;
+    const int64_t took = to_microseconds(engine.now() - server.state_since);
+    ++stats.transactions;
+    stats.transaction_us += static_cast<uint64_t>(took);
+    stats.transaction.observe(took);
+    if (std::exchange(server.discard_seen, false)) {
+        // PostgreSQL returns to what the session began with; so do its successors here.
+        server.settings = server.base;
+        client.settings = client.login_settings;
+        const std::string sql =
+            settings_query(server.settings.values(), client.settings.values());
+        if (!sql.empty()) {
+            send_internal_query(engine, server, sql);
+            server.settings = client.settings;
+            return;
+        }
+        client.settings = server.settings;
+    }
+    const bool session = server.pool.limits.mode == config::PoolMode::Session;
+    const bool leaving = client.killed || engine.admission() == Admission::Draining;
+    if (!session || leaving) release(engine, server);
+}
+
+/// One statement sets all or nothing: the server is as it was, and only the client is at fault.
+void settings_were_refused(Engine& engine, ServerConn& server, const Error& cause) {
+    ClientSession* client = std::exchange(server.client, nullptr);
+    client->server = nullptr;
+    --server.pool.attached;
+    engine.move(server, ServerEvent::SettingsApplied);
+    release(engine, server);
+    const Error error = settings_refused(cause);
+    engine.close(*client, &error, "a server refused its settings");
+}
+
+/// What happens once the server is at rest.
+void rested(Engine& engine, ServerConn& server) {
+    const std::optional<Error> failure = std::exchange(server.failure, std::nullopt);
+    switch (server.state) {
+        case ServerState::Active:
+            if (failure) {
+                break_up(engine, server, settings_refused(*failure), "it refused a client's settings");
+            } else if (server.client != nullptr && server.status == wire::TransactionStatus::Idle) {
+                if (server.client->passing == 0) transaction_ended(engine, server);
+            } else if (server.pool.limits.mode == config::PoolMode::Statement) {
+                break_up(engine, server, no_transaction_blocks(), "a transaction block in statement mode");
+            }
+            break;
+        case ServerState::Syncing:
+            if (failure) {
+                settings_were_refused(engine, server, *failure);
+            } else {
+                settings_applied(engine, server);
+            }
+            break;
+        case ServerState::Checking:
+            engine.move(server, ServerEvent::CheckAnswered);
+            offer(engine, server);
+            break;
+        case ServerState::Resetting:
+            if (failure) {
+                engine.close(server, "it could not be reset");
+            } else {
+                server.discard_seen = false;
+                server.settings = server.base;
+                engine.move(server, ServerEvent::ResetDone);
+                offer(engine, server);
+            }
+            break;
+        case ServerState::Connecting:
+        case ServerState::Authenticating:
+        case ServerState::Idle:
+        case ServerState::Cancelling:
+        case ServerState::Closed: break;
+    }
+}
+
+/// A client that was stopped because the ledger was full goes on.
+void let_client_go_on(Engine& engine, ServerConn& server, bool was_full) {
+    if (!was_full || server.client == nullptr || server.pipeline.full()) return;
+    resume_client(engine, *server.client);
+}
+
+size_t consume(Engine& engine, ServerConn& server, Bytes input) {
+    size_t used = 0;
+    while (used < input.size()) {
+        size_t taken = 0;
+        switch (server.state) {
+            case ServerState::Connecting:
+            case ServerState::Closed: return input.size();
+            case ServerState::Authenticating:
+                taken = server_login_step(engine, server, input.subspan(used));
+                break;
+            case ServerState::Idle:
+            case ServerState::Checking:
+            case ServerState::Syncing:
+            case ServerState::Active:
+            case ServerState::Cancelling:
+            case ServerState::Resetting: {
+                const bool was_full = server.pipeline.full();
+                ServerPump pump(engine, server);
+                taken = pump.run(input.subspan(used));
+                if (pump.broken()) {
+                    break_up(engine, server, server_out_of_step(), "its replies did not fit");
+                    return input.size();
+                }
+                // The beginning of one more message would be nobody's: it has to end first.
+                const bool all_taken = used + taken == input.size() && server.passing == 0;
+                if (all_taken && server.pipeline.at_rest()) rested(engine, server);
+                let_client_go_on(engine, server, was_full);
+                break;
+            }
+        }
+        if (taken == 0) break;
+        used += taken;
+    }
+    return used;
+}
+
+}  // namespace
+
+void send_internal_query(Engine&, ServerConn& server, std::string_view sql) {
+    wire::Writer out;
+    wire::encode_query(out, sql);
+    server.failure.reset();
+    server.unnamed_owner = 0;  // a simple query ends the unnamed statement
+    server.pipeline.expect({Request::Query, Delivery::Swallow, nullptr}, server);
+    server.stream->send(out.bytes());
+}
+
+void deliver_synthesized(ServerConn& server) {
+    if (server.client == nullptr) return;
+    Gather out(*server.client->stream);
+    while (server.pipeline.synthesis_due()) {
+        out.add(synthesized_reply(server.pipeline.take_synthesized(server).request));
+    }
+    out.flush();
+}
+
+void server_bytes(Engine& engine, ServerConn& server, Bytes input) {
+    if (server.state == ServerState::Closed) return;
+    if (!server.inbox.empty()) {
+        server.inbox.append(engine.buffers(), input);
+        const size_t used = consume(engine, server, server.inbox.view());
+        if (server.state != ServerState::Closed) server.inbox.consume(engine.buffers(), used);
+        return;
+    }
+    const size_t used = consume(engine, server, input);
+    if (server.state == ServerState::Closed) return;
+    server.inbox.append(engine.buffers(), input.subspan(used));
+}
+
+void server_gone(Engine& engine, ServerConn& server, std::string_view reason) {
+    if (server.state == ServerState::Closed) return;
+    const bool opening =
+        server.state == ServerState::Connecting || server.state == ServerState::Authenticating;
+    if (opening) {
+        server_login_failed(engine, server, cannot_reach(server.pool.address.node.name, reason));
+        return;
+    }
+    break_up(engine, server, server_lost(reason), reason);
+}
+
+}  // namespace pgweir::session

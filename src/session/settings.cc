@@ -1,0 +1,243 @@
+#include "pgweir/session/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include <fmt/format.h>
+
+namespace pgweir::session {
+namespace {
+
+// Reported by the server, but nothing that a session can set.
+constexpr std::array<std::string_view, 6> kReportOnly{"in_hot_standby",
+                                                      "integer_datetimes",
+                                                      "is_superuser",
+                                                      "server_encoding",
+                                                      "server_version",
+                                                      "session_authorization"};
+
+// Names are case-insensitive; these are reported with capitals.
+constexpr std::array<std::string_view, 3> kSpelling{"DateStyle", "IntervalStyle", "TimeZone"};
+
+// NAMEDATALEN less its NUL.
+constexpr size_t kApplicationNameBytesMax = 63;
+
+bool equal_ignoring_case(std::string_view left, std::string_view right) {
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](char a, char b) {
+        return std::tolower(static_cast<unsigned char>(a)) ==
+               std::tolower(static_cast<unsigned char>(b));
+    });
+}
+
+std::string spell(std::string_view name) {
+    for (const auto known : kSpelling) {
+        if (equal_ignoring_case(known, name)) return std::string(known);
+    }
+    std::string lower(name);
+    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return lower;
+}
+
+// PostgreSQL 15 replaces what is not printable ASCII, so that logs stay readable.
+std::string clean_application_name(std::string_view value) {
+    std::string clean(value.substr(0, kApplicationNameBytesMax));
+    for (char& c : clean) {
+        if (c < 0x20 || c > 0x7e) c = '?';
+    }
+    return clean;
+}
+
+void put(SettingList& list, std::string_view name, std::string_view value) {
+    std::string spelled = spell(name);
+    std::string stored =
+        spelled == "application_name" ? clean_application_name(value) : std::string(value);
+    list.emplace_back(std::move(spelled), std::move(stored));
+}
+
+// Splits at blanks; a backslash makes the next character plain.
+std::vector<std::string> split_options(std::string_view options) {
+    std::vector<std::string> words;
+    std::string word;
+    bool inside = false;
+    for (size_t i = 0; i < options.size(); ++i) {
+        const char c = options[i];
+        if (std::isspace(static_cast<unsigned char>(c)) != 0) {
+            if (inside) words.push_back(std::exchange(word, {}));
+            inside = false;
+            continue;
+        }
+        inside = true;
+        if (c == '\\' && i + 1 < options.size()) ++i;
+        word.push_back(options[i]);
+    }
+    if (inside) words.push_back(std::move(word));
+    return words;
+}
+
+Error bad_option(std::string_view word) {
+    return Error{.sqlstate = sqlstate::kSyntaxError,
+                 .severity = Severity::Fatal,
+                 .message = fmt::format("invalid command-line argument in options: {}", word),
+                 .detail = "Only -c name=value and --name=value can be given for a pooled session.",
+                 .hint = "Set the parameter by its name."};
+}
+
+Result<void> put_options(SettingList& list, std::string_view options) {
+    const auto words = split_options(options);
+    for (size_t i = 0; i < words.size(); ++i) {
+        std::string_view word = words[i];
+        std::string_view assignment;
+        if (word.substr(0, 2) == "--") {
+            assignment = word.substr(2);
+        } else if (word == "-c" && i + 1 < words.size()) {
+            assignment = words[++i];
+        } else if (word.substr(0, 2) == "-c") {
+            assignment = word.substr(2);
+        }
+        const size_t equals = assignment.find('=');
+        if (equals == 0 || equals == std::string_view::npos) return fail(bad_option(word));
+        std::string name(assignment.substr(0, equals));
+        std::replace(name.begin(), name.end(), '-', '_');
+        put(list, name, assignment.substr(equals + 1));
+    }
+    return {};
+}
+
+void append_literal(std::string& sql, std::string_view value) {
+    sql += "E'";
+    for (const char c : value) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte > 0x7e || c == '\'' || c == '\\') {
+            fmt::format_to(std::back_inserter(sql), "\\x{:02x}", byte);
+        } else {
+            sql.push_back(c);
+        }
+    }
+    sql += '\'';
+}
+
+void append_assignment(std::string& sql, std::string_view name, std::string_view value) {
+    sql += sql.empty() ? "SELECT pg_catalog.set_config(" : ",pg_catalog.set_config(";
+    append_literal(sql, name);
+    sql += ',';
+    append_literal(sql, value);
+    sql += ",false)";
+}
+
+bool report_only(std::string_view name) {
+    return std::find(kReportOnly.begin(), kReportOnly.end(), name) != kReportOnly.end();
+}
+
+size_t hash_of(const SettingList& values) {
+    size_t hash = 0;
+    for (const auto& [name, value] : values) {
+        hash = hash * 1099511628211ULL + std::hash<std::string_view>{}(name);
+        hash = hash * 1099511628211ULL + std::hash<std::string_view>{}(value);
+    }
+    return hash;
+}
+
+}  // namespace
+
+void SettingsRef::release() {
+    if (set_ != nullptr && --set_->references == 0) set_->table->forget(*set_);
+}
+
+bool SettingsRef::holds(std::string_view name) const {
+    if (set_ == nullptr) return false;
+    return std::any_of(set_->values.begin(), set_->values.end(), [name](const Setting& setting) {
+        return setting.first == name;
+    });
+}
+
+std::string_view SettingsRef::find(std::string_view name) const {
+    if (set_ == nullptr) return {};
+    for (const auto& [key, value] : set_->values) {
+        if (key == name) return value;
+    }
+    return {};
+}
+
+SettingsTable::~SettingsTable() {
+    for (auto& [hash, set] : sets_) delete set;
+}
+
+SettingsRef SettingsTable::intern(SettingList values) {
+    std::stable_sort(values.begin(), values.end(), [](const Setting& left, const Setting& right) {
+        return left.first < right.first;
+    });
+    SettingList unique;
+    unique.reserve(values.size());
+    for (auto& setting : values) {
+        if (!unique.empty() && unique.back().first == setting.first) unique.pop_back();
+        unique.push_back(std::move(setting));
+    }
+    const size_t hash = hash_of(unique);
+    const auto [first, last] = sets_.equal_range(hash);
+    for (auto it = first; it != last; ++it) {
+        if (it->second->values == unique) return SettingsRef(it->second);
+    }
+    auto* set = new SettingSet{std::move(unique), hash, 0, this};
+    sets_.emplace(hash, set);
+    return SettingsRef(set);
+}
+
+SettingsRef SettingsTable::with(const SettingsRef& base,
+                                std::string_view name,
+                                std::string_view value) {
+    SettingList values = base ? base.values() : SettingList{};
+    values.emplace_back(name, value);
+    return intern(std::move(values));
+}
+
+void SettingsTable::forget(SettingSet& set) {
+    const auto [first, last] = sets_.equal_range(set.hash);
+    for (auto it = first; it != last; ++it) {
+        if (it->second != &set) continue;
+        sets_.erase(it);
+        break;
+    }
+    delete &set;
+}
+
+Result<SettingList> startup_settings(const wire::Parameters& parameters) {
+    SettingList list;
+    // The order is PostgreSQL's: options first, so that a parameter of its own wins.
+    const auto options = wire::find_parameter(parameters, "options");
+    if (auto done = put_options(list, options); !done) return fail(std::move(done.error()));
+    for (const auto& [name, value] : parameters) {
+        const bool setting = name != "user" && name != "database" && name != "options" &&
+                             name != "replication" && name.substr(0, 5) != "_pq_.";
+        if (setting) put(list, name, value);
+    }
+    return list;
+}
+
+std::string settings_query(const SettingList& current, const SettingList& wanted) {
+    std::string sets;
+    std::string resets;
+    auto have = current.begin();
+    auto want = wanted.begin();
+    while (have != current.end() || want != wanted.end()) {
+        const bool only_want = have == current.end();
+        const bool only_have = want == wanted.end();
+        const int order = only_want ? 1 : only_have ? -1 : have->first.compare(want->first);
+        if (order < 0) {  // the server has it from another client, this one never named it
+            if (!report_only(have->first)) {
+                resets += ";RESET ";
+                resets += '"' + have->first + '"';
+            }
+            ++have;
+            continue;
+        }
+        const bool same = order == 0 && have->second == want->second;
+        if (!same && !report_only(want->first)) append_assignment(sets, want->first, want->second);
+        if (order == 0) ++have;
+        ++want;
+    }
+    if (sets.empty() && !resets.empty()) return resets.substr(1);
+    return sets + resets;
+}
+
+}  // namespace pgweir::session

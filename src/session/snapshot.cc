@@ -1,0 +1,129 @@
+#include "pgweir/session/snapshot.h"
+
+namespace pgweir::session {
+namespace {
+
+uint32_t count(Pool& pool, ServerState state) {
+    return static_cast<uint32_t>(pool.in(state).size());
+}
+
+PoolRow pool_row(Engine& engine, Pool& pool) {
+    PoolRow row;
+    row.database = pool.database;
+    row.user = pool.user;
+    row.state = engine.globally_paused() ? PoolState::Paused : pool.state;
+    row.mode = pool.limits.mode;
+    row.clients_active = pool.attached;
+    row.clients_waiting = static_cast<uint32_t>(pool.waiting.size());
+    row.clients_idle = pool.clients - row.clients_active - row.clients_waiting;
+    row.servers_active = count(pool, ServerState::Active) + count(pool, ServerState::Syncing);
+    row.servers_idle = count(pool, ServerState::Idle);
+    row.servers_checking =
+        count(pool, ServerState::Checking) + count(pool, ServerState::Resetting);
+    row.servers_opening = pool.opening_count();
+    row.servers_cancelling = count(pool, ServerState::Cancelling);
+    for (const auto state : {ServerState::Active, ServerState::Cancelling}) {
+        pool.in(state).for_each([&](ServerConn& server) { row.cancels += server.cancels; });
+    }
+    row.size = pool.limits.size;
+    if (!pool.waiting.empty()) {
+        row.max_wait_us = to_microseconds(engine.now() - pool.waiting.front().state_since);
+    }
+    row.stats = pool.stats;
+    return row;
+}
+
+std::string_view console_state(ClientState state) {
+    switch (state) {
+        case ClientState::Waiting: return "waiting";
+        case ClientState::Attached: return "active";
+        case ClientState::Greeting:
+        case ClientState::Authenticating:
+        case ClientState::Idle:
+        case ClientState::Console:
+        case ClientState::Closed: return "idle";
+    }
+    return "idle";
+}
+
+std::string_view console_state(ServerState state) {
+    switch (state) {
+        case ServerState::Connecting:
+        case ServerState::Authenticating: return "new";
+        case ServerState::Idle: return "idle";
+        case ServerState::Checking:
+        case ServerState::Resetting: return "tested";
+        case ServerState::Syncing:
+        case ServerState::Active: return "active";
+        case ServerState::Cancelling:
+        case ServerState::Closed: return "being_canceled";
+    }
+    return "idle";
+}
+
+void add_client(Engine& engine, EngineSnapshot& snapshot, ClientSession& client) {
+    ClientRowData row;
+    row.user = client.user;
+    row.database = client.pool != nullptr ? client.pool->database : "pgbouncer";
+    row.state = console_state(client.state);
+    row.address = client.stream->peer_name();
+    row.application_name = client.settings.find("application_name");
+    row.id = client.id;
+    row.linked_server = client.server != nullptr ? client.server->id : 0;
+    row.connected_us_ago = to_microseconds(engine.now() - client.connected_at);
+    row.request_us_ago = to_microseconds(engine.now() - client.state_since);
+    if (client.state == ClientState::Waiting) row.wait_us = row.request_us_ago;
+    row.prepared = client.statements != nullptr ? client.statements->size() : 0;
+    snapshot.clients.push_back(std::move(row));
+}
+
+void add_server(Engine& engine, EngineSnapshot& snapshot, ServerConn& server) {
+    ServerRowData row;
+    row.user = server.pool.user;
+    row.database = server.pool.database;
+    row.state = console_state(server.state);
+    row.address = server.stream != nullptr ? server.stream->peer_name() : "";
+    row.application_name = server.settings.find("application_name");
+    row.id = server.id;
+    row.linked_client = server.client != nullptr ? server.client->id : 0;
+    row.pid = server.key.pid;
+    row.opened_us_ago = to_microseconds(engine.now() - server.opened);
+    row.state_us_ago = to_microseconds(engine.now() - server.state_since);
+    row.close_needed = server.epoch < server.pool.epoch;
+    row.prepared = server.statements.size();
+    snapshot.servers.push_back(std::move(row));
+}
+
+}  // namespace
+
+EngineSnapshot take_snapshot(Engine& engine, Detail detail) {
+    EngineSnapshot snapshot;
+    for (auto& [key, pool] : engine.pools()) {
+        snapshot.pools.push_back(pool_row(engine, *pool));
+        if (detail == Detail::Clients) {
+            pool->waiting.for_each(
+                [&](ClientSession& client) { add_client(engine, snapshot, client); });
+        }
+        if (detail != Detail::Servers) continue;
+        for (auto& list : pool->servers) {
+            list.for_each([&](ServerConn& server) { add_server(engine, snapshot, server); });
+        }
+    }
+    if (detail == Detail::Clients) {
+        for (const auto state :
+             {ClientState::Idle, ClientState::Attached, ClientState::Console}) {
+            engine.in(state).for_each(
+                [&](ClientSession& client) { add_client(engine, snapshot, client); });
+        }
+    }
+    snapshot.stats = engine.stats();
+    snapshot.login_clients = static_cast<uint32_t>(engine.in(ClientState::Greeting).size() +
+                                                   engine.in(ClientState::Authenticating).size());
+    snapshot.console_clients = static_cast<uint32_t>(engine.in(ClientState::Console).size());
+    snapshot.buffer_bytes = engine.buffers().bytes_in_use();
+    snapshot.statement_bytes = engine.statements().text_bytes();
+    snapshot.paused = engine.globally_paused();
+    return snapshot;
+}
+
+}  // namespace pgweir::session

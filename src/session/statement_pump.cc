@@ -1,0 +1,255 @@
+#include "session/statement_pump.h"
+
+#include "pgweir/wire/writer.h"
+
+namespace pgweir::session {
+namespace {
+
+bool is_reserved(std::string_view name) {
+    return name.substr(0, kStatementPrefix.size()) == kStatementPrefix;
+}
+
+constexpr std::string_view kNobodysStatement = "Pgweir_reserved_prefix";
+
+}  // namespace
+
+void StatementPump::expect(Request request, Delivery delivery, StatementChange* change) {
+    server_.pipeline.expect({request, delivery, change}, server_);
+}
+
+const StatementRef* StatementPump::find(std::string_view name) const {
+    if (client_.statements == nullptr || name.empty()) return nullptr;
+    return client_.statements->find(name);
+}
+
+bool StatementPump::only_synthesized() const {
+    return server_.pipeline.size() == server_.pipeline.synthesized();
+}
+
+void StatementPump::send_header(char type, size_t body_bytes) {
+    std::array<uint8_t, wire::kHeaderBytes> header{static_cast<uint8_t>(type)};
+    store_be32(header.data() + 1, static_cast<uint32_t>(body_bytes + wire::kLengthWordBytes));
+    out_.add_copy(header);
+}
+
+bool StatementPump::parse_named(const wire::ParseMessage& parse) {
+    if (client_.statements == nullptr) client_.statements = std::make_unique<ClientStatements>();
+    if (const StatementRef* known = client_.statements->find(parse.statement)) {
+        // The name is taken: a second Parse under the server's name makes PostgreSQL say 42P05.
+        const StatementRef statement = *known;
+        ensure_at_server(statement);
+        expect(Request::Parse, Delivery::Forward);
+        forward_parse(*statement);
+        return true;
+    }
+    StatementRef statement = engine_.statements().intern(parse.query_and_types);
+    const uint64_t held = client_.statements->text_bytes() + statement->query_and_types.size();
+    if (held > engine_.config().limits.prepared_per_client) return false;
+    client_.statements->put(parse.statement, statement);
+
+    const auto state = server_.statements.use(statement->digest, server_.pipeline.batch());
+    const bool failed = server_.status == wire::TransactionStatus::Failed;
+    StatementChange* change = engine_.make_change({.kind = StatementChange::Kind::ClientAdded,
+                                                   .name = std::string(parse.statement),
+                                                   .statement = statement,
+                                                   .digest = statement->digest});
+    if (state == ServerStatements::State::Present && !failed) {
+        expect(Request::Parse, Delivery::Synthesize, change);
+        return true;
+    }
+    // In a failed transaction PostgreSQL has to refuse it itself, so it is really sent.
+    if (state != ServerStatements::State::Absent) inject_close(statement->server_name, nullptr);
+    change->sent = true;
+    server_.statements.add_pending(statement->digest,
+                                   static_cast<uint32_t>(statement->query_and_types.size()),
+                                   server_.pipeline.batch());
+    expect(Request::Parse, Delivery::Forward, change);
+    forward_parse(*statement);
+    keep_server_within_limits();
+    return true;
+}
+
+void StatementPump::forward_parse(const Statement& statement) {
+    ++server_.pool.stats.server_parses;
+    const std::string& name = statement.server_name;
+    send_header('P', name.size() + 1 + statement.query_and_types.size());
+    out_.add_copy({as_bytes(name).data(), name.size() + 1});  // with its NUL
+    out_.add_copy(as_bytes(statement.query_and_types));
+}
+
+void StatementPump::parse_unnamed(Bytes query_and_types) {
+    client_.unnamed_statement.assign(as_text(query_and_types));
+    server_.unnamed_owner = client_.id;
+    ++server_.pool.stats.server_parses;
+    expect(Request::Parse, Delivery::Forward);
+}
+
+void StatementPump::forget_unnamed() {
+    client_.unnamed_statement.clear();
+    server_.unnamed_owner = 0;
+}
+
+void StatementPump::ensure_unnamed() {
+    if (server_.unnamed_owner == client_.id) return;
+    server_.unnamed_owner = client_.id;
+    if (client_.unnamed_statement.empty()) {
+        // It holds a stranger's, and this client has none: PostgreSQL shall say so.
+        inject_close({}, nullptr);
+        return;
+    }
+    expect(Request::Parse, Delivery::Swallow);
+    send_header('P', 1 + client_.unnamed_statement.size());
+    constexpr uint8_t kNoName = 0;
+    out_.add_copy({&kNoName, 1});
+    out_.add_copy(as_bytes(client_.unnamed_statement));
+}
+
+void StatementPump::ensure_at_server(const StatementRef& statement) {
+    switch (server_.statements.use(statement->digest, server_.pipeline.batch())) {
+        case ServerStatements::State::Present:
+        case ServerStatements::State::Pending: return;
+        case ServerStatements::State::Doubtful:
+            inject_close(statement->server_name, nullptr);
+            inject_parse(statement);
+            return;
+        case ServerStatements::State::Absent:
+            inject_parse(statement);
+            keep_server_within_limits();
+            return;
+    }
+}
+
+void StatementPump::inject_parse(const StatementRef& statement) {
+    StatementChange* change = engine_.make_change({.kind = StatementChange::Kind::Injected,
+                                                   .name = {},
+                                                   .statement = statement,
+                                                   .digest = statement->digest,
+                                                   .sent = true});
+    server_.statements.add_pending(statement->digest,
+                                   static_cast<uint32_t>(statement->query_and_types.size()),
+                                   server_.pipeline.batch());
+    expect(Request::Parse, Delivery::Swallow, change);
+    forward_parse(*statement);
+}
+
+void StatementPump::inject_close(std::string_view server_name, StatementChange* change) {
+    expect(Request::Close, Delivery::Swallow, change);
+    wire::Writer out;
+    wire::encode_describe(out, 'C', wire::Target::Statement, server_name);
+    out_.add_copy(out.bytes());
+}
+
+void StatementPump::keep_server_within_limits() {
+    const auto& limits = engine_.config().limits;
+    Digest128 oldest{};
+    while (server_.statements.over_limit(
+        limits.prepared_per_server, limits.prepared_per_server_size, oldest)) {
+        server_.statements.erase(oldest);
+        StatementChange* change = engine_.make_change({.kind = StatementChange::Kind::Evicted,
+                                                       .name = {},
+                                                       .statement = {},
+                                                       .digest = oldest,
+                                                       .sent = true});
+        inject_close(server_statement_name(oldest), change);
+    }
+}
+
+bool StatementPump::bind(const wire::BindMessage& bind, const wire::FrameHeader& header) {
+    const StatementRef* statement = find(bind.statement);
+    std::string_view name = bind.statement;
+    if (statement != nullptr) {
+        ensure_at_server(*statement);
+        name = (*statement)->server_name;
+    } else if (bind.statement.empty()) {
+        ensure_unnamed();
+    } else if (is_reserved(bind.statement)) {
+        name = kNobodysStatement;
+    }
+    expect(Request::Bind, Delivery::Forward);
+    if (name.data() == bind.statement.data()) return false;
+
+    send_header('B', header.body_bytes - bind.statement.size() + name.size());
+    out_.add_copy({as_bytes(bind.portal).data(), bind.portal.size() + 1});  // with its NUL
+    out_.add_copy(as_bytes(name));
+    constexpr uint8_t kEnd = 0;
+    out_.add_copy({&kEnd, 1});
+    out_.add(bind.rest);
+    return true;
+}
+
+void StatementPump::pass_unknown(char type, wire::Target target, std::string_view name, Bytes frame) {
+    if (target == wire::Target::Portal || !is_reserved(name)) {
+        out_.add(frame);
+        return;
+    }
+    wire::Writer out;
+    wire::encode_describe(out, type, target, kNobodysStatement);
+    out_.add_copy(out.bytes());
+}
+
+void StatementPump::describe(const wire::DescribeMessage& describe, Bytes frame) {
+    const bool of_statement = describe.target == wire::Target::Statement;
+    const StatementRef* statement = of_statement ? find(describe.name) : nullptr;
+    if (statement != nullptr) ensure_at_server(*statement);
+    if (of_statement && describe.name.empty()) ensure_unnamed();
+    expect(Request::Describe, Delivery::Forward);
+    if (statement == nullptr) {
+        pass_unknown('D', describe.target, describe.name, frame);
+        return;
+    }
+    wire::Writer out;
+    wire::encode_describe(out, 'D', wire::Target::Statement, (*statement)->server_name);
+    out_.add_copy(out.bytes());
+}
+
+void StatementPump::close(const wire::DescribeMessage& close, Bytes frame) {
+    const bool of_statement = close.target == wire::Target::Statement;
+    const StatementRef* statement = of_statement ? find(close.name) : nullptr;
+    if (statement == nullptr) {
+        if (of_statement && close.name.empty()) client_.unnamed_statement.clear();
+        expect(Request::Close, Delivery::Forward);
+        pass_unknown('C', close.target, close.name, frame);
+        return;
+    }
+    // The server keeps it for the next client that prepares the same.
+    StatementChange* change = engine_.make_change({.kind = StatementChange::Kind::ClientClosed,
+                                                   .name = std::string(close.name),
+                                                   .statement = *statement,
+                                                   .digest = (*statement)->digest});
+    client_.statements->erase(close.name);
+    expect(Request::Close, Delivery::Synthesize, change);
+}
+
+void ServerConn::on_confirmed(const Expected& entry) {
+    StatementChange& change = *entry.change;
+    const bool prepared = change.kind == StatementChange::Kind::ClientAdded ||
+                          change.kind == StatementChange::Kind::Injected;
+    if (prepared && change.sent) statements.confirm(change.digest);
+    engine.drop_change(&change);
+}
+
+void ServerConn::on_skipped(const Expected& entry) {
+    StatementChange& change = *entry.change;
+    switch (change.kind) {
+        case StatementChange::Kind::ClientAdded:
+            if (change.sent) statements.erase(change.digest);
+            if (client != nullptr && client->statements != nullptr) {
+                client->statements->erase(change.name);
+            }
+            break;
+        case StatementChange::Kind::Injected: statements.erase(change.digest); break;
+        case StatementChange::Kind::ClientClosed:
+            if (client != nullptr && client->statements != nullptr) {
+                client->statements->put(change.name, change.statement);
+            }
+            break;
+        case StatementChange::Kind::Evicted:
+            // It is still there, though nobody knows its size any more.
+            statements.add_pending(change.digest, 0, pipeline.batch());
+            statements.confirm(change.digest);
+            break;
+    }
+    engine.drop_change(&change);
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "pgweir/session/engine.h"
+#include "pgweir/session/gather.h"
+#include "pgweir/wire/frame.h"
+#include "pgweir/wire/frontend.h"
+
+/// Messages that name a prepared statement, on their way from a client to its server: names are
+/// exchanged for the server's, and what the server lacks is prepared first. Statements that the
+/// client never prepared pass untouched, so that PostgreSQL itself says 26000 in the right place.
+/// See: protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
+namespace pgweir::session {
+
+class StatementPump {
+public:
+    /// Units: bytes. A longer unnamed statement is not remembered beyond its transaction.
+    static constexpr size_t kUnnamedKeptMax = 16384;
+
+    StatementPump(Engine& engine, ClientSession& client, ServerConn& server, Gather& out)
+        : engine_(engine), client_(client), server_(server), out_(out) {}
+
+    /// False: the client holds too much already, nothing was sent.
+    bool parse_named(const wire::ParseMessage& parse);
+
+    /// Notes an unnamed Parse, which passes as it is; empty: too long to be remembered.
+    void parse_unnamed(Bytes query_and_types);
+
+    /// A simple query, as PostgreSQL has it, ends the unnamed statement.
+    void forget_unnamed();
+
+    /// True: header and names are out, the values of the message are in `out` too as far as
+    /// they have arrived. False: the message passes as it is.
+    bool bind(const wire::BindMessage& bind, const wire::FrameHeader& header);
+
+    void describe(const wire::DescribeMessage& describe, Bytes frame);
+    void close(const wire::DescribeMessage& close, Bytes frame);
+
+    /// True exactly when nothing in the ledger will be answered by the server.
+    bool only_synthesized() const;
+
+private:
+    void expect(Request request, Delivery delivery, StatementChange* change = nullptr);
+    const StatementRef* find(std::string_view name) const;
+    void ensure_at_server(const StatementRef& statement);
+    void ensure_unnamed();
+    void inject_parse(const StatementRef& statement);
+    void inject_close(std::string_view server_name, StatementChange* change);
+    void forward_parse(const Statement& statement);
+    void keep_server_within_limits();
+    void send_header(char type, size_t body_bytes);
+    void pass_unknown(char type, wire::Target target, std::string_view name, Bytes frame);
+
+    Engine& engine_;
+    ClientSession& client_;
+    ServerConn& server_;
+    Gather& out_;
+};
+
+}  // namespace pgweir::session

@@ -1,0 +1,237 @@
+#include "pgweir/base/log.h"
+#include "pgweir/session/errors.h"
+#include "pgweir/wire/backend.h"
+#include "session/parts.h"
+
+#include <algorithm>
+
+/// What time brings, and what administrators order.
+namespace pgweir::session {
+namespace {
+
+void end_slow_logins(Engine& engine, ClientState state) {
+    engine.in(state).for_each([&](ClientSession& client) {
+        if (engine.now() < client.deadline) return;
+        ++engine.stats().login_failures;
+        const Error error = login_timeout();
+        engine.close(client, &error, "timeouts.login is over");
+    });
+}
+
+void end_idle_clients(Engine& engine) {
+    const Duration limit = engine.config().timeouts.client_idle;
+    if (limit == Duration::zero()) return;
+    auto& idle = engine.in(ClientState::Idle);
+    // The list is in the order of becoming idle.
+    while (!idle.empty() && engine.now() - idle.front().state_since > limit) {
+        const Error error = idle_too_long();
+        engine.close(idle.front(), &error, "timeouts.client_idle is over");
+    }
+}
+
+void end_idle_transactions(Engine& engine) {
+    const Duration limit = engine.config().timeouts.idle_transaction;
+    if (limit == Duration::zero()) return;
+    engine.in(ClientState::Attached).for_each([&](ClientSession& client) {
+        const bool idle = client.mid_transaction && client.server->pipeline.empty();
+        if (!idle || engine.now() - client.query_started <= limit) return;
+        ++client.pool->stats.timeouts;
+        const Error error = idle_in_transaction_too_long();
+        engine.close(client, &error, "timeouts.idle_transaction is over");
+    });
+}
+
+void watch_queue(Engine& engine, Pool& pool) {
+    const Duration notice_after = engine.config().timeouts.wait_notice;
+    pool.waiting.for_each([&](ClientSession& client) {
+        if (engine.now() >= client.deadline) {
+            ++pool.stats.timeouts;
+            const Error error =
+                pool.last_failure
+                    ? no_server(pool.database, *pool.last_failure)
+                    : wait_timeout(pool.database, pool.user, engine.now() - client.state_since);
+            engine.close(client, &error, "it waited too long for a server");
+            return;
+        }
+        const bool notice_due = notice_after != Duration::zero() && !client.notified &&
+                                client.login == nullptr &&
+                                engine.now() - client.state_since > notice_after;
+        if (!notice_due) return;
+        client.notified = true;
+        wire::Writer out;
+        wire::encode_notice(out, "NOTICE", waits_notice(pool.database, pool.user));
+        engine.send(client, out.bytes());
+    });
+}
+
+void retire_idle_servers(Engine& engine, Pool& pool) {
+    const auto& timeouts = engine.config().timeouts;
+    auto& idle = pool.in(ServerState::Idle);
+    idle.for_each([&](ServerConn& server) {
+        const bool outlived =
+            server.epoch < pool.epoch || (timeouts.server_lifetime != Duration::zero() &&
+                                          engine.now() - server.opened > timeouts.server_lifetime);
+        const bool spare = timeouts.server_idle != Duration::zero() &&
+                           pool.share.open.load() > pool.limits.min_size &&
+                           engine.now() - server.state_since > timeouts.server_idle;
+        if (outlived) {
+            engine.close(server, "timeouts.server_lifetime is over, or RECONNECT asked for it");
+        } else if (spare) {
+            engine.close(server, "timeouts.server_idle is over");
+        } else if (pool.share.open.load() > pool.limits.size + pool.limits.reserve_size) {
+            engine.close(server, "the pool is larger than it should be");
+        }
+    });
+}
+
+void end_slow_servers(Engine& engine, Pool& pool, ServerState state) {
+    const Duration limit = engine.config().timeouts.server_connect;
+    pool.in(state).for_each([&](ServerConn& server) {
+        if (limit == Duration::zero() || engine.now() - server.state_since <= limit) return;
+        server_gone(engine, server, "timeout expired");
+    });
+}
+
+void end_slow_cancels(Engine& engine) {
+    engine.cancels().for_each([&](CancelConn& cancel) {
+        if (engine.now() < cancel.deadline) return;
+        log::warning("a cancel request did not end within timeouts.cancel");
+        engine.finish(cancel);
+    });
+}
+
+bool names(std::string_view wanted, const Pool& pool) {
+    return wanted.empty() || wanted == pool.database;
+}
+
+void close_idle_servers(Engine& engine, Pool& pool, std::string_view reason) {
+    auto& idle = pool.in(ServerState::Idle);
+    while (!idle.empty()) engine.close(idle.front(), reason);
+}
+
+}  // namespace
+
+void upkeep(Engine& engine) {
+    end_slow_logins(engine, ClientState::Greeting);
+    end_slow_logins(engine, ClientState::Authenticating);
+    end_idle_clients(engine);
+    end_idle_transactions(engine);
+    end_slow_cancels(engine);
+    for (auto& [key, pool] : engine.pools()) {
+        watch_queue(engine, *pool);
+        for (const auto state : {ServerState::Connecting,
+                                 ServerState::Authenticating,
+                                 ServerState::Checking,
+                                 ServerState::Syncing,
+                                 ServerState::Resetting}) {
+            end_slow_servers(engine, *pool, state);
+        }
+        retire_idle_servers(engine, *pool);
+        serve_waiting(engine, *pool);
+        open_servers(engine, *pool);
+    }
+}
+
+void Engine::reload(std::unique_ptr<const Setup> setup) {
+    ++generation_;
+    setup_ = std::move(setup);
+    for (auto& [key, pool] : pools_) apply_setup(*pool);
+}
+
+void Engine::drain() {
+    admission_ = Admission::Draining;
+    const Error error = shutting_down();
+    for (const auto state : {ClientState::Idle, ClientState::Greeting}) {
+        while (!in(state).empty()) close(in(state).front(), &error, "draining");
+    }
+    // Those that wait were promised nothing yet; those that hold a server end with their
+    // transaction.
+    for (auto& [key, pool] : pools_) refuse_waiting(*this, *pool, error);
+    in(ClientState::Attached).for_each([&](ClientSession& client) {
+        const bool between = client.server->state == ServerState::Active &&
+                             client.server->pipeline.at_rest() && !client.mid_transaction;
+        if (between) close(client, &error, "draining");
+    });
+}
+
+void Engine::pause(std::string_view database) {
+    if (database.empty()) paused_ = true;
+    for (auto& [key, pool] : pools_) {
+        if (!names(database, *pool)) continue;
+        if (!database.empty() && pool->state == PoolState::Open) pool->state = PoolState::Paused;
+        close_idle_servers(*this, *pool, "PAUSE");
+    }
+}
+
+bool Engine::resume(std::string_view database) {
+    bool changed = false;
+    if (database.empty()) changed = std::exchange(paused_, false);
+    for (auto& [key, pool] : pools_) {
+        if (!names(database, *pool)) continue;
+        if (!database.empty() && pool->state != PoolState::Open) {
+            pool->state = PoolState::Open;
+            changed = true;
+        }
+        open_servers(*this, *pool);
+    }
+    return changed;
+}
+
+void Engine::reconnect(std::string_view database) {
+    ++generation_;
+    for (auto& [key, pool] : pools_) {
+        if (!names(database, *pool)) continue;
+        pool->epoch = generation_;
+        close_idle_servers(*this, *pool, "RECONNECT");
+    }
+}
+
+void Engine::kill(std::string_view database) {
+    const Error error = killed_by_administrator();
+    for (auto& [key, pool] : pools_) {
+        if (!names(database, *pool)) continue;
+        pool->state = PoolState::Disabled;
+        refuse_waiting(*this, *pool, error);
+        for (const auto state : {ClientState::Idle, ClientState::Attached}) {
+            in(state).for_each([&](ClientSession& client) {
+                if (client.pool == pool.get()) close(client, &error, "KILL");
+            });
+        }
+        for (auto& list : pool->servers) {
+            list.for_each([&](ServerConn& server) { close(server, "KILL"); });
+        }
+    }
+}
+
+bool Engine::kill_client(uint64_t id) {
+    bool found = false;
+    const Error error = killed_by_administrator();
+    clients_.for_each([&](ClientSession& client) {
+        if (client.id != id || client.state == ClientState::Closed) return;
+        found = true;
+        close(client, &error, "KILL_CLIENT");
+    });
+    return found;
+}
+
+void Engine::close_everything() {
+    admission_ = Admission::Draining;
+    const Error error = shutting_down();
+    clients_.for_each([&](ClientSession& client) { close(client, &error, "stopping"); });
+    for (auto& [key, pool] : pools_) {
+        for (auto& list : pool->servers) {
+            list.for_each([&](ServerConn& server) { close(server, "stopping"); });
+        }
+    }
+    cancels_under_way_.for_each([&](CancelConn& cancel) { finish(cancel); });
+}
+
+uint32_t Engine::servers_left(std::string_view database) {
+    uint32_t left = 0;
+    for (auto& [key, pool] : pools_) {
+        if (names(database, *pool)) left += pool->server_count();
+    }
+    return left;
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,53 @@
+#include "pgweir/wire/frame.h"
+
+#include <fmt/format.h>
+
+namespace pgweir::wire {
+namespace {
+
+using HandlingTable = std::array<Handling, 256>;
+
+constexpr void set_all(HandlingTable& table, std::string_view types, Handling handling) {
+    for (const char type : types) table[static_cast<uint8_t>(type)] = handling;
+}
+
+constexpr HandlingTable client_table() {
+    HandlingTable table{};
+    set_all(table, "QFSHEXdcf", Handling::Stream);
+    set_all(table, "PBDC", Handling::Whole);  // they carry a statement's name
+    return table;
+}
+
+constexpr HandlingTable server_table() {
+    HandlingTable table{};
+    set_all(table, "123sntTDCINAEGHWcdV", Handling::Stream);
+    set_all(table, "ZS", Handling::Whole);
+    return table;
+}
+
+constexpr HandlingTable kClientTable = client_table();
+constexpr HandlingTable kServerTable = server_table();
+
+}  // namespace
+
+Error bad_length(Bytes input, uint32_t message_bytes_max) {
+    const uint32_t length = load_be32(input.data() + 1);
+    return Error{
+        .sqlstate = sqlstate::kProtocolViolation,
+        .severity = Severity::Fatal,
+        .message = fmt::format("invalid message length {}", length),
+        .detail = fmt::format("A message of type 0x{:02X} may have 4 to {} bytes.",
+                              input[0],
+                              uint64_t{message_bytes_max} + kLengthWordBytes),
+        .hint = "The peer does not speak PostgreSQL's protocol, or the stream is damaged."};
+}
+
+Handling client_message(char type) {
+    return kClientTable[static_cast<uint8_t>(type)];
+}
+
+Handling server_message(char type) {
+    return kServerTable[static_cast<uint8_t>(type)];
+}
+
+}  // namespace pgweir::wire
