@@ -64,8 +64,7 @@ void raise_descriptor_limit(const config::Config& config) {
     setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < config.limits.clients + 256u) {
         log::warning("the limit on open files, {}, is too low for limits.clients, {}",
-                     limit.rlim_cur,
-                     config.limits.clients);
+                     limit.rlim_cur, config.limits.clients);
     }
 }
 

@@ -12,34 +12,38 @@ namespace {
 
 constexpr size_t kStatementBytesMax = 4096;
 
-constexpr std::array<std::pair<std::string_view, Topic>, 14> kTopics{{
-    {"help",           Topic::Help         },
-    {"version",        Topic::Version      },
-    {"pools",          Topic::Pools        },
-    {"clients",        Topic::Clients      },
-    {"servers",        Topic::Servers      },
-    {"databases",      Topic::Databases    },
-    {"users",          Topic::Users        },
-    {"stats",          Topic::Stats        },
-    {"stats_totals",   Topic::StatsTotals  },
-    {"stats_averages", Topic::StatsAverages},
-    {"lists",          Topic::Lists        },
-    {"config",         Topic::Config       },
-    {"state",          Topic::State        },
-    {"",               Topic::None         },
-}};
+constexpr std::array<std::pair<std::string_view, Topic>, 14> kTopics{
+    {
+     {"help", Topic::Help},
+     {"version", Topic::Version},
+     {"pools", Topic::Pools},
+     {"clients", Topic::Clients},
+     {"servers", Topic::Servers},
+     {"databases", Topic::Databases},
+     {"users", Topic::Users},
+     {"stats", Topic::Stats},
+     {"stats_totals", Topic::StatsTotals},
+     {"stats_averages", Topic::StatsAverages},
+     {"lists", Topic::Lists},
+     {"config", Topic::Config},
+     {"state", Topic::State},
+     {"", Topic::None},
+     }
+};
 
-constexpr std::array<std::pair<std::string_view, Verb>, 9> kVerbs{{
-    {"show",        Verb::Show      },
-    {"pause",       Verb::Pause     },
-    {"resume",      Verb::Resume    },
-    {"reload",      Verb::Reload    },
-    {"reconnect",   Verb::Reconnect },
-    {"kill",        Verb::Kill      },
-    {"kill_client", Verb::KillClient},
-    {"shutdown",    Verb::Shutdown  },
-    {"set",         Verb::Set       },
-}};
+constexpr std::array<std::pair<std::string_view, Verb>, 9> kVerbs{
+    {
+     {"show", Verb::Show},
+     {"pause", Verb::Pause},
+     {"resume", Verb::Resume},
+     {"reload", Verb::Reload},
+     {"reconnect", Verb::Reconnect},
+     {"kill", Verb::Kill},
+     {"kill_client", Verb::KillClient},
+     {"shutdown", Verb::Shutdown},
+     {"set", Verb::Set},
+     }
+};
 
 Error unknown_command(std::string_view sql) {
     return Error{.sqlstate = sqlstate::kSyntaxError,
@@ -77,7 +81,8 @@ std::vector<std::string> split(std::string_view sql) {
             }
             ++at;
         } else {
-            while (at < sql.size() && !is_space(sql[at]) && sql[at] != ';') word.push_back(sql[at++]);
+            while (at < sql.size() && !is_space(sql[at]) && sql[at] != ';')
+                word.push_back(sql[at++]);
         }
         words.push_back(std::move(word));
     }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <string_view>
+#include <thread>
 
 #include <civetweb.h>
 #include <fmt/format.h>
@@ -18,10 +19,7 @@ int respond(mg_connection* connection,
             std::string_view body) {
     const std::string head = fmt::format(
         "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        status,
-        reason,
-        type,
-        body.size());
+        status, reason, type, body.size());
     mg_write(connection, head.data(), head.size());
     mg_write(connection, body.data(), body.size());
     return status;
@@ -46,10 +44,7 @@ int serve_readiness(mg_connection* connection, void* data) {
 }
 
 int serve_nothing(mg_connection* connection, void*) {
-    return respond(connection,
-                   404,
-                   "Not Found",
-                   "text/plain",
+    return respond(connection, 404, "Not Found", "text/plain",
                    "pgweir serves /metrics, /healthz and /readyz\n");
 }
 
@@ -62,6 +57,8 @@ int log_message(const mg_connection*, const char* message) {
 
 struct HttpServer::Civetweb {
     mg_context* context = nullptr;
+    std::string host;
+    uint16_t port = 0;
 };
 
 HttpServer::HttpServer(std::unique_ptr<Civetweb> civetweb) : civetweb_(std::move(civetweb)) {}
@@ -82,6 +79,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host,
     mg_callbacks callbacks{};
     callbacks.log_message = log_message;
     auto civetweb = std::make_unique<Civetweb>();
+    civetweb->host = host;
+    civetweb->port = port;
     civetweb->context = mg_start(&callbacks, nullptr, const_cast<const char**>(options.data()));
     if (civetweb->context == nullptr) {
         return fail(Error{.sqlstate = sqlstate::kConfigFileError,
@@ -98,7 +97,14 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host,
 }
 
 HttpServer::~HttpServer() {
-    if (civetweb_->context != nullptr) mg_stop(civetweb_->context);
+    if (civetweb_->context == nullptr) return;
+    std::thread stopping([this] { mg_stop(civetweb_->context); });
+    // Civetweb looks every two seconds whether it shall stop, or when somebody connects.
+    std::array<char, 128> problem{};
+    mg_connection* knock = mg_connect_client(civetweb_->host.c_str(), civetweb_->port, 0,
+                                             problem.data(), problem.size());
+    if (knock != nullptr) mg_close_connection(knock);
+    stopping.join();
 }
 
 }  // namespace pgweir::admin

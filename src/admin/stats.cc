@@ -1,4 +1,5 @@
-#include "pgweir/admin/tables.h"
+#include "admin/stats.h"
+
 #include "pgweir/metrics/exposition.h"
 
 #include <array>
@@ -13,40 +14,30 @@ using wire::Column;
 using enum wire::ColumnType;
 
 struct StatColumn {
-    std::string_view total;    // without "total_"
-    std::string_view average;  // without "avg_"
-    std::string_view plain;    // in SHOW STATS_TOTALS
-    std::string_view plain_average;
+    std::string_view total;          // in SHOW STATS
+    std::string_view average;        // there too
+    std::string_view plain;          // in SHOW STATS_TOTALS
+    std::string_view plain_average;  // in SHOW STATS_AVERAGES
     uint64_t Totals::*value;
     uint64_t Totals::*divided_by;  // nullptr: by the seconds of the period
 };
 
 // clang-format off
 constexpr std::array<StatColumn, 12> kStats{{
-    {"server_assignment_count", "server_assignment_count", "server_assignment_count", "server_assignment_count", &Totals::assignments,    nullptr},
-    {"xact_count",              "xact_count",              "xact_count",              "xact_count",              &Totals::transactions,   nullptr},
-    {"query_count",             "query_count",             "query_count",             "query_count",             &Totals::queries,        nullptr},
-    {"received",                "recv",                    "bytes_received",          "bytes_received",          &Totals::received,       nullptr},
-    {"sent",                    "sent",                    "bytes_sent",              "bytes_sent",              &Totals::sent,           nullptr},
-    {"xact_time",               "xact_time",               "xact_time",               "xact_time",               &Totals::transaction_us, &Totals::transactions},
-    {"query_time",              "query_time",              "query_time",              "query_time",              &Totals::query_us,       &Totals::queries},
-    {"wait_time",               "wait_time",               "wait_time",               "wait_time",               &Totals::wait_us,        nullptr},
-    {"client_parse_count",      "client_parse_count",      "client_parse_count",      "avg_client_parse_count",  &Totals::client_parses,  nullptr},
-    {"server_parse_count",      "server_parse_count",      "server_parse_count",      "avg_server_parse_count",  &Totals::server_parses,  nullptr},
-    {"bind_count",              "bind_count",              "bind_count",              "avg_bind_count",          &Totals::binds,          nullptr},
-    {"client_login_count",      "client_login_count",      "client_login_count",      "avg_client_login_count",  &Totals::logins,         nullptr},
+    {"total_server_assignment_count", "avg_server_assignment_count", "server_assignment_count", "server_assignment_count", &Totals::assignments,    nullptr},
+    {"total_xact_count",              "avg_xact_count",              "xact_count",              "xact_count",              &Totals::transactions,   nullptr},
+    {"total_query_count",             "avg_query_count",             "query_count",             "query_count",             &Totals::queries,        nullptr},
+    {"total_received",                "avg_recv",                    "bytes_received",          "bytes_received",          &Totals::received,       nullptr},
+    {"total_sent",                    "avg_sent",                    "bytes_sent",              "bytes_sent",              &Totals::sent,           nullptr},
+    {"total_xact_time",               "avg_xact_time",               "xact_time",               "xact_time",               &Totals::transaction_us, &Totals::transactions},
+    {"total_query_time",              "avg_query_time",              "query_time",              "query_time",              &Totals::query_us,       &Totals::queries},
+    {"total_wait_time",               "avg_wait_time",               "wait_time",               "wait_time",               &Totals::wait_us,        nullptr},
+    {"total_client_parse_count",      "avg_client_parse_count",      "client_parse_count",      "avg_client_parse_count",  &Totals::client_parses,  nullptr},
+    {"total_server_parse_count",      "avg_server_parse_count",      "server_parse_count",      "avg_server_parse_count",  &Totals::server_parses,  nullptr},
+    {"total_bind_count",              "avg_bind_count",              "bind_count",              "avg_bind_count",          &Totals::binds,          nullptr},
+    {"total_client_login_count",      "avg_client_login_count",      "client_login_count",      "avg_client_login_count",  &Totals::logins,         nullptr},
 }};
 
-constexpr std::array<std::string_view, 12> kTotalNames{
-    "total_server_assignment_count", "total_xact_count", "total_query_count", "total_received",
-    "total_sent", "total_xact_time", "total_query_time", "total_wait_time",
-    "total_client_parse_count", "total_server_parse_count", "total_bind_count",
-    "total_client_login_count"};
-constexpr std::array<std::string_view, 12> kAverageNames{
-    "avg_server_assignment_count", "avg_xact_count", "avg_query_count", "avg_recv",
-    "avg_sent", "avg_xact_time", "avg_query_time", "avg_wait_time",
-    "avg_client_parse_count", "avg_server_parse_count", "avg_bind_count",
-    "avg_client_login_count"};
 // clang-format on
 
 uint64_t average(const StatColumn& stat,
@@ -108,8 +99,8 @@ DatabaseTotals sum_by_database(const std::vector<session::EngineSnapshot>& worke
 
 Table show_stats(const Picture& picture) {
     Table table{{{"database"}}, {}};
-    for (const auto name : kTotalNames) table.columns.push_back({name, Int8});
-    for (const auto name : kAverageNames) table.columns.push_back({name, Int8});
+    for (const auto& stat : kStats) table.columns.push_back({stat.total, Int8});
+    for (const auto& stat : kStats) table.columns.push_back({stat.average, Int8});
     for (const auto& [database, totals] : sum_by_database(picture.workers)) {
         std::vector<std::string> row{database};
         append_totals(totals, row);
@@ -149,7 +140,13 @@ using metrics::Metric;
 
 void add_states(Exposition& out, const session::PoolRow& pool) {
     const auto add = [&](Metric metric, std::string_view state, uint32_t count) {
-        out.add(metric, {{"database", pool.database}, {"user", pool.user}, {"state", state}}, count);
+        out.add(metric,
+                {
+                    {"database", pool.database},
+                    {"user",     pool.user    },
+                    {"state",    state        }
+        },
+                count);
     };
     add(Metric::Clients, "idle", pool.clients_idle);
     add(Metric::Clients, "active", pool.clients_active);
@@ -161,7 +158,10 @@ void add_states(Exposition& out, const session::PoolRow& pool) {
 }
 
 void add_pool(Exposition& out, const session::PoolRow& pool) {
-    const Labels labels{{"database", pool.database}, {"user", pool.user}};
+    const Labels labels{
+        {"database", pool.database},
+        {"user",     pool.user    }
+    };
     const session::PoolStats& stats = pool.stats;
     const auto add = [&](Metric metric, uint64_t value) {
         out.add(metric, labels, static_cast<double>(value));
@@ -191,7 +191,11 @@ void add_pool(Exposition& out, const session::PoolRow& pool) {
 
 std::string metrics_text(const std::vector<session::EngineSnapshot>& workers) {
     Exposition out;
-    out.add(Metric::Info, {{"version", PGWEIR_VERSION}}, 1);
+    out.add(Metric::Info,
+            {
+                {"version", PGWEIR_VERSION}
+    },
+            1);
     out.add(Metric::Workers, {}, static_cast<double>(workers.size()));
     // The size and the longest wait are not sums over the workers.
     std::map<std::pair<std::string, std::string>, std::pair<uint32_t, int64_t>> largest;
@@ -212,7 +216,10 @@ std::string metrics_text(const std::vector<session::EngineSnapshot>& workers) {
         }
     }
     for (const auto& [key, value] : largest) {
-        const Labels labels{{"database", key.first}, {"user", key.second}};
+        const Labels labels{
+            {"database", key.first },
+            {"user",     key.second}
+        };
         out.add(Metric::PoolSize, labels, value.first);
         out.add(Metric::OldestWait, labels, static_cast<double>(value.second) / 1e6);
     }

@@ -2,6 +2,7 @@
 
 #include "pgweir/config/effective.h"
 #include "pgweir/config/fields.h"
+#include "admin/stats.h"
 
 #include <algorithm>
 #include <ctime>
@@ -56,6 +57,7 @@ std::vector<session::PoolRow> merged_pools(const Picture& picture) {
             row.servers_checking += pool.servers_checking;
             row.servers_opening += pool.servers_opening;
             row.servers_cancelling += pool.servers_cancelling;
+            row.servers_closing += pool.servers_closing;
             row.cancels += pool.cancels;
             row.max_wait_us = std::max(row.max_wait_us, pool.max_wait_us);
         }
@@ -368,11 +370,6 @@ session::Detail detail_for(Topic topic) {
     if (topic == Topic::Servers) return session::Detail::Servers;
     return session::Detail::Pools;
 }
-
-// Of stats.cc.
-Table show_stats(const Picture& picture);
-Table show_totals(const Picture& picture);
-Table show_averages(const Picture& picture);
 
 Table show(Topic topic, const Picture& picture) {
     switch (topic) {

@@ -38,7 +38,11 @@ void BufferPool::give_back(Block block) {
 
 void Buffer::append(BufferPool& pool, Bytes bytes) {
     if (bytes.empty()) return;
-    if (size_t{end_} + bytes.size() > block_.capacity) {
+    if (size_t{end_} + bytes.size() > block_.capacity && size() + bytes.size() <= block_.capacity) {
+        std::memmove(block_.memory, block_.memory + begin_, size());
+        end_ = static_cast<uint32_t>(size());
+        begin_ = 0;
+    } else if (size_t{end_} + bytes.size() > block_.capacity) {
         const size_t needed = size() + bytes.size();
         // Doubling keeps the copying linear when a large message arrives in small pieces.
         const size_t wanted = needed > block_.capacity ? needed + needed / 2 : needed;

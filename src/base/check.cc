@@ -7,7 +7,8 @@
 namespace pgweir {
 
 void check_failed(const char* condition, const char* file, int line) {
-    log::error("internal error: \"{}\" does not hold at {}:{}; pgweir ends itself", condition, file, line);
+    log::error("internal error: \"{}\" does not hold at {}:{}; pgweir ends itself", condition, file,
+               line);
     log::flush();
     std::abort();
 }

@@ -1,6 +1,9 @@
 #include "pgweir/base/log.h"
 
 #include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <memory>
 #include <vector>
 
@@ -47,6 +50,9 @@ std::shared_ptr<spdlog::logger>& current_logger() {
 }  // namespace
 
 std::string open(std::string_view file, Level level) {
+    // spdlog would make missing folders; a path that is not there is more likely a slip.
+    if (!file.empty() && !std::ofstream(std::string(file), std::ios::app))
+        return std::strerror(errno);
     try {
         current_logger() = make_logger(std::string(file));
     } catch (const spdlog::spdlog_ex& problem) {

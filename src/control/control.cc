@@ -132,7 +132,8 @@ void Control::watch_signal(int number) {
 
 template <class MakeOrder>
 void Control::order_all(MakeOrder make) {
-    for (uint32_t i = 0; i < process_->worker_count(); ++i) process_->post(i, worker::Order(make()));
+    for (uint32_t i = 0; i < process_->worker_count(); ++i)
+        process_->post(i, worker::Order(make()));
 }
 
 void Control::on_signal(uv_signal_t* signal, int number) {
@@ -177,7 +178,6 @@ void Control::drain(const char* why) {
     if (lifecycle_ != Lifecycle::Serving) return;
     lifecycle_ = Lifecycle::Draining;
     log::info("{}: new logins are refused, clients go at the end of their transactions", why);
-    sockets_.clear();  // the workers' duplicates close with their acceptors
     order_all([] { return worker::Drain{}; });
     const auto patience = to_microseconds(setup_->config.timeouts.shutdown) / 1000;
     uv_timer_start(&shutdown_timer_, on_deadline, static_cast<uint64_t>(patience), 0);
@@ -225,8 +225,8 @@ void Control::gather(Gathering gathering) {
 void Control::gathered(Gathering& gathering) {
     switch (gathering.purpose) {
         case Gathering::Purpose::Show: {
-            const admin::Picture picture{
-                setup_->config, std::move(gathering.snapshots), period_, wall_clock_us()};
+            const admin::Picture picture{setup_->config, std::move(gathering.snapshots), period_,
+                                         wall_clock_us()};
             answer(gathering.console, admin::encode_answer(admin::show(gathering.topic, picture)));
             break;
         }
@@ -282,9 +282,8 @@ void Control::on_metrics_wanted(uv_async_t* async) {
     }
     for (auto* promise : wanted) {
         const bool under_way =
-            std::any_of(self.gatherings_.begin(), self.gatherings_.end(), [&](const auto& entry) {
-                return entry.second.metrics == promise;
-            });
+            std::any_of(self.gatherings_.begin(), self.gatherings_.end(),
+                        [&](const auto& entry) { return entry.second.metrics == promise; });
         if (under_way) continue;
         Gathering gathering{};
         gathering.purpose = Gathering::Purpose::Metrics;
@@ -311,10 +310,9 @@ void Control::execute(const worker::ConsoleAsked& asked) {
         return;
     }
     if (asked.role != session::ConsoleRole::Admin && !admin::is_harmless(*command)) {
-        answer(console,
-               admin::encode_failure(console_error(sqlstate::kInsufficientPrivilege,
-                                                   "admin access needed",
-                                                   "Viewers may use SHOW.")));
+        answer(console, admin::encode_failure(console_error(sqlstate::kInsufficientPrivilege,
+                                                            "admin access needed",
+                                                            "Viewers may use SHOW.")));
         return;
     }
     order(*command, console);
@@ -323,59 +321,11 @@ void Control::execute(const worker::ConsoleAsked& asked) {
 void Control::order(const admin::Command& command, const Console& console) {
     const std::string& database = command.argument;
     switch (command.verb) {
-        case admin::Verb::Show: {
-            if (command.topic == admin::Topic::Help) {
-                answer(console, admin::encode_help());
-                return;
-            }
-            Gathering gathering{};
-            gathering.purpose = Gathering::Purpose::Show;
-            gathering.console = console;
-            gathering.topic = command.topic;
-            gather(std::move(gathering));
-            return;
-        }
+        case admin::Verb::Show: order_show(command, console); return;
         case admin::Verb::Set: answer(console, admin::encode_done("SET")); return;
-        case admin::Verb::Reload: {
-            const auto problems = reload();
-            answer(console,
-                   problems.empty()
-                       ? admin::encode_done("RELOAD")
-                       : admin::encode_failure(console_error(
-                             sqlstate::kConfigFileError,
-                             "RELOAD failed, see logs for additional details",
-                             problems.front())));
-            return;
-        }
-        case admin::Verb::Pause: {
-            if (database.empty()) {
-                if (paused_.exchange(true)) {
-                    answer(console,
-                           admin::encode_failure(console_error(
-                               sqlstate::kObjectNotInPrerequisiteState, "already suspended/paused")));
-                    return;
-                }
-                log::info("PAUSE: nobody gets a server until RESUME");
-            }
-            order_all([&] { return worker::Pause{database}; });
-            Gathering gathering{};
-            gathering.purpose = Gathering::Purpose::Pause;
-            gathering.console = console;
-            gathering.database = database;
-            gather(std::move(gathering));
-            return;
-        }
-        case admin::Verb::Resume:
-            if (database.empty() && !paused_.exchange(false)) {
-                answer(console,
-                       admin::encode_failure(console_error(sqlstate::kObjectNotInPrerequisiteState,
-                                                           "pooler is not paused/suspended")));
-                return;
-            }
-            log::info("RESUME");
-            order_all([&] { return worker::Resume{database}; });
-            answer(console, admin::encode_done("RESUME"));
-            return;
+        case admin::Verb::Reload: order_reload(console); return;
+        case admin::Verb::Pause: order_pause(database, console); return;
+        case admin::Verb::Resume: order_resume(database, console); return;
         case admin::Verb::Reconnect:
             log::info("RECONNECT: servers are replaced as they come free");
             order_all([&] { return worker::Reconnect{database}; });
@@ -386,20 +336,7 @@ void Control::order(const admin::Command& command, const Console& console) {
             order_all([&] { return worker::Kill{database}; });
             answer(console, admin::encode_done("KILL"));
             return;
-        case admin::Verb::KillClient: {
-            uint64_t id = 0;
-            const auto* end = database.data() + database.size();
-            const auto parsed = std::from_chars(database.data(), end, id);
-            if (parsed.ec != std::errc() || parsed.ptr != end) {
-                answer(console,
-                       admin::encode_failure(console_error(sqlstate::kInvalidParameterValue,
-                                                           "invalid client pointer supplied")));
-                return;
-            }
-            order_all([&] { return worker::KillClient{id}; });
-            answer(console, admin::encode_done("KILL_CLIENT"));
-            return;
-        }
+        case admin::Verb::KillClient: order_kill_client(database, console); return;
         case admin::Verb::Shutdown:
             answer(console, admin::encode_done("SHUTDOWN"), true);
             if (database.empty()) {
@@ -411,13 +348,75 @@ void Control::order(const admin::Command& command, const Console& console) {
     }
 }
 
+void Control::order_show(const admin::Command& command, const Console& console) {
+    if (command.topic == admin::Topic::Help) {
+        answer(console, admin::encode_help());
+        return;
+    }
+    Gathering gathering{};
+    gathering.purpose = Gathering::Purpose::Show;
+    gathering.console = console;
+    gathering.topic = command.topic;
+    gather(std::move(gathering));
+}
+
+void Control::order_reload(const Console& console) {
+    const auto problems = reload();
+    if (problems.empty()) {
+        answer(console, admin::encode_done("RELOAD"));
+        return;
+    }
+    answer(console, admin::encode_failure(console_error(
+                        sqlstate::kConfigFileError,
+                        "RELOAD failed, see logs for additional details", problems.front())));
+}
+
+void Control::order_pause(const std::string& database, const Console& console) {
+    if (database.empty() && paused_.exchange(true)) {
+        answer(console, admin::encode_failure(console_error(sqlstate::kObjectNotInPrerequisiteState,
+                                                            "already suspended/paused")));
+        return;
+    }
+    log::info("PAUSE: nobody gets a server until RESUME");
+    order_all([&] { return worker::Pause{database}; });
+    Gathering gathering{};
+    gathering.purpose = Gathering::Purpose::Pause;
+    gathering.console = console;
+    gathering.database = database;
+    gather(std::move(gathering));
+}
+
+void Control::order_resume(const std::string& database, const Console& console) {
+    if (database.empty() && !paused_.exchange(false)) {
+        answer(console, admin::encode_failure(console_error(sqlstate::kObjectNotInPrerequisiteState,
+                                                            "pooler is not paused/suspended")));
+        return;
+    }
+    log::info("RESUME");
+    order_all([&] { return worker::Resume{database}; });
+    answer(console, admin::encode_done("RESUME"));
+}
+
+void Control::order_kill_client(const std::string& text, const Console& console) {
+    uint64_t id = 0;
+    const auto* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, id);
+    if (parsed.ec != std::errc() || parsed.ptr != end) {
+        answer(console, admin::encode_failure(console_error(sqlstate::kInvalidParameterValue,
+                                                            "invalid client pointer supplied")));
+        return;
+    }
+    order_all([&] { return worker::KillClient{id}; });
+    answer(console, admin::encode_done("KILL_CLIENT"));
+}
+
 void Control::pause_progress(Gathering& gathering) {
     uint32_t left = 0;
     for (const auto& snapshot : gathering.snapshots) {
         for (const auto& pool : snapshot.pools) {
             if (!gathering.database.empty() && pool.database != gathering.database) continue;
             left += pool.servers_active + pool.servers_idle + pool.servers_checking +
-                    pool.servers_opening + pool.servers_cancelling;
+                    pool.servers_opening + pool.servers_cancelling + pool.servers_closing;
         }
     }
     const bool over = gathering.database.empty() && !paused_;  // RESUME came first
@@ -433,13 +432,12 @@ void Control::pause_progress(Gathering& gathering) {
             auto& self = *static_cast<Control*>(timer->data);
             for (auto& waiting : std::exchange(self.pausing_, {})) self.gather(std::move(waiting));
         },
-        kPauseLookMs,
-        0);
+        kPauseLookMs, 0);
 }
 
 void Control::answer(const Console& console, std::string bytes, bool close_after) {
-    process_->post(console.worker,
-                   worker::Order(worker::ConsoleReply{console.client, std::move(bytes), close_after}));
+    process_->post(console.worker, worker::Order(worker::ConsoleReply{
+                                       console.client, std::move(bytes), close_after}));
 }
 
 }  // namespace pgweir::control

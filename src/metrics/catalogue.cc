@@ -45,6 +45,7 @@ constexpr std::array<MetricRow, kMetrics> kCatalogue{{
     {QueryTime,       Histogram, "pgweir_query_seconds",                 kPool,                   "Time from a request to its ReadyForQuery."},
     {TransactionTime, Histogram, "pgweir_transaction_seconds",           kPool,                   "Time a client held a server."},
 }};
+
 // clang-format on
 
 constexpr bool in_order() {
@@ -81,8 +82,8 @@ std::string metrics_markdown() {
         "`/metrics` in Prometheus's text format.\n\n| metric | kind | labels | meaning |\n"
         "|---|---|---|---|\n";
     for (const auto& row : kCatalogue) {
-        text += fmt::format(
-            "| `{}` | {} | {} | {} |\n", row.name, to_text(row.kind), row.labels, row.help);
+        text += fmt::format("| `{}` | {} | {} | {} |\n", row.name, to_text(row.kind), row.labels,
+                            row.help);
     }
     return text;
 }

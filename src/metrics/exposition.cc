@@ -21,8 +21,8 @@ std::vector<prometheus::ClientMetric::Label> to_labels(const std::string& key) {
     while (at < key.size()) {
         const size_t name_end = key.find('\0', at);
         const size_t value_end = key.find('\0', name_end + 1);
-        labels.push_back({key.substr(at, name_end - at),
-                          key.substr(name_end + 1, value_end - name_end - 1)});
+        labels.push_back(
+            {key.substr(at, name_end - at), key.substr(name_end + 1, value_end - name_end - 1)});
         at = value_end + 1;
     }
     return labels;

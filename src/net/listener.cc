@@ -8,14 +8,13 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <fmt/format.h>
 
 namespace pgweir::net {
 namespace {
@@ -56,7 +55,8 @@ Result<std::unique_ptr<ListeningSocket>> ListeningSocket::tcp(const std::string&
     }
     const int problem = errno;
     freeaddrinfo(answer);
-    if (listening) return std::unique_ptr<ListeningSocket>(new ListeningSocket(descriptor, name, {}));
+    if (listening)
+        return std::unique_ptr<ListeningSocket>(new ListeningSocket(descriptor, name, {}));
     if (descriptor >= 0) ::close(descriptor);
     return fail(cannot_listen(name, std::strerror(problem)));
 }
@@ -156,7 +156,8 @@ void Acceptor::exhausted(Watch& watch) {
     if (reserve_ >= 0) {
         // The one descriptor that was kept tells the client why, instead of letting it wait.
         ::close(std::exchange(reserve_, -1));
-        const int spare = ::accept4(watch.descriptor, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int spare =
+            ::accept4(watch.descriptor, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         owner_.on_exhausted(spare);
         reserve_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (spare >= 0) return;

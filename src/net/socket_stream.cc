@@ -10,13 +10,12 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <fmt/format.h>
 
 namespace pgweir::net {
 namespace {
@@ -33,11 +32,14 @@ constexpr int kPiecesMax = 32;
 class DetachedSocket final : public DetachedStream {
 public:
     explicit DetachedSocket(int descriptor) : descriptor_(descriptor) {}
+
     DetachedSocket(const DetachedSocket&) = delete;
     DetachedSocket& operator=(const DetachedSocket&) = delete;
+
     ~DetachedSocket() override {
         if (descriptor_ >= 0) ::close(descriptor_);
     }
+
     int take() { return std::exchange(descriptor_, -1); }
 
 private:
@@ -154,8 +156,8 @@ void SocketStream::begin_resolving() {
         addrinfo hints{};
         hints.ai_socktype = SOCK_STREAM;
         attempt.request.data = this;
-        const int status = uv_getaddrinfo(
-            loop_.uv(), &attempt.request, on_resolved, attempt.host.c_str(), nullptr, &hints);
+        const int status = uv_getaddrinfo(loop_.uv(), &attempt.request, on_resolved,
+                                          attempt.host.c_str(), nullptr, &hints);
         resolving_ = status == 0;
         if (resolving_) return;
         attempt.problem = uv_strerror(status);
@@ -175,7 +177,8 @@ void SocketStream::on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* 
     }
     Attempt& attempt = *self.attempt_;
     if (status != 0) {
-        attempt.problem = fmt::format("cannot resolve \"{}\": {}", attempt.host, uv_strerror(status));
+        attempt.problem =
+            fmt::format("cannot resolve \"{}\": {}", attempt.host, uv_strerror(status));
     }
     for (const addrinfo* entry = answer; entry != nullptr; entry = entry->ai_next) {
         sockaddr_storage storage{};
@@ -318,7 +321,7 @@ void SocketStream::read_rest() {
 }
 
 void SocketStream::send(std::span<const Bytes> pieces) {
-    if (state_ != State::Open || broken_) return;
+    if (state_ != State::Open || broken_ || finishing_) return;
     size_t sent = 0;
     if (backlog_.empty()) {
         std::array<iovec, kPiecesMax> vectors;
@@ -367,7 +370,10 @@ void SocketStream::flush_backlog() {
             backlog_.consume(loop_.buffers_, static_cast<size_t>(count));
         }
     }
-    if (backlog_.empty()) watch(watched_ & ~UV_WRITABLE);
+    if (backlog_.empty()) {
+        watch(watched_ & ~UV_WRITABLE);
+        if (finishing_) ::shutdown(descriptor_, SHUT_WR);
+    }
     if (state_ == State::Flushing) {
         if (backlog_.empty()) linger();
         return;
@@ -401,6 +407,13 @@ void SocketStream::lost(std::string_view reason) {
     if (descriptor_ >= 0) watch(0);
     broken_ = true;
     owner_->on_lost(reason);
+}
+
+void SocketStream::finish() {
+    if (state_ != State::Open) return;
+    finishing_ = true;
+    if (backlog_.empty()) ::shutdown(descriptor_, SHUT_WR);
+    resume();
 }
 
 void SocketStream::close() {

@@ -16,8 +16,8 @@ namespace {
 constexpr uint32_t kIndexBits = 24;
 constexpr uint32_t kIndexMask = (1u << kIndexBits) - 1;
 
-/// Units: bytes of the whole request at the front: a simple query alone, or all of an extended batch
-/// with its Sync; zero when its end has not arrived.
+/// Units: bytes of the whole request at the front: a simple query alone, or all of an extended
+/// batch with its Sync; zero when its end has not arrived.
 size_t request_bytes(Bytes waiting) {
     size_t taken = 0;
     wire::FrameHeader header;
@@ -45,6 +45,8 @@ void cancel_waiting(Engine& engine, ClientSession& client) {
     resume_client(engine, client);
 }
 
+}  // namespace
+
 void cancel_at_server(Engine& engine, ServerConn& server) {
     if (engine.cancels_in_flight() >= engine.config().limits.cancels_in_flight) {
         log::warning("a cancel request is dropped: limits.cancels_in_flight, {}, is reached",
@@ -58,8 +60,6 @@ void cancel_at_server(Engine& engine, ServerConn& server) {
     ++server.pool.stats.cancels;
     cancel.stream = &engine.shell().connect(server.pool.address.node, cancel);
 }
-
-}  // namespace
 
 uint32_t client_pid(const Engine& engine, const ClientSession& client) {
     return (engine.worker() << kIndexBits) | (client.handle.index + 1);

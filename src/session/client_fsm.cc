@@ -13,6 +13,7 @@ constexpr auto kTable = std::to_array<ClientRow>({
     {Greeting,       StartupReceived, Authenticating, "it said who it wants to be"},
     {Authenticating, LoggedIn,        Idle,           "proved, and its settings are known from before"},
     {Authenticating, WelcomeWanted,   Waiting,        "proved; a server has to say what its settings become"},
+    {Authenticating, ServerLent,      Attached,       "a walsender is opened for it alone"},
     {Authenticating, ConsoleOpened,   Console,        "it asked for pgweir's own database"},
     {Idle,           ServerWanted,    Waiting,        "no idle server fits at once"},
     {Idle,           ServerLent,      Attached,       "one server is ours for a transaction"},
@@ -47,15 +48,9 @@ std::string_view to_text(ClientState state) {
 }
 
 std::string_view to_text(ClientEvent event) {
-    constexpr std::array<std::string_view, kClientEvents> kNames{"StartupReceived",
-                                                                 "LoggedIn",
-                                                                 "WelcomeWanted",
-                                                                 "ConsoleOpened",
-                                                                 "ServerWanted",
-                                                                 "ServerLent",
-                                                                 "WaitCancelled",
-                                                                 "ServerReleased",
-                                                                 "Ended"};
+    constexpr std::array<std::string_view, kClientEvents> kNames{
+        "StartupReceived", "LoggedIn",      "WelcomeWanted",  "ConsoleOpened", "ServerWanted",
+        "ServerLent",      "WaitCancelled", "ServerReleased", "Ended"};
     return kNames[static_cast<size_t>(event)];
 }
 

@@ -32,6 +32,11 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+/// PostgreSQL's words for no; "database" is a logical walsender, any other yes a physical one.
+bool wants_replication(std::string_view value) {
+    return !value.empty() && value != "false" && value != "off" && value != "no" && value != "0";
+}
+
 bool is_console(std::string_view database) {
     return database == "pgweir" || database == "pgbouncer";
 }
@@ -99,17 +104,14 @@ bool admit(Engine& engine, ClientSession& client, Pool& pool) {
     return true;
 }
 
-void authenticated(Engine& engine, ClientSession& client) {
+/// `proven`: the keys that the client showed to have, where it logged in by SCRAM.
+void authenticated(Engine& engine, ClientSession& client, const auth::ScramKeys* proven = nullptr) {
     if (is_console(client.login->database)) {
         enter_console(engine, client);
         return;
     }
     if (config::find_database(engine.config(), client.login->database) == nullptr) {
         reject(engine, client, unknown_database(client.login->database));
-        return;
-    }
-    if (client.login->replication) {
-        reject(engine, client, replication_not_supported());
         return;
     }
     Pool& pool = engine.pool(client.login->database, client.user);
@@ -119,6 +121,12 @@ void authenticated(Engine& engine, ClientSession& client) {
     }
     if (!admit(engine, client, pool)) return;
     ++pool.stats.logins;
+    if (!client.login->replication.empty()) {
+        open_walsender(engine, client);
+        return;
+    }
+    // Only as this user: a forced user of the database has a password of its own.
+    if (proven != nullptr && pool.address.user == client.user) pool.passed_keys = *proven;
     const auto known = pool.welcomes.find(welcome_key(client.login->settings));
     if (known != pool.welcomes.end()) {
         client.settings = first_settings(engine, client, known->second);
@@ -140,8 +148,8 @@ void begin_scram(Engine& engine, ClientSession& client, const auth::UserEntry* u
 void begin_md5(Engine& engine, ClientSession& client) {
     engine.shell().fill_random(client.login->md5_salt);
     wire::Writer out;
-    wire::encode_authentication(
-        out, wire::AuthenticationKind::Md5Password, as_text(client.login->md5_salt));
+    wire::encode_authentication(out, wire::AuthenticationKind::Md5Password,
+                                as_text(client.login->md5_salt));
     engine.send(client, out.bytes());
 }
 
@@ -151,8 +159,7 @@ void startup_received(Engine& engine, ClientSession& client, const wire::Startup
     client.login->database = wire::find_parameter(startup.parameters, "database");
     if (client.login->database.empty()) client.login->database = client.user;
     const std::string_view replication = wire::find_parameter(startup.parameters, "replication");
-    client.login->replication = !replication.empty() && replication != "false" &&
-                                replication != "off" && replication != "no" && replication != "0";
+    if (wants_replication(replication)) client.login->replication = replication;
     engine.move(client, ClientEvent::StartupReceived);
     negotiate(engine, client, startup);
     if (engine.admission() == Admission::Draining) {
@@ -190,14 +197,12 @@ void startup_received(Engine& engine, ClientSession& client, const wire::Startup
 }
 
 void answer_encryption_request(Engine& engine, ClientSession& client, bool more_follows) {
-    if (more_follows) {
-        ++engine.stats().protocol_errors;
-        const Error error = encryption_request_not_alone();
-        engine.close(client, &error, "protocol violation");
-        return;
-    }
     constexpr uint8_t kNo = 'N';
     engine.send(client, {&kNo, 1});
+    if (!more_follows) return;
+    ++engine.stats().protocol_errors;
+    const Error error = encryption_request_not_alone();
+    engine.close(client, &error, "protocol violation");
 }
 
 size_t greeting_step(Engine& engine, ClientSession& client, Bytes input) {
@@ -223,8 +228,7 @@ size_t greeting_step(Engine& engine, ClientSession& client, Bytes input) {
 void check_password(Engine& engine, ClientSession& client, Bytes body) {
     const auto response = wire::decode_text(body);
     const auth::UserEntry* user = engine.setup().users.find(client.user);
-    const bool right =
-        response && auth::check_md5(user, client.login->md5_salt, *response);
+    const bool right = response && auth::check_md5(user, client.login->md5_salt, *response);
     if (right && client.login->plan.can_succeed) {
         authenticated(engine, client);
     } else {
@@ -252,13 +256,16 @@ void check_scram(Engine& engine, ClientSession& client, Bytes body) {
     }
     auto signature = login.scram->on_client_final(as_text(body));
     if (!signature || !login.plan.can_succeed) {
-        const bool malformed = !signature && signature.error().sqlstate == sqlstate::kProtocolViolation;
-        reject(engine, client, malformed ? signature.error() : auth::password_authentication_failed(client.user));
+        const bool malformed =
+            !signature && signature.error().sqlstate == sqlstate::kProtocolViolation;
+        reject(engine, client,
+               malformed ? signature.error() : auth::password_authentication_failed(client.user));
         return;
     }
     wire::encode_authentication(out, wire::AuthenticationKind::SaslFinal, *signature);
     engine.send(client, out.bytes());
-    authenticated(engine, client);
+    const auth::ScramKeys proven = *login.scram->proven_keys();
+    authenticated(engine, client, &proven);
 }
 
 size_t authenticating_step(Engine& engine, ClientSession& client, Bytes input) {
@@ -303,7 +310,8 @@ std::string welcome_key(const SettingList& asked) {
 
 SettingsRef first_settings(Engine& engine, const ClientSession& client, const SettingsRef& base) {
     SettingList values = base.values();
-    std::erase_if(values, [](const Setting& setting) { return setting.first == "application_name"; });
+    std::erase_if(values,
+                  [](const Setting& setting) { return setting.first == "application_name"; });
     values.emplace_back("application_name", "");
     const bool from_welcomes = client.state == ClientState::Authenticating;
     for (const auto& setting : client.login->settings) {
@@ -322,18 +330,15 @@ void welcome(Engine& engine, ClientSession& client) {
     for (const auto& [name, value] : client.settings.values()) {
         if (pool.base.holds(name)) wire::encode_parameter_status(out, name, value);
     }
-    wire::encode_backend_key(
-        out, client_pid(engine, client), Bytes(client.key.bytes).first(client.key.size));
+    wire::encode_backend_key(out, client_pid(engine, client),
+                             Bytes(client.key.bytes).first(client.key.size));
     wire::encode_ready(out, wire::TransactionStatus::Idle);
     client.login.reset();
     client.deadline = kNever;
     engine.send(client, out.bytes());
     if (engine.config().log.connections) {
-        log::info("client {} {}@{} from {} logged in, application_name \"{}\"",
-                  client.id,
-                  client.user,
-                  pool.database,
-                  client.stream->peer_name(),
+        log::info("client {} {}@{} from {} logged in, application_name \"{}\"", client.id,
+                  client.user, pool.database, client.stream->peer_name(),
                   client.settings.find("application_name"));
     }
 }

@@ -14,6 +14,10 @@ namespace {
 // A client that waits may send ahead this much before it is not read any more.
 constexpr size_t kWaitingInboxMax = 65536;
 
+// A message of this size is awaited before a server is taken for it: whoever sends one slowly shall
+// not hold a server meanwhile.
+constexpr size_t kHeldBackMax = 16384;
+
 // Names and other small things have to arrive whole; longer ones are nobody's.
 constexpr size_t kSmallMessageMax = 65536;
 
@@ -49,6 +53,8 @@ public:
         out_.flush();
         if (client_.state == ClientState::Closed) return input.size();
         settle();
+        // The rest of a message that needs no answer, such as the end of a failed COPY's data.
+        if (used > 0 && client_.passing == 0) rest(engine_, server_);
         return used;
     }
 
@@ -67,7 +73,7 @@ private:
         }
         wire::FrameHeader header;
         const auto framing = wire::read_header(rest, message_bytes_max(engine_), header);
-        if (framing == wire::Framing::Short) return 0;
+        if (framing == wire::Framing::Short) return judge_type(rest);
         if (framing == wire::Framing::Invalid) {
             return stop(wire::bad_length(rest, message_bytes_max(engine_)));
         }
@@ -77,6 +83,13 @@ private:
             case wire::Handling::Reject: break;
         }
         return stop(unknown_message_type(header.type));
+    }
+
+    /// The first byte of a message may be all that there is, and is enough to refuse it.
+    size_t judge_type(Bytes rest) {
+        const char type = static_cast<char>(rest[0]);
+        if (wire::client_message(type) != wire::Handling::Reject) return 0;
+        return stop(unknown_message_type(type));
     }
 
     size_t stop(const Error& error) {
@@ -121,9 +134,9 @@ private:
 
     size_t with_names(const wire::FrameHeader& header, Bytes rest) {
         const bool whole = rest.size() >= header.total_bytes();
-        const Bytes body = rest.subspan(
-            wire::kHeaderBytes,
-            std::min<size_t>(header.body_bytes, rest.size() - wire::kHeaderBytes));
+        const Bytes body =
+            rest.subspan(wire::kHeaderBytes,
+                         std::min<size_t>(header.body_bytes, rest.size() - wire::kHeaderBytes));
         switch (header.type) {
             case 'B': return bind(header, rest, body, whole);
             case 'P': return parse(header, rest, body, whole);
@@ -186,8 +199,7 @@ private:
 
     /// After the bytes went out: answers that need no server, and back-pressure.
     void settle() {
-        if (server_.pipeline.synthesis_due() &&
-            (flush_asked_ || statements_.only_synthesized())) {
+        if (server_.pipeline.synthesis_due() && (flush_asked_ || statements_.only_synthesized())) {
             deliver_synthesized(server_);
         }
         if (server_.stream->backlog() > engine_.config().limits.output_buffer) {
@@ -209,9 +221,22 @@ size_t discard(ClientSession& client, Bytes input) {
     return count;
 }
 
+bool awaits_rest(const wire::FrameHeader& header, Bytes input, uint64_t statement_bytes_max) {
+    if (input.size() >= header.total_bytes()) return false;
+    if (header.total_bytes() <= kHeldBackMax) return true;
+    // A named statement is needed whole in any case.
+    const bool named = input.size() > wire::kHeaderBytes && input[wire::kHeaderBytes] != 0;
+    return header.type == 'P' && named && header.body_bytes <= statement_bytes_max;
+}
+
 /// The first message of a client that holds no server.
 size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
     if (client.discarding > 0) return discard(client, input);
+    const char type = static_cast<char>(input[0]);
+    if (wire::client_message(type) == wire::Handling::Reject) {
+        violate(engine, client, unknown_message_type(type));
+        return 0;
+    }
     wire::FrameHeader header;
     const auto framing = wire::read_header(input, message_bytes_max(engine), header);
     if (framing == wire::Framing::Short) return 0;
@@ -228,18 +253,27 @@ size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
             client.discarding = static_cast<uint32_t>(header.total_bytes());
             return discard(client, input);
     }
-    if (wire::client_message(header.type) == wire::Handling::Reject) {
-        violate(engine, client, unknown_message_type(header.type));
-        return 0;
-    }
+    if (awaits_rest(header, input, engine.config().limits.statement_size)) return 0;
     if (client.killed || engine.admission() == Admission::Draining) {
         const Error error = client.killed ? killed_by_administrator() : shutting_down();
         engine.close(client, &error, client.killed ? "killed by an administrator" : "draining");
         return 0;
     }
+    if (header.type == 'P') {
+        const size_t answered = answer_known_parse(engine, client, input);
+        if (answered > 0) return answered;
+    }
     client.query_started = engine.now();
     acquire(engine, client);
     return 0;  // whoever is attached now looks at the message again
+}
+
+/// One error for the batch, at its Parse, and ReadyForQuery at its Sync.
+void refuse_extended(Engine& engine, ClientSession& client, char type) {
+    wire::Writer out;
+    if (type == 'P' || type == 'Q') wire::encode_error(out, console_wants_simple_queries());
+    if (type == 'S' || type == 'Q') wire::encode_ready(out, wire::TransactionStatus::Idle);
+    if (!out.empty()) engine.send(client, out.bytes());
 }
 
 /// One statement at a time: the next is looked at when the answer is given.
@@ -260,15 +294,10 @@ size_t console_step(Engine& engine, ClientSession& client, Bytes input) {
     if (input.size() < header.total_bytes()) return 0;
     const auto sql = wire::decode_text(input.subspan(wire::kHeaderBytes, header.body_bytes));
     if (header.type != 'Q' || !sql) {
-        wire::Writer out;
-        Error error = bad_message("Query");
-        error.severity = Severity::Error;
-        error.message = "the console takes simple queries only";
-        wire::encode_error(out, error);
-        if (header.type == 'S') wire::encode_ready(out, wire::TransactionStatus::Idle);
-        if (header.type == 'P' || header.type == 'S') engine.send(client, out.bytes());
+        refuse_extended(engine, client, header.type);
         return header.total_bytes();
     }
+    client.stream->pause();
     client.console_busy = true;
     engine.shell().console(client.handle, client.role, std::string(*sql));
     return header.total_bytes();
@@ -287,7 +316,12 @@ size_t consume(Engine& engine, ClientSession& client, Bytes input) {
             case ClientState::Idle: taken = idle_step(engine, client, rest); break;
             case ClientState::Waiting: break;
             case ClientState::Attached:
-                if (client.server->state == ServerState::Active) {
+                if (client.server->state != ServerState::Active) break;
+                if (client.server->said_farewell) return input.size();  // nobody reads it any more
+                if (client.server->raw) {
+                    pass_to_walsender(engine, client, rest);
+                    taken = rest.size();
+                } else {
                     taken = ClientPump(engine, client, *client.server).run(rest);
                 }
                 break;

@@ -1,6 +1,7 @@
 #include "pgweir/session/engine.h"
 
 #include "pgweir/base/log.h"
+#include "pgweir/base/planted.h"
 #include "pgweir/session/errors.h"
 #include "pgweir/wire/backend.h"
 #include "pgweir/wire/frontend.h"
@@ -76,7 +77,8 @@ void Engine::tick() {
 void Engine::move(ClientSession& client, ClientEvent event) {
     const ClientRow* row = find_row(client.state, event);
     if (row == nullptr) {
-        log::error("client {}: event {} cannot happen in state {}", client.id, to_text(event), to_text(client.state));
+        log::error("client {}: event {} cannot happen in state {}", client.id, to_text(event),
+                   to_text(client.state));
         PGW_CHECK(row != nullptr);
     }
     leave_list(client);
@@ -106,7 +108,8 @@ void Engine::enter_list(ClientSession& client) {
 void Engine::move(ServerConn& server, ServerEvent event) {
     const ServerRow* row = find_row(server.state, event);
     if (row == nullptr) {
-        log::error("server {}: event {} cannot happen in state {}", server.id, to_text(event), to_text(server.state));
+        log::error("server {}: event {} cannot happen in state {}", server.id, to_text(event),
+                   to_text(server.state));
         PGW_CHECK(row != nullptr);
     }
     Pool& pool = server.pool;
@@ -144,12 +147,10 @@ Pool* Engine::find_pool(const PoolShare& share) {
 void Engine::apply_setup(Pool& pool) {
     const config::Database* database = config::find_database(config(), pool.database);
     if (database == nullptr) {
-        pool.state = PoolState::Disabled;
+        pool.state = PoolState::Gone;
         return;
     }
-    if (pool.state == PoolState::Disabled && pool.address.node.host.empty()) {
-        pool.state = PoolState::Open;
-    }
+    if (pool.state == PoolState::Gone) pool.state = PoolState::Open;
     pool.limits = config::effective_pool(config(), *database, pool.user);
     pool.database_group = &shell_.database_share(pool.database);
     pool.user_group = &shell_.user_share(pool.user);
@@ -219,7 +220,8 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
     if (client.state == ClientState::Closed) return;
     const bool logged_in = client.login == nullptr && client.state != ClientState::Greeting;
     // In the middle of a server's message an error cannot be told without damage to the stream.
-    const bool can_tell = client.server == nullptr || client.server->passing == 0 || !client.server->passing_forward;
+    const bool can_tell =
+        client.server == nullptr || client.server->passing == 0 || !client.server->passing_forward;
     if (error != nullptr && can_tell) {
         wire::Writer out;
         Error fatal = *error;
@@ -229,14 +231,9 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
     }
     const bool wanted = logged_in ? config().log.disconnections : error != nullptr;
     if (wanted) {
-        log::info("client {} {}@{} from {} ended: {}{}{}",
-                  client.id,
-                  client.user,
-                  client.pool != nullptr ? client.pool->database : "-",
-                  client.stream->peer_name(),
-                  reason,
-                  error != nullptr ? ": " : "",
-                  error != nullptr ? error->message : "");
+        log::info("client {} {}@{} from {} ended: {}{}{}", client.id, client.user,
+                  client.pool != nullptr ? client.pool->database : "-", client.stream->peer_name(),
+                  reason, error != nullptr ? ": " : "", error != nullptr ? error->message : "");
     }
     Pool* pool = client.pool;
     const bool waited = client.state == ClientState::Waiting;
@@ -253,48 +250,61 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
     if (ServerConn* server = std::exchange(client.server, nullptr)) {
         --pool->attached;
         server->client = nullptr;
-        const bool clean = server->state == ServerState::Active && server->pipeline.at_rest() &&
+        const bool clean = server->state == ServerState::Active && !server->raw &&
+                           server->pipeline.at_rest() &&
                            server->status == wire::TransactionStatus::Idle &&
                            server->passing == 0 && client.passing == 0;
         if (clean) {
             release(*this, *server);
-        } else if (server->state != ServerState::Closed) {
-            close(*server, "its client left while it was not clean");
+        } else {
+            retire(*server, "its client left while it was not clean");
         }
     }
     shell_.reap_soon();
 }
 
+void Engine::part_from_client(ServerConn& server) {
+    ClientSession* client = std::exchange(server.client, nullptr);
+    if (client == nullptr) return;
+    client->server = nullptr;
+    --server.pool.attached;
+    close(*client, nullptr, "its server was closed");
+}
+
 void Engine::close(ServerConn& server, std::string_view reason) {
     if (server.state == ServerState::Closed) return;
-    log::info("server {} of {}/{} at {} closed: {}",
-              server.id,
-              server.pool.database,
-              server.pool.user,
-              server.pool.address.node.name,
-              reason);
-    const bool polite = server.state == ServerState::Idle;
-    move(server, ServerEvent::Ended);
-    if (server.stream != nullptr) {
-        if (polite) {
-            wire::Writer out;
-            wire::encode_terminate(out);
-            server.stream->send(out.bytes());
-        }
-        server.stream->close();
-        server.stream = nullptr;
+    if (server.state != ServerState::Closing) {
+        log::info("server {} of {}/{} at {} closed: {}", server.id, server.pool.database,
+                  server.pool.user, server.pool.address.node.name, reason);
     }
-    if (std::exchange(server.permitted, false)) {
+    move(server, ServerEvent::Ended);
+    if (server.stream != nullptr) server.stream->close();
+    server.stream = nullptr;
+    if (std::exchange(server.permitted, false) && !planted(Bug::PermitLost)) {
         give_back(server.pool.share.open);
         give_back(server.pool.database_group->servers);
         give_back(server.pool.user_group->servers);
     }
-    if (ClientSession* client = std::exchange(server.client, nullptr)) {
-        client->server = nullptr;
-        --server.pool.attached;
-        close(*client, nullptr, "its server was closed");
-    }
+    part_from_client(server);
     shell_.reap_soon();
+}
+
+void Engine::retire(ServerConn& server, std::string_view reason) {
+    if (server.state == ServerState::Closed || server.state == ServerState::Closing) return;
+    if (server.state == ServerState::Connecting) {
+        close(server, reason);
+        return;
+    }
+    log::info("server {} of {}/{} at {} is closed: {}", server.id, server.pool.database,
+              server.pool.user, server.pool.address.node.name, reason);
+    // PostgreSQL notices that nobody is there only when it next writes: a long query would go on.
+    if (!server.pipeline.empty() && !server.key.key.empty()) cancel_at_server(*this, server);
+    move(server, ServerEvent::Retired);
+    wire::Writer out;
+    wire::encode_terminate(out);
+    server.stream->send(out.bytes());
+    server.stream->finish();
+    part_from_client(server);
 }
 
 void Engine::finish(CancelConn& cancel) {
@@ -308,9 +318,8 @@ void Engine::finish(CancelConn& cancel) {
     if (server == nullptr || server->state == ServerState::Closed) return;
     --server->cancels;
     if (server->state == ServerState::Cancelling && server->cancels == 0) {
-        if (server->pool.limits.mode == config::PoolMode::Session) {
-            move(*server, ServerEvent::ResetDue);
-            send_internal_query(*this, *server, "DISCARD ALL");
+        if (server->pool.limits.mode == config::PoolMode::Session || server->listening) {
+            reset(*this, *server);
         } else {
             move(*server, ServerEvent::CancelsDone);
             offer(*this, *server);
@@ -342,9 +351,11 @@ void Engine::reap() {
 void Engine::receive(PeerMessage message) {
     if (auto* want = std::get_if<WantServer>(&message)) {
         Pool* pool = find_pool(*want->pool);
-        if (pool == nullptr || want->pool->oldest_wait(want->from) == PoolShare::kNobodyWaits) return;
+        if (pool == nullptr || want->pool->oldest_wait(want->from) == PoolShare::kNobodyWaits)
+            return;
         auto& idle = pool->in(ServerState::Idle);
-        if (!idle.empty() && pool->waiting.empty()) lend_away(*this, idle.front(), want->from);
+        if (idle.empty() || !pool->waiting.empty() || !can_move(idle.front())) return;
+        lend_away(*this, idle.front(), want->from);
     } else if (auto* lent = std::get_if<LentServer>(&message)) {
         Pool* pool = find_pool(*lent->pool);
         PGW_CHECK(pool != nullptr);  // only a worker with a waiting client is lent to

@@ -15,7 +15,8 @@ Error bad_message(std::string_view what) {
 Error unknown_message_type(char type) {
     return {.sqlstate = sqlstate::kProtocolViolation,
             .severity = Severity::Fatal,
-            .message = fmt::format("invalid frontend message type {}", static_cast<unsigned char>(type)),
+            .message =
+                fmt::format("invalid frontend message type {}", static_cast<unsigned char>(type)),
             .detail = {},
             .hint = "This is a fault of the client's driver."};
 }
@@ -24,8 +25,9 @@ Error encryption_request_not_alone() {
     return {.sqlstate = sqlstate::kProtocolViolation,
             .severity = Severity::Fatal,
             .message = "received unencrypted data after an encryption request",
-            .detail = "This could be either a client-software bug or evidence of an attempted "
-                      "man-in-the-middle attack.",
+            .detail =
+                "This could be either a client-software bug or evidence of an attempted "
+                "man-in-the-middle attack.",
             .hint = {}};
 }
 
@@ -42,8 +44,17 @@ Error unknown_database(std::string_view database) {
             .severity = Severity::Fatal,
             .message = fmt::format("database \"{}\" does not exist", database),
             .detail = {},
-            .hint = "pgweir serves the names under \"databases\" in its configuration; \"*\" there "
-                    "serves all others."};
+            .hint =
+                "pgweir serves the names under \"databases\" in its configuration; \"*\" there "
+                "serves all others."};
+}
+
+Error console_wants_simple_queries() {
+    return {.sqlstate = sqlstate::kFeatureNotSupported,
+            .severity = Severity::Error,
+            .message = "the console takes simple queries only",
+            .detail = {},
+            .hint = "Use psql, or turn prepared statements off in the driver."};
 }
 
 Error not_admitted_to_console(std::string_view user) {
@@ -90,7 +101,8 @@ Error queue_full(std::string_view database, std::string_view user, uint32_t limi
 Error wait_timeout(std::string_view database, std::string_view user, Duration waited) {
     return {.sqlstate = sqlstate::kTooManyConnections,
             .severity = Severity::Fatal,
-            .message = fmt::format("no server came free for database \"{}\", user \"{}\"", database, user),
+            .message =
+                fmt::format("no server came free for database \"{}\", user \"{}\"", database, user),
             .detail = fmt::format("The client waited {} ms; nothing was sent to a server.",
                                   to_microseconds(waited) / 1000),
             .hint = "Shorten transactions, or raise pool_size or query_wait; see SHOW POOLS."};
@@ -107,8 +119,8 @@ Error no_server(std::string_view database, const Error& cause) {
 Error waits_notice(std::string_view database, std::string_view user) {
     return {.sqlstate = SqlState("00000"),
             .severity = Severity::Error,
-            .message = fmt::format(
-                "no server is free for database \"{}\", user \"{}\", waiting", database, user),
+            .message = fmt::format("no server is free for database \"{}\", user \"{}\", waiting",
+                                   database, user),
             .detail = {},
             .hint = {}};
 }
@@ -218,12 +230,14 @@ Error too_much_prepared(uint64_t limit) {
             .hint = "Close statements that are not used any more, or raise the limit."};
 }
 
-Error replication_not_supported() {
-    return {.sqlstate = sqlstate::kFeatureNotSupported,
-            .severity = Severity::Fatal,
-            .message = "replication connections are not supported by this version yet",
-            .detail = {},
-            .hint = "Connect to the server itself for replication."};
+Error no_place_for_walsender(std::string_view database, uint32_t pool_size) {
+    return {
+        .sqlstate = sqlstate::kTooManyConnections,
+        .severity = Severity::Fatal,
+        .message = fmt::format("no server is free for replication of database \"{}\"", database),
+        .detail =
+            fmt::format("A replication connection takes one of the pool's {} servers.", pool_size),
+        .hint = "Raise pool_size, or try again when others are done."};
 }
 
 Error cannot_reach(std::string_view node, std::string_view reason) {
@@ -239,8 +253,9 @@ Error cannot_log_in(std::string_view node, std::string_view why) {
             .severity = Severity::Fatal,
             .message = fmt::format("could not log in to {}: {}", node, why),
             .detail = {},
-            .hint = "Give the database entry a user and a password, or the users file the plain "
-                    "secret."};
+            .hint =
+                "Give the database entry a user and a password, or the users file the plain "
+                "secret."};
 }
 
 }  // namespace pgweir::session

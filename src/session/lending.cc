@@ -1,4 +1,5 @@
 #include "pgweir/base/log.h"
+#include "pgweir/base/planted.h"
 #include "pgweir/session/errors.h"
 #include "session/parts.h"
 
@@ -49,7 +50,8 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     client.notified = false;
     server.client = &client;
     if (client.login != nullptr) client.settings = first_settings(engine, client, server.base);
-    if (server.settings == client.settings && client.login == nullptr) {
+    const bool same = server.settings == client.settings || planted(Bug::SettingsSkipped);
+    if (same && client.login == nullptr) {
         engine.move(server, ServerEvent::ClientAttached);
     } else {
         engine.move(server, ServerEvent::SettingsDiffer);
@@ -76,6 +78,14 @@ uint32_t neediest_worker(const Engine& engine, Pool& pool) {
     return neediest;
 }
 
+void open_server(Engine& engine, Pool& pool) {
+    ServerConn& server = engine.make_server(pool);
+    server.permitted = true;
+    server.stream = &engine.shell().connect(pool.address.node, server);
+}
+
+}  // namespace
+
 bool take_permits(Pool& pool, uint32_t limit) {
     if (!try_take(pool.share.open, limit)) return false;
     if (!try_take(pool.database_group->servers, pool.database_servers_max)) {
@@ -90,19 +100,25 @@ bool take_permits(Pool& pool, uint32_t limit) {
     return true;
 }
 
-void open_server(Engine& engine, Pool& pool) {
-    ServerConn& server = engine.make_server(pool);
-    server.permitted = true;
-    server.stream = &engine.shell().connect(pool.address.node, server);
+void reset(Engine& engine, ServerConn& server) {
+    engine.move(server, ServerEvent::ResetDue);
+    const bool session_over = server.pool.limits.mode == config::PoolMode::Session;
+    send_internal_query(engine, server, session_over ? "DISCARD ALL" : "UNLISTEN *");
 }
-
-}  // namespace
 
 void publish_waiting(Engine& engine, Pool& pool) {
     const int64_t since = pool.waiting.empty()
                               ? PoolShare::kNobodyWaits
                               : pool.waiting.front().state_since.time_since_epoch().count();
     pool.share.publish_oldest_wait(engine.worker(), since);
+}
+
+void ask_others(Engine& engine, Pool& pool) {
+    if (pool.waiting.empty() || !serving(engine, pool) || planted(Bug::NobodyAsked)) return;
+    for (uint32_t other = 0; other < pool.share.workers(); ++other) {
+        if (other == engine.worker() || pool.share.idle(other) == 0) continue;
+        engine.shell().post(other, WantServer{&pool.share, engine.worker()});
+    }
 }
 
 bool acquire(Engine& engine, ClientSession& client) {
@@ -135,11 +151,7 @@ bool acquire(Engine& engine, ClientSession& client) {
         serve_waiting(engine, pool);
         return client.state == ClientState::Attached;
     }
-    for (uint32_t other = 0; other < pool.share.workers(); ++other) {
-        if (other == engine.worker() || pool.share.idle(other) == 0) continue;
-        engine.shell().post(other, WantServer{&pool.share, engine.worker()});
-        break;
-    }
+    ask_others(engine, pool);
     open_servers(engine, pool);
     return false;
 }
@@ -154,7 +166,8 @@ void serve_waiting(Engine& engine, Pool& pool) {
             send_internal_query(engine, server, "");
             continue;
         }
-        ClientSession& client = pool.waiting.front();
+        ClientSession& client =
+            planted(Bug::QueueOvertaken) ? pool.waiting.back() : pool.waiting.front();
         link(engine, server, client);
         if (server.state == ServerState::Active) resume_client(engine, client);
     }
@@ -164,9 +177,8 @@ void settings_applied(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
     // What the server reports is as it says now; what it does not report is as it was told.
     SettingList values = server.settings.values();
-    std::erase_if(values, [&](const Setting& setting) {
-        return !server.base.holds(setting.first);
-    });
+    std::erase_if(values,
+                  [&](const Setting& setting) { return !server.base.holds(setting.first); });
     for (const auto& [name, value] : client.settings.values()) {
         if (!server.base.holds(name)) values.emplace_back(name, value);
     }
@@ -190,12 +202,12 @@ void release(Engine& engine, ServerConn& server) {
         --pool.attached;
         engine.move(*client, ClientEvent::ServerReleased);
     }
+    server.stream->resume();  // it may have been stopped for a client that reads slowly
     const bool session_over = pool.limits.mode == config::PoolMode::Session;
-    if (server.cancels > 0) {
+    if (server.cancels > 0 && !planted(Bug::CancelNotHeld)) {
         engine.move(server, ServerEvent::CancelPending);
-    } else if (session_over) {
-        engine.move(server, ServerEvent::ResetDue);
-        send_internal_query(engine, server, "DISCARD ALL");
+    } else if (session_over || server.listening) {
+        reset(engine, server);
     } else {
         engine.move(server, ServerEvent::Released);
         offer(engine, server);
@@ -216,14 +228,14 @@ void offer(Engine& engine, ServerConn& server) {
     Pool& pool = server.pool;
     PGW_CHECK(server.state == ServerState::Idle && server.pipeline.at_rest());
     if (outlived(engine, server)) {
-        engine.close(server, "it has lived long enough, or RECONNECT asked for it");
+        engine.retire(server, "it has lived long enough, or RECONNECT asked for it");
         return;
     }
     if (!serving(engine, pool)) {
-        engine.close(server, "its pool is paused");
+        engine.retire(server, "its pool is paused");
         return;
     }
-    if (server.stream->backlog() == 0) {
+    if (can_move(server)) {
         const uint32_t neediest = neediest_worker(engine, pool);
         if (neediest != engine.worker()) {
             lend_away(engine, server, neediest);
@@ -233,6 +245,18 @@ void offer(Engine& engine, ServerConn& server) {
     serve_waiting(engine, pool);
 }
 
+bool others_wait(const Engine& engine, const Pool& pool) {
+    for (uint32_t other = 0; other < pool.share.workers(); ++other) {
+        const bool waits = pool.share.oldest_wait(other) != PoolShare::kNobodyWaits;
+        if (other != engine.worker() && waits) return true;
+    }
+    return false;
+}
+
+bool can_move(const ServerConn& server) {
+    return server.stream->backlog() == 0 && server.inbox.empty();
+}
+
 void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
     Pool& pool = server.pool;
     auto portable = std::make_unique<PortableServer>();
@@ -240,8 +264,8 @@ void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
     server.stream = nullptr;
     portable->base = server.base.values();
     portable->settings = server.settings.values();
-    server.statements.for_each_oldest_first([&](const Digest128& digest, uint32_t text_bytes) {
-        portable->statements.emplace_back(digest, text_bytes);
+    server.statements.for_each_oldest_first([&](const CarriedStatement& statement) {
+        if (!planted(Bug::LentWithoutStatements)) portable->statements.push_back(statement);
     });
     portable->key = server.key;
     portable->id = server.id;
@@ -263,9 +287,13 @@ void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
     server.base = engine.settings().intern(std::move(portable.base));
     server.settings = engine.settings().intern(std::move(portable.settings));
     if (!pool.base) pool.base = server.base;
-    for (const auto& [digest, text_bytes] : portable.statements) {
-        server.statements.add_pending(digest, text_bytes, 0);
-        server.statements.confirm(digest);
+    for (const CarriedStatement& carried : portable.statements) {
+        server.statements.add_pending(carried.digest, carried.text_bytes, 0);
+        if (carried.confirmed) {
+            server.statements.confirm(carried.digest);
+        } else {
+            server.statements.doubt(carried.digest);
+        }
     }
     server.key = std::move(portable.key);
     server.stream = &engine.shell().adopt(std::move(portable.stream), server);

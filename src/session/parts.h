@@ -16,7 +16,17 @@ std::string welcome_key(const SettingList& asked);
 void client_bytes(Engine& engine, ClientSession& client, Bytes input);
 void resume_client(Engine& engine, ClientSession& client);
 
-// prepared_pump.cc: messages that name a statement; see StatementPump there.
+// replication.cc: walsenders, one for each client that asks, without pooling.
+void open_walsender(Engine& engine, ClientSession& client);
+/// The walsender is logged in: its client is told, and from now on bytes pass as they come.
+void walsender_ready(Engine& engine, ServerConn& server);
+void pass_to_walsender(Engine& engine, ClientSession& client, Bytes bytes);
+void pass_from_walsender(Engine& engine, ServerConn& server, Bytes bytes);
+
+// statement_pump.cc: messages that name a statement; see StatementPump there.
+/// Answers a Parse and its Sync for an idle client if a server of the pool has accepted the same
+/// statement before. Units: bytes taken from `input`, zero when a server has to be asked.
+size_t answer_known_parse(Engine& engine, ClientSession& client, Bytes input);
 
 // server_login.cc: from connect to the first ReadyForQuery.
 void begin_server_login(Engine& engine, ServerConn& server);
@@ -25,6 +35,10 @@ void server_login_failed(Engine& engine, ServerConn& server, Error error);
 
 // server_pump.cc: what a server sends.
 void server_bytes(Engine& engine, ServerConn& server, Bytes input);
+/// Parts a lost server and its client, who is told why if there is a place for it.
+void break_up(Engine& engine, ServerConn& server, const Error& error, std::string_view reason);
+/// What happens once a server is at rest; nothing if it is not.
+void rest(Engine& engine, ServerConn& server);
 void server_gone(Engine& engine, ServerConn& server, std::string_view reason);
 /// Answers for the server where the ledger says so.
 void deliver_synthesized(ServerConn& server);
@@ -39,16 +53,27 @@ void release(Engine& engine, ServerConn& server);
 void offer(Engine& engine, ServerConn& server);
 void serve_waiting(Engine& engine, Pool& pool);
 void open_servers(Engine& engine, Pool& pool);
+bool take_permits(Pool& pool, uint32_t limit);
 void publish_waiting(Engine& engine, Pool& pool);
 void settings_applied(Engine& engine, ServerConn& server);
 void after_server_closed(Engine& engine, Pool& pool);
 void adopt_server(Engine& engine, Pool& pool, PortableServer& portable);
+/// Tells workers with idle servers of this pool that a client waits here.
+void ask_others(Engine& engine, Pool& pool);
+/// True exactly when a client of this pool waits in another worker.
+bool others_wait(const Engine& engine, const Pool& pool);
+/// True unless bytes of it are still on their way here.
+bool can_move(const ServerConn& server);
 void lend_away(Engine& engine, ServerConn& server, uint32_t worker);
+/// Wipes what the server's last client left, before anybody else gets it.
+void reset(Engine& engine, ServerConn& server);
 void refuse_waiting(Engine& engine, Pool& pool, const Error& error);
 
 // cancel.cc: cancel requests.
 void cancel_requested(Engine& engine, uint32_t pid, Bytes key);
 void cancel_here(Engine& engine, uint32_t index, std::string_view key);
+/// Cancels what the server does; until the request has ended it is not lent again.
+void cancel_at_server(Engine& engine, ServerConn& server);
 uint32_t client_pid(const Engine& engine, const ClientSession& client);
 
 // upkeep.cc: what time brings.

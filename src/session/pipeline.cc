@@ -1,5 +1,7 @@
 #include "pgweir/session/pipeline.h"
 
+#include "pgweir/base/planted.h"
+
 namespace pgweir::session {
 namespace {
 
@@ -23,21 +25,22 @@ Verdict to_verdict(Delivery delivery) {
 void Pipeline::expect(Expected entry, PipelineEvents& events) {
     if (entry.request == Request::Sync) {
         // While it takes COPY data the server ignores Sync: the client sent it with the Execute.
-        const bool ignored = copy_ == Copy::In && !skipping_;
+        const bool ignored = copy_ == Copy::In && !skipping_ && !planted(Bug::SyncInCopyCounted);
         ++batch_;
-        batch_open_ = ignored;
+        batch_open_ = ignored && copies_by_execute();
         skipping_ = false;
         if (!ignored) push(entry);
         return;
     }
     if (entry.request == Request::CopyEnd) {
-        if (copy_ == Copy::In) copy_ = Copy::None;
+        if (copy_ == Copy::In) copy_ = Copy::Ended;
         if (!empty() && !skipping_) push(entry);
         drop_copy_ends();
         return;
     }
     // Until the Sync the server discards even simple queries.
-    if (skipping_) {
+    if (skipping_ &&
+        !(planted(Bug::SynthesizedAfterError) && entry.delivery == Delivery::Synthesize)) {
         if (entry.change != nullptr) events.on_skipped(entry);
         return;
     }
@@ -114,6 +117,17 @@ void Pipeline::drop_copy_ends() {
     while (!empty() && front().request == Request::CopyEnd) ++begin_;
 }
 
+/// One query may copy several times: each end belongs to one of them.
+void Pipeline::finish_copy() {
+    const bool ended = copy_ == Copy::Ended;
+    copy_ = Copy::None;
+    size_t mark = begin_ + 1;
+    while (ended && mark < end_ && at(mark).request != Request::CopyEnd) ++mark;
+    if (!ended || mark == end_) return;
+    for (size_t i = mark + 1; i < end_; ++i) at(i - 1) = at(i);
+    --end_;
+}
+
 Verdict Pipeline::complete(Request request, PipelineEvents& events) {
     const Expected& next = front();
     if (next.request != request || next.delivery == Delivery::Synthesize) return Verdict::Mismatch;
@@ -133,7 +147,7 @@ Verdict Pipeline::on_simple_reply(char type) {
         case 'H':
         case 'd':
         case 'c': return verdict;
-        case 'C': copy_ = Copy::None; return verdict;
+        case 'C': finish_copy(); return verdict;
         case 'G': ignore_syncs_of_copy_in(); return verdict;
     }
     return Verdict::Mismatch;
@@ -148,13 +162,13 @@ void Pipeline::ignore_syncs_of_copy_in() {
     for (size_t i = begin_ + 1; i < end_; ++i) {
         if (at(i).request == Request::CopyEnd) {
             before_end = false;
-            copy_ = Copy::None;
+            copy_ = Copy::Ended;
         }
         if (before_end && at(i).request == Request::Sync) continue;
         at(keep) = at(i);
         ++keep;
     }
-    if (keep != end_) batch_open_ = batch_open_ || before_end;
+    if (keep != end_) batch_open_ = batch_open_ || (before_end && copies_by_execute());
     end_ = keep;
 }
 

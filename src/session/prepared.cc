@@ -35,6 +35,7 @@ const StatementRef* ClientStatements::find(std::string_view name) const {
 }
 
 void ClientStatements::put(std::string_view name, StatementRef statement) {
+    erase(name);
     text_bytes_ += statement->query_and_types.size();
     names_.insert_or_assign(std::string(name), std::move(statement));
 }
@@ -51,12 +52,25 @@ void ClientStatements::clear() {
     text_bytes_ = 0;
 }
 
+void ServerStatements::leave(Entry& entry) {
+    if (entry.closing) return;
+    by_use_.erase(entry);
+    text_bytes_ -= entry.text_bytes;
+}
+
+void ServerStatements::enter(Entry& entry) {
+    entry.closing = false;
+    by_use_.push_back(entry);
+    text_bytes_ += entry.text_bytes;
+}
+
 ServerStatements::State ServerStatements::use(const Digest128& digest, uint32_t batch) {
     const auto it = entries_.find(digest);
     if (it == entries_.end()) return State::Absent;
     Entry& entry = it->second;
-    by_use_.erase(entry);
-    by_use_.push_back(entry);
+    if (entry.closing) return State::Doubtful;
+    leave(entry);
+    enter(entry);
     if (entry.confirmed) return State::Present;
     return entry.batch == batch ? State::Pending : State::Doubtful;
 }
@@ -64,28 +78,44 @@ ServerStatements::State ServerStatements::use(const Digest128& digest, uint32_t 
 void ServerStatements::add_pending(const Digest128& digest, uint32_t text_bytes, uint32_t batch) {
     auto [it, added] = entries_.try_emplace(digest);
     Entry& entry = it->second;
-    if (added) {
-        entry.digest = digest;
-        entry.text_bytes = text_bytes;
-        text_bytes_ += text_bytes;
-    } else {
-        by_use_.erase(entry);
-    }
-    by_use_.push_back(entry);
+    if (!added) leave(entry);
+    entry.digest = digest;
+    entry.text_bytes = text_bytes;
     entry.batch = batch;
     entry.confirmed = false;
+    enter(entry);
 }
 
 void ServerStatements::confirm(const Digest128& digest) {
     const auto it = entries_.find(digest);
-    if (it != entries_.end()) it->second.confirmed = true;
+    if (it != entries_.end() && !it->second.closing) it->second.confirmed = true;
+}
+
+void ServerStatements::begin_close(const Digest128& digest) {
+    const auto it = entries_.find(digest);
+    if (it == entries_.end()) return;
+    leave(it->second);
+    it->second.closing = true;
+    it->second.confirmed = false;
+}
+
+void ServerStatements::closed(const Digest128& digest) {
+    const auto it = entries_.find(digest);
+    if (it != entries_.end() && it->second.closing) entries_.erase(it);
+}
+
+void ServerStatements::doubt(const Digest128& digest) {
+    const auto it = entries_.find(digest);
+    if (it == entries_.end()) return;
+    if (it->second.closing) enter(it->second);
+    it->second.confirmed = false;
+    it->second.batch = UINT32_MAX;
 }
 
 void ServerStatements::erase(const Digest128& digest) {
     const auto it = entries_.find(digest);
     if (it == entries_.end()) return;
-    text_bytes_ -= it->second.text_bytes;
-    by_use_.erase(it->second);
+    leave(it->second);
     entries_.erase(it);
 }
 
@@ -96,8 +126,8 @@ void ServerStatements::clear() {
 }
 
 bool ServerStatements::over_limit(uint32_t count_max, uint64_t bytes_max, Digest128& oldest) {
-    if (entries_.size() <= 1) return false;
-    if (entries_.size() <= count_max && text_bytes_ <= bytes_max) return false;
+    if (by_use_.size() <= 1) return false;
+    if (by_use_.size() <= count_max && text_bytes_ <= bytes_max) return false;
     oldest = by_use_.front().digest;
     return true;
 }

@@ -25,12 +25,20 @@ constexpr auto kTable = std::to_array<ServerRow>({
     {Resetting,      ResetDone,       Idle,           "clean again"},
     {Connecting,     Ended,           Closed,         "no connection"},
     {Authenticating, Ended,           Closed,         "no login"},
-    {Idle,           Ended,           Closed,         "too old, unneeded, lent to another worker or lost"},
+    {Authenticating, Retired,         Closing,        "not wanted any more"},
+    {Idle,           Retired,         Closing,        "too old, or not needed"},
+    {Checking,       Retired,         Closing,        "not wanted any more"},
+    {Syncing,        Retired,         Closing,        "its client left while it was not clean"},
+    {Active,         Retired,         Closing,        "its client left it unclean"},
+    {Cancelling,     Retired,         Closing,        "not wanted any more"},
+    {Resetting,      Retired,         Closing,        "it could not be cleaned"},
+    {Closing,        Ended,           Closed,         "PostgreSQL has let go of it"},
+    {Idle,           Ended,           Closed,         "lost, or lent to another worker"},
     {Checking,       Ended,           Closed,         "it did not answer"},
-    {Syncing,        Ended,           Closed,         "lost, or it refused the settings"},
-    {Active,         Ended,           Closed,         "lost, or its client left it unclean"},
-    {Cancelling,     Ended,           Closed,         "lost, or the cancel did not end"},
-    {Resetting,      Ended,           Closed,         "lost, or it could not be cleaned"},
+    {Syncing,        Ended,           Closed,         "lost"},
+    {Active,         Ended,           Closed,         "lost, or out of step"},
+    {Cancelling,     Ended,           Closed,         "lost"},
+    {Resetting,      Ended,           Closed,         "lost"},
 });
 // clang-format on
 
@@ -47,32 +55,17 @@ const ServerRow* find_row(ServerState state, ServerEvent event) {
 }
 
 std::string_view to_text(ServerState state) {
-    constexpr std::array<std::string_view, kServerStates> kNames{"Connecting",
-                                                                 "Authenticating",
-                                                                 "Idle",
-                                                                 "Checking",
-                                                                 "Syncing",
-                                                                 "Active",
-                                                                 "Cancelling",
-                                                                 "Resetting",
-                                                                 "Closed"};
+    constexpr std::array<std::string_view, kServerStates> kNames{
+        "Connecting", "Authenticating", "Idle",      "Checking", "Syncing",
+        "Active",     "Cancelling",     "Resetting", "Closing",  "Closed"};
     return kNames[static_cast<size_t>(state)];
 }
 
 std::string_view to_text(ServerEvent event) {
-    constexpr std::array<std::string_view, kServerEvents> kNames{"Connected",
-                                                                 "LoggedIn",
-                                                                 "CheckDue",
-                                                                 "CheckAnswered",
-                                                                 "ClientAttached",
-                                                                 "SettingsDiffer",
-                                                                 "SettingsApplied",
-                                                                 "Released",
-                                                                 "CancelPending",
-                                                                 "CancelsDone",
-                                                                 "ResetDue",
-                                                                 "ResetDone",
-                                                                 "Ended"};
+    constexpr std::array<std::string_view, kServerEvents> kNames{
+        "Connected",      "LoggedIn",        "CheckDue", "CheckAnswered", "ClientAttached",
+        "SettingsDiffer", "SettingsApplied", "Released", "CancelPending", "CancelsDone",
+        "ResetDue",       "ResetDone",       "Retired",  "Ended"};
     return kNames[static_cast<size_t>(event)];
 }
 

@@ -38,14 +38,19 @@ Result<void> begin_sasl(Engine& engine, ServerConn& server, Bytes mechanisms) {
     const ServerAddress& address = server.pool.address;
     wire::Reader reader(mechanisms);
     bool offered = false;
-    while (reader.ok() && !reader.at_end()) offered = offered || reader.text() == auth::kScramMechanism;
+    while (reader.ok() && !reader.at_end()) {
+        if (reader.text() == auth::kScramMechanism) offered = true;
+    }
     if (!offered) return fail(cannot_log_in(address.node.name, "it does not offer SCRAM-SHA-256"));
-    if (!has_plain_password(address)) {
+    if (has_plain_password(address)) {
+        server.scram.emplace(address.password, auth::random_nonce(), &engine.scram_keys());
+    } else if (server.pool.passed_keys) {
+        server.scram.emplace(*server.pool.passed_keys, auth::random_nonce());
+    } else {
         return fail(cannot_log_in(
             address.node.name,
-            fmt::format("it wants SCRAM, and no plain password is known for user \"{}\"", address.user)));
+            fmt::format("it wants SCRAM, and no password is known for user \"{}\"", address.user)));
     }
-    server.scram.emplace(address.password, auth::random_nonce(), &engine.scram_keys());
     wire::Writer out;
     wire::encode_sasl_initial(out, auth::kScramMechanism, server.scram->client_first());
     send(server, out);
@@ -60,22 +65,26 @@ Result<void> answer_challenge(Engine& engine,
     switch (static_cast<wire::AuthenticationKind>(message.kind)) {
         case wire::AuthenticationKind::Ok:
             if (server.scram && !server.scram->server_proved()) {
-                return fail(cannot_log_in(address.node.name, "it did not prove that it knows the password"));
+                return fail(cannot_log_in(address.node.name,
+                                          "it did not prove that it knows the password"));
             }
             server.scram.reset();
             return {};
         case wire::AuthenticationKind::CleartextPassword:
             if (!has_plain_password(address)) {
-                return fail(cannot_log_in(address.node.name, "it wants a password in clear text, and none is known"));
+                return fail(cannot_log_in(address.node.name,
+                                          "it wants a password in clear text, and none is known"));
             }
             wire::encode_password(out, address.password.reveal());
             send(server, out);
             return {};
         case wire::AuthenticationKind::Md5Password: {
             if (message.data.size() != 4 || address.password.empty()) {
-                return fail(cannot_log_in(address.node.name, "it wants an MD5 password, and none is known"));
+                return fail(cannot_log_in(address.node.name,
+                                          "it wants an MD5 password, and none is known"));
             }
-            wire::encode_password(out, auth::md5_response(md5_secret(address), message.data.first<4>()));
+            wire::encode_password(out,
+                                  auth::md5_response(md5_secret(address), message.data.first<4>()));
             send(server, out);
             return {};
         }
@@ -91,7 +100,10 @@ Result<void> answer_challenge(Engine& engine,
             if (!server.scram) break;
             return server.scram->on_server_final(as_text(message.data));
     }
-    return fail(cannot_log_in(address.node.name, fmt::format("it asks for authentication method {}, which pgweir does not know", message.kind)));
+    return fail(cannot_log_in(
+        address.node.name,
+        fmt::format("it asks for authentication method {}, which pgweir does not know",
+                    message.kind)));
 }
 
 void logged_in(Engine& engine, ServerConn& server) {
@@ -99,23 +111,27 @@ void logged_in(Engine& engine, ServerConn& server) {
     server.base = engine.settings().intern(std::move(server.reported));
     server.reported = {};
     server.settings = server.base;
+    if (server.raw) {
+        engine.move(server, ServerEvent::LoggedIn);
+        walsender_ready(engine, server);
+        return;
+    }
     if (!(pool.base == server.base)) {
-        if (pool.base) log::info("pool {}/{}: the server's own settings have changed", pool.database, pool.user);
+        if (pool.base)
+            log::info("pool {}/{}: the server's own settings have changed", pool.database,
+                      pool.user);
         pool.welcomes.clear();
         pool.base = server.base;
     }
     if (pool.back_off.failures() > 0) {
-        log::info("{} can be reached again for {}/{}", pool.address.node.name, pool.database, pool.user);
+        log::info("{} can be reached again for {}/{}", pool.address.node.name, pool.database,
+                  pool.user);
     }
     pool.back_off.succeeded();
     pool.last_failure.reset();
     ++pool.stats.servers_opened;
-    log::info("server {} of {}/{} opened at {}, backend pid {}",
-              server.id,
-              pool.database,
-              pool.user,
-              pool.address.node.name,
-              server.key.pid);
+    log::info("server {} of {}/{} opened at {}, backend pid {}", server.id, pool.database,
+              pool.user, pool.address.node.name, server.key.pid);
     engine.move(server, ServerEvent::LoggedIn);
     offer(engine, server);
     open_servers(engine, pool);
@@ -123,7 +139,8 @@ void logged_in(Engine& engine, ServerConn& server) {
 
 Result<bool> take(Engine& engine, ServerConn& server, char type, Bytes body) {
     const auto malformed = [&] {
-        return fail(cannot_log_in(server.pool.address.node.name, "it does not speak PostgreSQL's protocol"));
+        return fail(cannot_log_in(server.pool.address.node.name,
+                                  "it does not speak PostgreSQL's protocol"));
     };
     switch (type) {
         case 'R': {
@@ -171,7 +188,16 @@ void begin_server_login(Engine& engine, ServerConn& server) {
     engine.move(server, ServerEvent::Connected);
     const ServerAddress& address = server.pool.address;
     wire::Writer out;
-    wire::encode_startup(out, 0, {{"user", address.user}, {"database", address.database}});
+    wire::Parameters parameters{
+        {"user",     address.user    },
+        {"database", address.database}
+    };
+    if (server.raw) {
+        const Login& login = *server.client->login;
+        parameters.emplace_back("replication", login.replication);
+        for (const auto& [name, value] : login.settings) parameters.emplace_back(name, value);
+    }
+    wire::encode_startup(out, 0, parameters);
     send(server, out);
 }
 
@@ -180,7 +206,9 @@ size_t server_login_step(Engine& engine, ServerConn& server, Bytes input) {
     const auto framing = wire::read_header(input, kLoginMessageMax, header);
     if (framing == wire::Framing::Short) return 0;
     if (framing == wire::Framing::Invalid) {
-        server_login_failed(engine, server, cannot_log_in(server.pool.address.node.name, "it does not speak PostgreSQL's protocol"));
+        server_login_failed(engine, server,
+                            cannot_log_in(server.pool.address.node.name,
+                                          "it does not speak PostgreSQL's protocol"));
         return input.size();
     }
     if (input.size() < header.total_bytes()) return 0;
@@ -190,25 +218,29 @@ size_t server_login_step(Engine& engine, ServerConn& server, Bytes input) {
         server_login_failed(engine, server, std::move(more.error()));
         return input.size();
     }
-    if (!*more) logged_in(engine, server);
-    return header.total_bytes();
+    const size_t taken = header.total_bytes();
+    if (*more) return taken;
+    if (taken == input.size()) server.inbox.clear(engine.buffers());  // all of it is handled by now
+    logged_in(engine, server);
+    return taken;
 }
 
 void server_login_failed(Engine& engine, ServerConn& server, Error error) {
     Pool& pool = server.pool;
+    if (server.raw && server.client != nullptr) {
+        break_up(engine, server, error, "its walsender could not be opened");
+        return;
+    }
     // Servers that were opened together fail together, and count once.
     if (engine.now() >= pool.retry_at) {
-        pool.retry_at = engine.now() + pool.back_off.failed(engine.config().timeouts.server_retry_max,
-                                                            engine.prng());
+        pool.retry_at =
+            engine.now() +
+            pool.back_off.failed(engine.config().timeouts.server_retry_max, engine.prng());
     }
     ++pool.stats.servers_failed;
-    log::warning("no server for {}/{}: {} ({}); next try in {} ms, {} clients wait",
-                 pool.database,
-                 pool.user,
-                 error.message,
-                 error.sqlstate.text(),
-                 to_microseconds(pool.retry_at - engine.now()) / 1000,
-                 pool.waiting.size());
+    log::warning("no server for {}/{}: {} ({}); next try in {} ms, {} clients wait", pool.database,
+                 pool.user, error.message, error.sqlstate.text(),
+                 to_microseconds(pool.retry_at - engine.now()) / 1000, pool.waiting.size());
     engine.close(server, "it could not be opened");
     const bool hopeless = is_hopeless(error.sqlstate);
     pool.last_failure = error;

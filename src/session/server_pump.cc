@@ -1,4 +1,5 @@
 #include "pgweir/base/log.h"
+#include "pgweir/base/planted.h"
 #include "pgweir/session/errors.h"
 #include "pgweir/session/gather.h"
 #include "pgweir/wire/frame.h"
@@ -20,6 +21,7 @@ constexpr uint32_t kWholeMessageMax = 65536;
 
 constexpr std::string_view kDiscardAll = "DISCARD ALL";
 constexpr std::string_view kDeallocateAll = "DEALLOCATE ALL";
+constexpr std::string_view kListen = "LISTEN";
 
 constexpr std::array<uint8_t, 5> kParseComplete{'1', 0, 0, 0, 4};
 constexpr std::array<uint8_t, 5> kCloseComplete{'3', 0, 0, 0, 4};
@@ -72,9 +74,12 @@ private:
             if (rest.size() < header.total_bytes()) return 0;
         }
         synthesize();
-        const Bytes body = rest.subspan(wire::kHeaderBytes, std::min<size_t>(header.body_bytes, rest.size() - wire::kHeaderBytes));
+        const Bytes body =
+            rest.subspan(wire::kHeaderBytes,
+                         std::min<size_t>(header.body_bytes, rest.size() - wire::kHeaderBytes));
         Verdict verdict = look_into(header, body);
-        if (verdict == Verdict::Forward && header.type != 'Z' && !has_reader()) verdict = unread(header.type);
+        if (verdict == Verdict::Forward && header.type != 'Z' && !has_reader())
+            verdict = unread(header.type);
         if (verdict == Verdict::Mismatch) return mismatch(header.type);
 
         const size_t count = std::min(header.total_bytes(), rest.size());
@@ -89,7 +94,8 @@ private:
         if (handling == wire::Handling::Whole) return true;
         if (header.type == 'E') return header.body_bytes <= kErrorLookedAtMax;
         return header.type == 'C' && (header.body_bytes == kDiscardAll.size() + 1 ||
-                                      header.body_bytes == kDeallocateAll.size() + 1);
+                                      header.body_bytes == kDeallocateAll.size() + 1 ||
+                                      header.body_bytes == kListen.size() + 1);
     }
 
     Verdict look_into(const wire::FrameHeader& header, Bytes body) {
@@ -111,8 +117,8 @@ private:
                 if (wanted_whole(header, wire::Handling::Stream)) note_command(body);
                 break;
             case 'A':
-                // Whoever listened on this server may be gone: nobody else may hear it.
-                if (server_.pool.limits.mode != config::PoolMode::Session) return Verdict::Swallow;
+                // Only for whoever listens on it now; what an earlier client asked for is nobody's.
+                if (!server_.listening) return Verdict::Swallow;
                 break;
         }
         return server_.pipeline.on_reply(header.type, server_);
@@ -121,13 +127,15 @@ private:
     /// What a server may say while nobody listens.
     Verdict unread(char type) const {
         return type == 'E' || type == 'N' || type == 'S' || type == 'A' ? Verdict::Swallow
-                                                                       : Verdict::Mismatch;
+                                                                        : Verdict::Mismatch;
     }
 
     Verdict parameter_status(Bytes body) {
         const auto status = wire::decode_parameter_status(body);
         if (!status) return Verdict::Mismatch;
-        const bool same_view = server_.client != nullptr && server_.client->settings == server_.settings;
+        if (planted(Bug::ParameterStatusIgnored)) return Verdict::Forward;
+        const bool same_view =
+            server_.client != nullptr && server_.client->settings == server_.settings;
         server_.settings = engine_.settings().with(server_.settings, status->name, status->value);
         if (same_view) server_.client->settings = server_.settings;
         return Verdict::Forward;
@@ -141,23 +149,49 @@ private:
             if (has_reader()) server_.said_farewell = true;
             log::info("server {} says {}: {}", server_.id, fields->severity, fields->message);
         }
-        if (verdict == Verdict::Swallow || !has_reader()) server_.failure = wire::to_error(*fields, Severity::Error);
+        if (verdict == Verdict::Swallow || !has_reader())
+            server_.failure = wire::to_error(*fields, Severity::Error);
     }
 
     void note_command(Bytes body) {
         const auto tag = wire::decode_text(body);
         if (!tag) return;
+        if (*tag == kListen) server_.listening = true;
         if (*tag != kDiscardAll && *tag != kDeallocateAll) return;
-        server_.statements.clear();
+        if (!planted(Bug::DiscardKeepsStatements)) server_.statements.clear();
         ClientSession* client = server_.client;
         if (client != nullptr && has_reader()) {
             if (client->statements != nullptr) client->statements->clear();
             client->unnamed_statement.clear();
+            keep_what_comes_later(*client);
         }
         if (*tag == kDiscardAll) {
             server_.discard_seen = true;
+            server_.listening = false;
             server_.unnamed_owner = 0;
+            // What it does not report is as at its login; what it reports it will say.
+            drop_unreported();
         }
+    }
+
+    /// What the client prepared behind the command that forgets all, in one go with it.
+    void keep_what_comes_later(ClientSession& client) {
+        server_.pipeline.for_each_behind_front([&](const Expected& entry) {
+            const StatementChange* change = entry.change;
+            if (change == nullptr || change->kind != StatementChange::Kind::ClientAdded) return;
+            client.statements->put(change->name, change->statement);
+            if (!change->sent) return;
+            const size_t bytes = change->statement->query_and_types.size();
+            server_.statements.add_pending(change->digest, static_cast<uint32_t>(bytes),
+                                           server_.pipeline.batch());
+        });
+    }
+
+    void drop_unreported() {
+        SettingList values = server_.settings.values();
+        std::erase_if(values,
+                      [&](const Setting& setting) { return !server_.base.holds(setting.first); });
+        server_.settings = engine_.settings().intern(std::move(values));
     }
 
     void synthesize() {
@@ -179,21 +213,21 @@ private:
     }
 
     void flush() {
-        if (out_ && server_.pipeline.synthesis_due()) synthesize();
+        if (out_ && server_.passing == 0) synthesize();
         if (!out_) return;
         out_->flush();
         server_.pool.stats.bytes_sent += out_->bytes();
         ClientSession& client = *server_.client;
-        if (client.stream->backlog() > engine_.config().limits.output_buffer) server_.stream->pause();
+        if (planted(Bug::BacklogIgnored)) return;
+        if (client.stream->backlog() > engine_.config().limits.output_buffer)
+            server_.stream->pause();
     }
 
     size_t mismatch(char type) {
-        log::error("server {} of {}/{}: message of type 0x{:02x} in state {} does not fit the ledger",
-                   server_.id,
-                   server_.pool.database,
-                   server_.pool.user,
-                   static_cast<unsigned char>(type),
-                   to_text(server_.state));
+        log::error(
+            "server {} of {}/{}: message of type 0x{:02x} in state {} does not fit the ledger",
+            server_.id, server_.pool.database, server_.pool.user, static_cast<unsigned char>(type),
+            to_text(server_.state));
         broken_ = true;
         return 0;
     }
@@ -205,30 +239,12 @@ private:
     bool broken_ = false;
 };
 
-/// Parts a lost server and its client, who is told why if there is a place for it.
-void break_up(Engine& engine, ServerConn& server, const Error& error, std::string_view reason) {
-    ClientSession* client = std::exchange(server.client, nullptr);
-    const bool told = server.said_farewell || (server.passing > 0 && server.passing_forward);
-    engine.close(server, reason);
-    if (client == nullptr) return;
-    client->server = nullptr;
-    --server.pool.attached;
-    engine.close(*client, told ? nullptr : &error, "its server was lost");
-}
-
 void transaction_ended(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
-    PoolStats& stats = server.pool.stats;
-    const int64_t took = to_microseconds(engine.now() - server.state_since);
-    ++stats.transactions;
-    stats.transaction_us += static_cast<uint64_t>(took);
-    stats.transaction.observe(took);
     if (std::exchange(server.discard_seen, false)) {
-        // PostgreSQL returns to what the session began with; so do its successors here.
-        server.settings = server.base;
+        // PostgreSQL returns to what a session began with, and this one began with its own.
         client.settings = client.login_settings;
-        const std::string sql =
-            settings_query(server.settings.values(), client.settings.values());
+        const std::string sql = settings_query(server.settings.values(), client.settings.values());
         if (!sql.empty()) {
             send_internal_query(engine, server, sql);
             server.settings = client.settings;
@@ -236,6 +252,11 @@ void transaction_ended(Engine& engine, ServerConn& server) {
         }
         client.settings = server.settings;
     }
+    PoolStats& stats = server.pool.stats;
+    const int64_t took = to_microseconds(engine.now() - server.state_since);
+    ++stats.transactions;
+    stats.transaction_us += static_cast<uint64_t>(took);
+    stats.transaction.observe(took);
     const bool session = server.pool.limits.mode == config::PoolMode::Session;
     const bool leaving = client.killed || engine.admission() == Admission::Draining;
     if (!session || leaving) release(engine, server);
@@ -254,15 +275,20 @@ void settings_were_refused(Engine& engine, ServerConn& server, const Error& caus
 
 /// What happens once the server is at rest.
 void rested(Engine& engine, ServerConn& server) {
+    if (server.said_farewell) return;  // it is about to be lost
     const std::optional<Error> failure = std::exchange(server.failure, std::nullopt);
     switch (server.state) {
         case ServerState::Active:
             if (failure) {
-                break_up(engine, server, settings_refused(*failure), "it refused a client's settings");
-            } else if (server.client != nullptr && server.status == wire::TransactionStatus::Idle) {
+                break_up(engine, server, settings_refused(*failure),
+                         "it refused a client's settings");
+            } else if (server.client != nullptr &&
+                       (server.status == wire::TransactionStatus::Idle ||
+                        planted(Bug::LentInTransaction))) {
                 if (server.client->passing == 0) transaction_ended(engine, server);
             } else if (server.pool.limits.mode == config::PoolMode::Statement) {
-                break_up(engine, server, no_transaction_blocks(), "a transaction block in statement mode");
+                break_up(engine, server, no_transaction_blocks(),
+                         "a transaction block in statement mode");
             }
             break;
         case ServerState::Syncing:
@@ -278,18 +304,19 @@ void rested(Engine& engine, ServerConn& server) {
             break;
         case ServerState::Resetting:
             if (failure) {
-                engine.close(server, "it could not be reset");
+                engine.retire(server, "it could not be reset");
             } else {
                 server.discard_seen = false;
-                server.settings = server.base;
+                server.listening = false;
                 engine.move(server, ServerEvent::ResetDone);
                 offer(engine, server);
             }
             break;
+        case ServerState::Idle: offer(engine, server); break;  // it may not have been fit before
         case ServerState::Connecting:
         case ServerState::Authenticating:
-        case ServerState::Idle:
         case ServerState::Cancelling:
+        case ServerState::Closing:
         case ServerState::Closed: break;
     }
 }
@@ -306,6 +333,7 @@ size_t consume(Engine& engine, ServerConn& server, Bytes input) {
         size_t taken = 0;
         switch (server.state) {
             case ServerState::Connecting:
+            case ServerState::Closing:
             case ServerState::Closed: return input.size();
             case ServerState::Authenticating:
                 taken = server_login_step(engine, server, input.subspan(used));
@@ -316,6 +344,10 @@ size_t consume(Engine& engine, ServerConn& server, Bytes input) {
             case ServerState::Active:
             case ServerState::Cancelling:
             case ServerState::Resetting: {
+                if (server.raw && server.client != nullptr) {
+                    pass_from_walsender(engine, server, input.subspan(used));
+                    return input.size();
+                }
                 const bool was_full = server.pipeline.full();
                 ServerPump pump(engine, server);
                 taken = pump.run(input.subspan(used));
@@ -325,7 +357,11 @@ size_t consume(Engine& engine, ServerConn& server, Bytes input) {
                 }
                 // The beginning of one more message would be nobody's: it has to end first.
                 const bool all_taken = used + taken == input.size() && server.passing == 0;
-                if (all_taken && server.pipeline.at_rest()) rested(engine, server);
+                const bool at_rest = server.pipeline.at_rest() || planted(Bug::ReleasedTooEarly);
+                if (all_taken && at_rest) {
+                    server.inbox.clear(engine.buffers());  // all of it is handled by now
+                    rested(engine, server);
+                }
                 let_client_go_on(engine, server, was_full);
                 break;
             }
@@ -338,6 +374,23 @@ size_t consume(Engine& engine, ServerConn& server, Bytes input) {
 
 }  // namespace
 
+void break_up(Engine& engine, ServerConn& server, const Error& error, std::string_view reason) {
+    ClientSession* client = std::exchange(server.client, nullptr);
+    const bool told = server.said_farewell || (server.passing > 0 && server.passing_forward);
+    engine.close(server, reason);
+    if (client == nullptr) return;
+    client->server = nullptr;
+    --server.pool.attached;
+    engine.close(*client, told ? nullptr : &error, "its server was lost");
+}
+
+void rest(Engine& engine, ServerConn& server) {
+    if (server.state != ServerState::Closed && server.passing == 0 && server.inbox.empty() &&
+        server.pipeline.at_rest()) {
+        rested(engine, server);
+    }
+}
+
 void send_internal_query(Engine&, ServerConn& server, std::string_view sql) {
     wire::Writer out;
     wire::encode_query(out, sql);
@@ -348,7 +401,8 @@ void send_internal_query(Engine&, ServerConn& server, std::string_view sql) {
 }
 
 void deliver_synthesized(ServerConn& server) {
-    if (server.client == nullptr) return;
+    // In the middle of a message there is no place for another; it goes out behind it.
+    if (server.client == nullptr || server.passing > 0) return;
     Gather out(*server.client->stream);
     while (server.pipeline.synthesis_due()) {
         out.add(synthesized_reply(server.pipeline.take_synthesized(server).request));
@@ -358,15 +412,16 @@ void deliver_synthesized(ServerConn& server) {
 
 void server_bytes(Engine& engine, ServerConn& server, Bytes input) {
     if (server.state == ServerState::Closed) return;
-    if (!server.inbox.empty()) {
-        server.inbox.append(engine.buffers(), input);
-        const size_t used = consume(engine, server, server.inbox.view());
-        if (server.state != ServerState::Closed) server.inbox.consume(engine.buffers(), used);
-        return;
-    }
-    const size_t used = consume(engine, server, input);
+    const bool from_inbox = !server.inbox.empty();
+    if (from_inbox) server.inbox.append(engine.buffers(), input);
+    const Bytes all = from_inbox ? server.inbox.view() : input;
+    const size_t used = consume(engine, server, all);
     if (server.state == ServerState::Closed) return;
-    server.inbox.append(engine.buffers(), input.subspan(used));
+    if (!from_inbox) {
+        server.inbox.append(engine.buffers(), all.subspan(used));
+    } else if (!server.inbox.empty()) {
+        server.inbox.consume(engine.buffers(), used);
+    }
 }
 
 void server_gone(Engine& engine, ServerConn& server, std::string_view reason) {

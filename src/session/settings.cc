@@ -10,12 +10,9 @@ namespace pgweir::session {
 namespace {
 
 // Reported by the server, but nothing that a session can set.
-constexpr std::array<std::string_view, 6> kReportOnly{"in_hot_standby",
-                                                      "integer_datetimes",
-                                                      "is_superuser",
-                                                      "server_encoding",
-                                                      "server_version",
-                                                      "session_authorization"};
+constexpr std::array<std::string_view, 6> kReportOnly{"in_hot_standby", "integer_datetimes",
+                                                      "is_superuser",   "server_encoding",
+                                                      "server_version", "session_authorization"};
 
 // Names are case-insensitive; these are reported with capitals.
 constexpr std::array<std::string_view, 3> kSpelling{"DateStyle", "IntervalStyle", "TimeZone"};
@@ -46,6 +43,14 @@ std::string clean_application_name(std::string_view value) {
         if (c < 0x20 || c > 0x7e) c = '?';
     }
     return clean;
+}
+
+/// Letters, digits, '_', '$' and the dot of an extension's own: what a parameter's name can be.
+bool can_be_name(std::string_view name) {
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte < 0x80 && (std::isalnum(byte) != 0 || c == '_' || c == '.' || c == '$');
+    });
 }
 
 void put(SettingList& list, std::string_view name, std::string_view value) {
@@ -83,6 +88,14 @@ Error bad_option(std::string_view word) {
                  .hint = "Set the parameter by its name."};
 }
 
+Error bad_name(std::string_view name) {
+    return Error{.sqlstate = sqlstate::kUndefinedObject,
+                 .severity = Severity::Fatal,
+                 .message = fmt::format("unrecognized configuration parameter \"{}\"", name),
+                 .detail = "The startup packet asked for it.",
+                 .hint = {}};
+}
+
 Result<void> put_options(SettingList& list, std::string_view options) {
     const auto words = split_options(options);
     for (size_t i = 0; i < words.size(); ++i) {
@@ -99,6 +112,7 @@ Result<void> put_options(SettingList& list, std::string_view options) {
         if (equals == 0 || equals == std::string_view::npos) return fail(bad_option(word));
         std::string name(assignment.substr(0, equals));
         std::replace(name.begin(), name.end(), '-', '_');
+        if (!can_be_name(name)) return fail(bad_option(word));
         put(list, name, assignment.substr(equals + 1));
     }
     return {};
@@ -146,9 +160,8 @@ void SettingsRef::release() {
 
 bool SettingsRef::holds(std::string_view name) const {
     if (set_ == nullptr) return false;
-    return std::any_of(set_->values.begin(), set_->values.end(), [name](const Setting& setting) {
-        return setting.first == name;
-    });
+    return std::any_of(set_->values.begin(), set_->values.end(),
+                       [name](const Setting& setting) { return setting.first == name; });
 }
 
 std::string_view SettingsRef::find(std::string_view name) const {
@@ -209,7 +222,9 @@ Result<SettingList> startup_settings(const wire::Parameters& parameters) {
     for (const auto& [name, value] : parameters) {
         const bool setting = name != "user" && name != "database" && name != "options" &&
                              name != "replication" && name.substr(0, 5) != "_pq_.";
-        if (setting) put(list, name, value);
+        if (!setting) continue;
+        if (!can_be_name(name)) return fail(bad_name(name));
+        put(list, name, value);
     }
     return list;
 }
@@ -225,8 +240,9 @@ std::string settings_query(const SettingList& current, const SettingList& wanted
         const int order = only_want ? 1 : only_have ? -1 : have->first.compare(want->first);
         if (order < 0) {  // the server has it from another client, this one never named it
             if (!report_only(have->first)) {
-                resets += ";RESET ";
-                resets += '"' + have->first + '"';
+                resets += ";RESET \"";
+                for (const char c : have->first) resets.append(c == '"' ? 2 : 1, c);
+                resets += '"';
             }
             ++have;
             continue;

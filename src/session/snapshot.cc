@@ -18,10 +18,10 @@ PoolRow pool_row(Engine& engine, Pool& pool) {
     row.clients_idle = pool.clients - row.clients_active - row.clients_waiting;
     row.servers_active = count(pool, ServerState::Active) + count(pool, ServerState::Syncing);
     row.servers_idle = count(pool, ServerState::Idle);
-    row.servers_checking =
-        count(pool, ServerState::Checking) + count(pool, ServerState::Resetting);
+    row.servers_checking = count(pool, ServerState::Checking) + count(pool, ServerState::Resetting);
     row.servers_opening = pool.opening_count();
     row.servers_cancelling = count(pool, ServerState::Cancelling);
+    row.servers_closing = count(pool, ServerState::Closing);
     for (const auto state : {ServerState::Active, ServerState::Cancelling}) {
         pool.in(state).for_each([&](ServerConn& server) { row.cancels += server.cancels; });
     }
@@ -56,6 +56,7 @@ std::string_view console_state(ServerState state) {
         case ServerState::Syncing:
         case ServerState::Active: return "active";
         case ServerState::Cancelling:
+        case ServerState::Closing:
         case ServerState::Closed: return "being_canceled";
     }
     return "idle";
@@ -110,8 +111,7 @@ EngineSnapshot take_snapshot(Engine& engine, Detail detail) {
         }
     }
     if (detail == Detail::Clients) {
-        for (const auto state :
-             {ClientState::Idle, ClientState::Attached, ClientState::Console}) {
+        for (const auto state : {ClientState::Idle, ClientState::Attached, ClientState::Console}) {
             engine.in(state).for_each(
                 [&](ClientSession& client) { add_client(engine, snapshot, client); });
         }

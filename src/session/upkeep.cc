@@ -46,10 +46,9 @@ void watch_queue(Engine& engine, Pool& pool) {
     pool.waiting.for_each([&](ClientSession& client) {
         if (engine.now() >= client.deadline) {
             ++pool.stats.timeouts;
-            const Error error =
-                pool.last_failure
-                    ? no_server(pool.database, *pool.last_failure)
-                    : wait_timeout(pool.database, pool.user, engine.now() - client.state_since);
+            const Error error = pool.last_failure ? no_server(pool.database, *pool.last_failure)
+                                                  : wait_timeout(pool.database, pool.user,
+                                                                 engine.now() - client.state_since);
             engine.close(client, &error, "it waited too long for a server");
             return;
         }
@@ -67,21 +66,35 @@ void watch_queue(Engine& engine, Pool& pool) {
 void retire_idle_servers(Engine& engine, Pool& pool) {
     const auto& timeouts = engine.config().timeouts;
     auto& idle = pool.in(ServerState::Idle);
+    // Those that are told to go keep their permit until they are gone.
+    const auto staying = [&] {
+        return pool.share.open.load() - static_cast<uint32_t>(pool.in(ServerState::Closing).size());
+    };
     idle.for_each([&](ServerConn& server) {
         const bool outlived =
             server.epoch < pool.epoch || (timeouts.server_lifetime != Duration::zero() &&
                                           engine.now() - server.opened > timeouts.server_lifetime);
         const bool spare = timeouts.server_idle != Duration::zero() &&
-                           pool.share.open.load() > pool.limits.min_size &&
+                           staying() > pool.limits.min_size &&
                            engine.now() - server.state_since > timeouts.server_idle;
         if (outlived) {
-            engine.close(server, "timeouts.server_lifetime is over, or RECONNECT asked for it");
+            engine.retire(server, "timeouts.server_lifetime is over, or RECONNECT asked for it");
         } else if (spare) {
-            engine.close(server, "timeouts.server_idle is over");
-        } else if (pool.share.open.load() > pool.limits.size + pool.limits.reserve_size) {
-            engine.close(server, "the pool is larger than it should be");
+            engine.retire(server, "timeouts.server_idle is over");
+        } else if (staying() > pool.limits.size + pool.limits.reserve_size) {
+            engine.retire(server, "the pool is larger than it should be");
         }
     });
+}
+
+/// A server that could not move when it became idle, because bytes were under way, can move now.
+void offer_again(Engine& engine, Pool& pool) {
+    auto& idle = pool.in(ServerState::Idle);
+    for (size_t left = idle.size(); left > 0 && !idle.empty(); --left) {
+        if (!others_wait(engine, pool)) break;
+        offer(engine, idle.front());
+    }
+    serve_waiting(engine, pool);
 }
 
 void end_slow_servers(Engine& engine, Pool& pool, ServerState state) {
@@ -106,7 +119,7 @@ bool names(std::string_view wanted, const Pool& pool) {
 
 void close_idle_servers(Engine& engine, Pool& pool, std::string_view reason) {
     auto& idle = pool.in(ServerState::Idle);
-    while (!idle.empty()) engine.close(idle.front(), reason);
+    while (!idle.empty()) engine.retire(idle.front(), reason);
 }
 
 }  // namespace
@@ -119,15 +132,14 @@ void upkeep(Engine& engine) {
     end_slow_cancels(engine);
     for (auto& [key, pool] : engine.pools()) {
         watch_queue(engine, *pool);
-        for (const auto state : {ServerState::Connecting,
-                                 ServerState::Authenticating,
-                                 ServerState::Checking,
-                                 ServerState::Syncing,
-                                 ServerState::Resetting}) {
+        for (const auto state :
+             {ServerState::Connecting, ServerState::Authenticating, ServerState::Checking,
+              ServerState::Syncing, ServerState::Resetting, ServerState::Closing}) {
             end_slow_servers(engine, *pool, state);
         }
         retire_idle_servers(engine, *pool);
-        serve_waiting(engine, *pool);
+        offer_again(engine, *pool);
+        ask_others(engine, *pool);
         open_servers(engine, *pool);
     }
 }
@@ -172,6 +184,7 @@ bool Engine::resume(std::string_view database) {
             pool->state = PoolState::Open;
             changed = true;
         }
+        ask_others(*this, *pool);
         open_servers(*this, *pool);
     }
     return changed;
@@ -198,7 +211,7 @@ void Engine::kill(std::string_view database) {
             });
         }
         for (auto& list : pool->servers) {
-            list.for_each([&](ServerConn& server) { close(server, "KILL"); });
+            list.for_each([&](ServerConn& server) { retire(server, "KILL"); });
         }
     }
 }

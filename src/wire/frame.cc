@@ -36,8 +36,7 @@ Error bad_length(Bytes input, uint32_t message_bytes_max) {
         .sqlstate = sqlstate::kProtocolViolation,
         .severity = Severity::Fatal,
         .message = fmt::format("invalid message length {}", length),
-        .detail = fmt::format("A message of type 0x{:02X} may have 4 to {} bytes.",
-                              input[0],
+        .detail = fmt::format("A message of type 0x{:02X} may have 4 to {} bytes.", input[0],
                               uint64_t{message_bytes_max} + kLengthWordBytes),
         .hint = "The peer does not speak PostgreSQL's protocol, or the stream is damaged."};
 }

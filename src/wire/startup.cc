@@ -29,7 +29,8 @@ Result<FirstPacket> decode_cancel(Bytes body) {
     cancel.pid = reader.u32();
     cancel.key = reader.rest();
     if (!reader.ok() || cancel.key.size() < 4 || cancel.key.size() > kCancelKeyBytesMax) {
-        return fail(bad_startup("A cancel request carries a process id and 4 to 256 bytes of key."));
+        return fail(
+            bad_startup("A cancel request carries a process id and 4 to 256 bytes of key."));
     }
     return cancel;
 }
@@ -39,13 +40,12 @@ Result<FirstPacket> decode_startup_message(uint32_t version, Bytes body) {
     startup.major = static_cast<uint16_t>(version >> 16);
     startup.minor = static_cast<uint16_t>(version & 0xffff);
     if (startup.major != kProtocolMajor) {
-        return fail(Error{
-            .sqlstate = sqlstate::kFeatureNotSupported,
-            .severity = Severity::Fatal,
-            .message = fmt::format(
-                "unsupported frontend protocol {}.{}", startup.major, startup.minor),
-            .detail = "pgweir speaks the protocol's versions 3.0 to 3.2.",
-            .hint = "Use a client of PostgreSQL 7.4 or later."});
+        return fail(Error{.sqlstate = sqlstate::kFeatureNotSupported,
+                          .severity = Severity::Fatal,
+                          .message = fmt::format("unsupported frontend protocol {}.{}",
+                                                 startup.major, startup.minor),
+                          .detail = "pgweir speaks the protocol's versions 3.0 to 3.2.",
+                          .hint = "Use a client of PostgreSQL 7.4 or later."});
     }
     Reader reader(body);
     while (reader.ok()) {
@@ -66,10 +66,8 @@ Result<std::optional<FirstPacketScan>> decode_first_packet(Bytes input) {
     if (input.size() < 4) return std::nullopt;
     const uint32_t length = load_be32(input.data());
     if (length < kPacketBytesMin || length > kStartupBytesMax) {
-        return fail(bad_startup(fmt::format("Its length is {}, not between {} and {}.",
-                                            length,
-                                            kPacketBytesMin,
-                                            kStartupBytesMax)));
+        return fail(bad_startup(fmt::format("Its length is {}, not between {} and {}.", length,
+                                            kPacketBytesMin, kStartupBytesMax)));
     }
     if (input.size() < length) return std::nullopt;
 

@@ -33,8 +33,8 @@ session::PoolShare& Process::pool_share(std::string_view database, std::string_v
     const std::lock_guard lock(mutex_);
     auto& slot = pools_[{std::string(database), std::string(user)}];
     if (slot == nullptr) {
-        slot = std::make_unique<session::PoolShare>(
-            std::string(database), std::string(user), worker_count_);
+        slot = std::make_unique<session::PoolShare>(std::string(database), std::string(user),
+                                                    worker_count_);
     }
     return *slot;
 }
@@ -155,17 +155,14 @@ void Worker::on_accepted(int descriptor) {
 }
 
 void Worker::take_client(int descriptor) {
-    if (draining_) {
-        ::close(descriptor);
-        return;
-    }
     engine_.accept(net::SocketStream::open(loop_, descriptor));
     load_.store(static_cast<uint32_t>(engine_.client_count()), std::memory_order_relaxed);
 }
 
 void Worker::on_exhausted(int spare) {
     if (!std::exchange(exhausted_, true)) {
-        log::error("no file descriptor is left: new clients are refused; raise the limit on open files");
+        log::error(
+            "no file descriptor is left: new clients are refused; raise the limit on open files");
     }
     if (spare < 0) return;
     wire::Writer out;
@@ -202,8 +199,7 @@ void Worker::handle(Order& order) {
                 loop_.set_dns_ttl(engine_.config().timeouts.dns);
             },
             [&](Drain&) {
-                draining_ = true;
-                acceptor_.stop();
+                draining_ = true;  // who comes now is told so: the ports stay open until the end
                 engine_.drain();
                 loop_.wake_before_wait();
             },

@@ -14,7 +14,7 @@ from pgweir_e2e.pooler import BINARY, Direct, Pooler  # noqa: E402
 from pgweir_e2e.postgres import Postgres  # noqa: E402
 from pgweir_e2e.wire import Wire  # noqa: E402
 
-TEST_SECONDS_MAX = 120
+TEST_SECONDS_MAX = int(os.environ.get("PGWEIR_E2E_SECONDS", "120"))
 DIRECT = os.environ.get("PGWEIR_E2E_DIRECT") == "1"
 
 

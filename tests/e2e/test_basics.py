@@ -97,6 +97,21 @@ def test_readers_that_stop_reading_cost_no_memory(make_pooler, postgres):
         reader.close()
 
 
+@pytest.mark.pooler_only
+def test_a_server_whose_last_answer_waited_for_its_reader_serves_the_next(make_pooler, open_wire_to, postgres):
+    """Reading from it stops while its client reads nothing, and has to go on when that answer is over."""
+    pooler = make_pooler(pool_size=1)
+    reader = open_wire_to(pooler, unix=True)  # a unix socket's buffers do not grow
+    other = open_wire_to(pooler)
+    settled = ("SELECT state = 'idle' OR wait_event = 'ClientWrite' FROM pg_stat_activity"
+               " WHERE usename = 'app'")
+    for kilobytes in range(160, 1200, 16):  # one of them ends just where the reading stops
+        reader.send(query(f"SELECT repeat('x', 1000) FROM generate_series(1, {kilobytes})"))
+        wait_until(lambda: postgres.value(settled), "the server has written what it can")
+        assert reader.until_ready().tags == [f"SELECT {kilobytes}"]
+        assert other.sql("SELECT 1").rows == [("1",)]
+
+
 def test_an_error_keeps_the_session(pooler):
     with pooler.connect() as connection:
         for _ in range(3):

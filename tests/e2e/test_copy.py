@@ -3,7 +3,7 @@
 import pytest
 
 from pgweir_e2e.waiting import wait_until
-from pgweir_e2e.wire import (Wire, bind, cancel_request, copy_data, copy_done, copy_fail, describe, execute,
+from pgweir_e2e.wire import (Wire, bind, copy_data, copy_done, copy_fail, describe, execute,
                              flush, parse, query, sync)
 
 COPY_IN = "COPY t FROM STDIN"
@@ -129,10 +129,10 @@ def test_a_copy_inside_a_transaction_that_rolls_back(wire):
     assert count(wire) == 0
 
 
-def test_a_copy_in_is_cancelled(pooler, wire):
+def test_a_copy_in_is_cancelled(wire):
     wire.send(query(COPY_IN))
     wire.until("G")
-    Wire(pooler).send(cancel_request(wire.pid, wire.secret))
+    wire.cancel()
 
     def answered():
         wire.send(copy_data(b"1\tone\n"))  # PostgreSQL looks for a cancel when data comes
@@ -144,10 +144,10 @@ def test_a_copy_in_is_cancelled(pooler, wire):
     assert count(wire) == 0
 
 
-def test_a_copy_out_is_cancelled(pooler, wire):
+def test_a_copy_out_is_cancelled(wire):
     wire.send(query("COPY (SELECT generate_series(1, 1000000000)) TO STDOUT"))
     wire.until("d")
-    Wire(pooler).send(cancel_request(wire.pid, wire.secret))
+    wire.cancel()
     replies = wire.until_ready()
     assert replies.sqlstates == ["57014"]
     assert count(wire) == 0

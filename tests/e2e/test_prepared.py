@@ -121,7 +121,7 @@ def test_closing_what_does_not_exist_is_no_error(wire):
     assert wire.ask(close("S", "never parsed"), close("P", "never bound"), sync()).types == "33Z"
 
 
-@pytest.mark.parametrize("statement", ["DEALLOCATE ALL", "DISCARD ALL", "DEALLOCATE s"])
+@pytest.mark.parametrize("statement", ["DEALLOCATE ALL", "DISCARD ALL"])
 def test_sql_that_forgets_statements_forgets_those_of_the_protocol(make_wires, statement):
     client, other = make_wires(2)
     for each in (client, other):
@@ -131,15 +131,6 @@ def test_sql_that_forgets_statements_forgets_those_of_the_protocol(make_wires, s
     assert client.ask(run("s")).sqlstates == ["26000"]
     assert client.ask(parse("s", "SELECT 2"), run("s")).rows == [("2",)]
     assert other.ask(run("s")).rows == [("1",)]
-
-
-def test_sql_prepare_and_execute_work_between_clients(make_wires):
-    first, second = make_wires(2)
-    first.sql("PREPARE s AS SELECT 'first'")
-    second.sql("PREPARE s AS SELECT 'second'")
-    for _ in range(3):
-        assert first.sql("EXECUTE s").rows == [("first",)]
-        assert second.sql("EXECUTE s").rows == [("second",)]
 
 
 # The unnamed statement.

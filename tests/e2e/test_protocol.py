@@ -47,8 +47,8 @@ def test_bytes_stuffed_behind_an_offer_of_encryption_are_refused(pooler, request
     """CVE-2021-23214: nobody may speak before encryption is settled."""
     wire = Wire(pooler, unix=True)
     wire.send(request_ + startup(user="app", database="app"))
-    assert wire.receive_bytes(1) == b"N"
-    assert refused(wire)
+    said = wire.input.read()  # to the end of the connection
+    assert said[:1] in (b"", b"N", b"E") and b"R\0\0\0" not in said  # R asks for a password
 
 
 def test_protocol_3_2_is_spoken_or_negotiated_down(pooler, open_wire_to):
@@ -143,7 +143,7 @@ def test_garbage_after_login_ends_that_client_only(pooler, wire, garbage):
     assert works(pooler)
 
 
-@pytest.mark.parametrize("garbage", [b"Q\0\0\0\0", b"~\0\0\0\4", HUGE], ids=lambda garbage: garbage.hex())
+@pytest.mark.parametrize("garbage", [b"Q\0\0\0\0", b"~\0\0\0\4", HUGE * 2], ids=lambda garbage: garbage.hex())
 def test_garbage_inside_a_transaction_undoes_it(pooler, wire, table, postgres, garbage):
     wire.sql("BEGIN; INSERT INTO t VALUES (1, 'undone')")
     wire.send(garbage)
@@ -252,10 +252,12 @@ def test_a_client_that_leaves_inside_a_transaction_undoes_it(pooler, wire, table
 def test_a_client_that_leaves_between_parse_and_sync(make_pooler, open_wire_to):
     pooler = make_pooler(pool_size=1)
     for _ in range(3):
-        open_wire_to(pooler).send(parse("s", "SELECT 1"), bind("s"), execute())
+        leaving = open_wire_to(pooler)
+        leaving.send(parse("s", "SELECT 1"), bind("s"), execute())
+        leaving.cut()
         wire = open_wire_to(pooler)
         assert wire.ask(parse("s", "SELECT 2"), bind("s"), execute(), sync()).rows == [("2",)]
-        wire.cut()
+        wire.close()
 
 
 @pytest.mark.pooler_only
@@ -283,5 +285,5 @@ def test_a_client_that_leaves_in_the_middle_of_a_big_result_frees_its_place(make
 
 
 def test_terminate_closes_the_connection(wire):
-    wire.send(query("SELECT 1"), terminate())
-    assert wire.until_closed().types == "TDCZ"
+    wire.send(terminate())
+    assert wire.until_closed() == []

@@ -45,14 +45,18 @@ public:
     Buffer() = default;
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
+
     ~Buffer() { PGW_CHECK(block_.memory == nullptr); }
 
     bool empty() const { return begin_ == end_; }
+
     size_t size() const { return end_ - begin_; }
+
     Bytes view() const { return {block_.memory + begin_, size()}; }
 
     void append(BufferPool& pool, Bytes bytes);
     void consume(BufferPool& pool, size_t count);
+
     void clear(BufferPool& pool) { consume(pool, size()); }
 
 private:

@@ -34,9 +34,9 @@ using Result = tl::expected<T, Error>;
 }  // namespace pgweir
 
 // The only macro that changes the flow: takes the value out of a Result or hands its error up.
-#define PGW_TRY(declaration, expression)                             \
-    auto declaration##_result = (expression);                        \
-    if (!declaration##_result) {                                     \
+#define PGW_TRY(declaration, expression)                                \
+    auto declaration##_result = (expression);                           \
+    if (!declaration##_result) {                                        \
         return ::pgweir::fail(std::move(declaration##_result.error())); \
-    }                                                                \
+    }                                                                   \
     auto& declaration = *declaration##_result

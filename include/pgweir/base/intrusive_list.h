@@ -27,15 +27,20 @@ public:
         head_.next = &head_;
         head_.previous = &head_;
     }
+
     IntrusiveList(const IntrusiveList&) = delete;
     IntrusiveList& operator=(const IntrusiveList&) = delete;
 
     bool empty() const { return size_ == 0; }
+
     size_t size() const { return size_; }
+
     T& front() { return *to_object(head_.next); }
+
     T& back() { return *to_object(head_.previous); }
 
     void push_front(T& object) { insert_after(head_, object); }
+
     void push_back(T& object) { insert_after(*head_.previous, object); }
 
     void erase(T& object) {
@@ -67,6 +72,7 @@ public:
 
 private:
     static ListHook& to_hook(T& object) { return static_cast<Hook&>(object); }
+
     static T* to_object(ListHook* hook) { return static_cast<T*>(static_cast<Hook*>(hook)); }
 
     void insert_after(ListHook& where, T& object) {

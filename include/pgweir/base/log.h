@@ -23,7 +23,8 @@ void flush();
 
 template <class... Args>
 void debug(fmt::format_string<Args...> format, Args&&... args) {
-    if (enabled(Level::Debug)) write(Level::Debug, fmt::format(format, std::forward<Args>(args)...));
+    if (enabled(Level::Debug))
+        write(Level::Debug, fmt::format(format, std::forward<Args>(args)...));
 }
 
 template <class... Args>
@@ -40,7 +41,8 @@ void warning(fmt::format_string<Args...> format, Args&&... args) {
 
 template <class... Args>
 void error(fmt::format_string<Args...> format, Args&&... args) {
-    if (enabled(Level::Error)) write(Level::Error, fmt::format(format, std::forward<Args>(args)...));
+    if (enabled(Level::Error))
+        write(Level::Error, fmt::format(format, std::forward<Args>(args)...));
 }
 
 }  // namespace pgweir::log

@@ -11,7 +11,9 @@ namespace pgweir {
 class Secret {
 public:
     Secret() = default;
+
     explicit Secret(std::string value) : value_(std::move(value)) {}
+
     Secret(const Secret&) = default;
     Secret(Secret&&) = default;
     Secret& operator=(const Secret&) = default;
@@ -19,6 +21,7 @@ public:
     ~Secret();
 
     bool empty() const { return value_.empty(); }
+
     std::string_view reveal() const { return value_; }
 
 private:

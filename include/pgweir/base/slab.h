@@ -44,7 +44,10 @@ public:
         T* made = new (taken.storage) T(std::forward<Args>(args)...);
         taken.used = true;
         ++used_;
-        return {Handle{index, taken.generation}, made};
+        return {
+            Handle{index, taken.generation},
+            made
+        };
     }
 
     void destroy(Handle handle) {
@@ -93,8 +96,12 @@ private:
     using Block = std::array<Slot, kBlockSlots>;
 
     uint32_t slot_count() const { return static_cast<uint32_t>(blocks_.size() * kBlockSlots); }
+
     Slot& slot(uint32_t index) { return (*blocks_[index / kBlockSlots])[index % kBlockSlots]; }
-    T* object(uint32_t index) { return std::launder(static_cast<T*>(static_cast<void*>(slot(index).storage))); }
+
+    T* object(uint32_t index) {
+        return std::launder(static_cast<T*>(static_cast<void*>(slot(index).storage)));
+    }
 
     void add_block() {
         const uint32_t first = slot_count();

@@ -31,6 +31,7 @@ inline constexpr SqlState kInvalidAuthorization{"28000"};
 inline constexpr SqlState kInvalidPassword{"28P01"};
 inline constexpr SqlState kInvalidCatalogName{"3D000"};
 inline constexpr SqlState kSyntaxError{"42601"};
+inline constexpr SqlState kUndefinedObject{"42704"};
 inline constexpr SqlState kInsufficientPrivilege{"42501"};
 inline constexpr SqlState kOutOfMemory{"53200"};
 inline constexpr SqlState kTooManyConnections{"53300"};

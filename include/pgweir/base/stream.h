@@ -51,6 +51,9 @@ public:
     virtual void pause() = 0;
     virtual void resume() = 0;
 
+    /// Says that nothing more will be sent, once the backlog is; reading and events go on.
+    virtual void finish() = 0;
+
     /// Closes once the backlog is written or a short time has passed.
     virtual void close() = 0;
 

@@ -23,10 +23,9 @@ namespace pgweir::control {
 /// The life of the process.
 enum class Lifecycle : uint8_t { Starting, Serving, Draining, Stopped };
 
-/// The loop of the main thread: signals, the console's commands, reload, drain, statistics. It gives
-/// orders to the workers and collects their reports; it shares nothing with them.
-/// Lifecycle: start(), run() until the process shall end.
-/// Thread: the main one; metrics() and not_ready() any.
+/// The loop of the main thread: signals, the console's commands, reload, drain, statistics. It
+/// gives orders to the workers and collects their reports; it shares nothing with them. Lifecycle:
+/// start(), run() until the process shall end. Thread: the main one; metrics() and not_ready() any.
 class Control final : admin::HttpSource {
 public:
     explicit Control(std::unique_ptr<session::Setup> setup);
@@ -75,6 +74,11 @@ private:
     void handle(worker::Report& report);
     void execute(const worker::ConsoleAsked& asked);
     void order(const admin::Command& command, const Console& console);
+    void order_show(const admin::Command& command, const Console& console);
+    void order_reload(const Console& console);
+    void order_pause(const std::string& database, const Console& console);
+    void order_resume(const std::string& database, const Console& console);
+    void order_kill_client(const std::string& text, const Console& console);
     void answer(const Console& console, std::string bytes, bool close_after = false);
     void pause_progress(Gathering& gathering);
     std::vector<std::string> reload();

@@ -20,7 +20,9 @@ struct Histogram {
 
     void observe(int64_t microseconds) {
         const auto us = static_cast<uint64_t>(microseconds < 0 ? 0 : microseconds);
-        const auto i = static_cast<size_t>(std::bit_width(us / kFirstBoundUs));
+        // A value that equals a bound belongs below it, as Prometheus has it ("le").
+        const uint64_t below = us == 0 ? 0 : us - 1;
+        const auto i = static_cast<size_t>(std::bit_width(below / kFirstBoundUs));
         ++counts[i < kBounds ? i : kBounds];
         sum_us += us;
     }

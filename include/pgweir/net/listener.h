@@ -25,6 +25,7 @@ public:
     ListeningSocket& operator=(const ListeningSocket&) = delete;
 
     int descriptor() const { return descriptor_; }
+
     const std::string& name() const { return name_; }
 
 private:
@@ -52,6 +53,7 @@ public:
     };
 
     Acceptor(Loop& loop, Owner& owner) : loop_(loop), owner_(owner) {}
+
     ~Acceptor();
     Acceptor(const Acceptor&) = delete;
     Acceptor& operator=(const Acceptor&) = delete;

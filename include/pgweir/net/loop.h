@@ -44,16 +44,19 @@ public:
 
     /// Until stop(); closes what is open and waits for libuv to let go of it.
     void run();
+
     void stop() { uv_stop(&loop_); }
 
     uv_loop_t* uv() { return &loop_; }
 
     /// The time when the event that is being handled arrived.
     Instant now() const { return now_; }
+
     void refresh_now();
     static Instant read_clock();
 
     void set_housekeeper(Housekeeper& housekeeper) { housekeeper_ = &housekeeper; }
+
     void wake_before_wait() { wake_wanted_ = true; }
 
     /// Units: how long a resolved name is believed.

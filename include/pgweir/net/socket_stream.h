@@ -17,29 +17,39 @@
 
 namespace pgweir::net {
 
-/// A plain TCP or unix socket on a loop. Reading and writing are direct system calls when epoll says
-/// so: that costs less than a uv_tcp_t and lets a connection change loops.
-/// Lifecycle: Connecting or Open → Flushing (the last bytes go out) → Lingering (the peer reads
-/// them) → Closed (libuv lets go) → the slot is used again.
+/// A plain TCP or unix socket on a loop. Reading and writing are direct system calls when epoll
+/// says so: that costs less than a uv_tcp_t and lets a connection change loops. Lifecycle:
+/// Connecting or Open → Flushing (the last bytes go out) → Lingering (the peer reads them) → Closed
+/// (libuv lets go) → the slot is used again.
 class SocketStream final : public Stream, public ListHook {
 public:
     explicit SocketStream(Loop& loop) : loop_(loop) {}
+
     ~SocketStream() = default;
 
     /// For a descriptor that is connected already; the stream owns it from now on.
     static SocketStream& open(Loop& loop, int descriptor);
 
     /// Connects to a host, name or address, or to a socket's folder when it begins with '/'.
-    static SocketStream& connect(Loop& loop, const std::string& host, uint16_t port, StreamEvents& owner);
+    static SocketStream& connect(Loop& loop,
+                                 const std::string& host,
+                                 uint16_t port,
+                                 StreamEvents& owner);
 
-    static SocketStream& adopt(Loop& loop, std::unique_ptr<DetachedStream> detached, StreamEvents& owner);
+    static SocketStream& adopt(Loop& loop,
+                               std::unique_ptr<DetachedStream> detached,
+                               StreamEvents& owner);
 
     void set_owner(StreamEvents& owner) override { owner_ = &owner; }
+
     using Stream::send;
     void send(std::span<const Bytes> pieces) override;
+
     size_t backlog() const override { return backlog_.size(); }
+
     void pause() override;
     void resume() override;
+    void finish() override;
     void close() override;
     std::unique_ptr<DetachedStream> detach() override;
     std::string_view peer_name() const override;
@@ -82,9 +92,10 @@ private:
     int watched_ = 0;
     State state_ = State::Open;
     bool paused_ = false;
-    bool broken_ = false;         // True exactly when a write failed: what follows is dropped.
-    bool backlog_high_ = false;   // True exactly when on_drained is owed.
-    bool resolving_ = false;      // True exactly when libuv holds the request.
+    bool broken_ = false;        // True exactly when a write failed: what follows is dropped.
+    bool finishing_ = false;     // True exactly when finish() was called.
+    bool backlog_high_ = false;  // True exactly when on_drained is owed.
+    bool resolving_ = false;     // True exactly when libuv holds the request.
     Instant close_deadline_ = kNever;
     Buffer backlog_;
     std::unique_ptr<Attempt> attempt_;

@@ -33,7 +33,7 @@ struct Login {
     std::array<uint8_t, 4> md5_salt{};
     std::optional<auth::ScramServer> scram;
     bool mechanism_chosen = false;  // True exactly when SASLInitialResponse was taken.
-    bool replication = false;       // True exactly when the client asked for a walsender.
+    std::string replication;        // what it asked for: "true", "database"; empty: no walsender
 };
 
 /// The key by which a client can have its query cancelled.
@@ -46,10 +46,13 @@ struct ClientKey {
 /// Lifecycle: client_fsm.h; the object is in the list of its state, or in its pool's queue.
 /// Thread: its worker's.
 struct ClientSession final : StreamEvents, ListHook {
-    ClientSession(Engine& its_engine, Stream& its_stream) : engine(its_engine), stream(&its_stream) {}
+    ClientSession(Engine& its_engine, Stream& its_stream)
+        : engine(its_engine), stream(&its_stream) {}
 
     void on_bytes(Bytes bytes) override;
+
     void on_connected() override {}
+
     void on_drained() override;
     void on_lost(std::string_view reason) override;
 
@@ -59,25 +62,25 @@ struct ClientSession final : StreamEvents, ListHook {
     ServerConn* server = nullptr;
     Handle handle;
     ClientState state = ClientState::Greeting;
-    bool mid_transaction = false;     // True exactly when it is attached and ReadyForQuery was not I.
-    bool notified = false;            // True exactly when it was told that it waits.
-    bool console_busy = false;        // True exactly when an answer of the console is under way.
-    bool killed = false;              // True exactly when it ends at its next transaction's end.
-    uint32_t passing = 0;             // bytes of a message still to be forwarded as they come
-    uint32_t discarding = 0;          // bytes of a message still to be dropped as they come
-    Buffer inbox;                     // what could not be handled yet
-    SettingsRef settings;             // as this client sees its session
-    SettingsRef login_settings;       // what RESET ALL and DISCARD ALL return to
-    std::unique_ptr<Login> login;     // only until it is welcomed
+    bool mid_transaction = false;  // True exactly when it is attached and ReadyForQuery was not I.
+    bool notified = false;         // True exactly when it was told that it waits.
+    bool console_busy = false;     // True exactly when an answer of the console is under way.
+    bool killed = false;           // True exactly when it ends at its next transaction's end.
+    uint32_t passing = 0;          // bytes of a message still to be forwarded as they come
+    uint32_t discarding = 0;       // bytes of a message still to be dropped as they come
+    Buffer inbox;                  // what could not be handled yet
+    SettingsRef settings;          // as this client sees its session
+    SettingsRef login_settings;    // what RESET ALL and DISCARD ALL return to
+    std::unique_ptr<Login> login;  // only until it is welcomed
     std::unique_ptr<ClientStatements> statements;  // only if it ever named one
-    std::string unnamed_statement;    // query and types of its last unnamed Parse
+    std::string unnamed_statement;                 // query and types of its last unnamed Parse
     std::string user;
     ClientKey key;
     uint64_t id = 0;
     Instant connected_at;
     Instant state_since;
-    Instant query_started;            // first byte of the request under way
-    Instant deadline = kNever;        // of the state it is in
+    Instant query_started;      // first byte of the request under way
+    Instant deadline = kNever;  // of the state it is in
     ConsoleRole role = ConsoleRole::Viewer;
 };
 

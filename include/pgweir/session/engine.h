@@ -43,14 +43,18 @@ struct EngineStats {
     uint64_t cancels_unknown = 0;
 };
 
-/// The sessions of one worker: its clients, its pools and their servers. It does what has to be done
-/// when something happened; what happens is told by streams, by the shell and by other engines.
-/// The parts are in files of their own: client_login, client_pump, server_login, server_pump,
-/// lending (who gets which server), cancel, and upkeep (timers, console, reload).
+/// The sessions of one worker: its clients, its pools and their servers. It does what has to be
+/// done when something happened; what happens is told by streams, by the shell and by other
+/// engines. The parts are in files of their own: client_login, client_pump, server_login,
+/// server_pump, lending (who gets which server), cancel, and upkeep (timers, console, reload).
 /// Thread: one worker's.
 class Engine {
 public:
-    Engine(uint32_t worker, Shell& shell, ProcessShare& process, std::unique_ptr<const Setup> setup, Secret process_secret);
+    Engine(uint32_t worker,
+           Shell& shell,
+           ProcessShare& process,
+           std::unique_ptr<const Setup> setup,
+           Secret process_secret);
     ~Engine();
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
@@ -76,23 +80,37 @@ public:
     uint32_t servers_left(std::string_view database);
 
     const Setup& setup() const { return *setup_; }
+
     const config::Config& config() const { return setup_->config; }
+
     uint32_t worker() const { return worker_; }
+
     Instant now() const { return shell_.now(); }
+
     size_t client_count() const { return clients_.size(); }
 
     // --- what the parts of the engine use; not for others ---
 
     Shell& shell() { return shell_; }
+
     ProcessShare& process() { return process_; }
+
     BufferPool& buffers() { return buffers_; }
+
     SettingsTable& settings() { return settings_; }
+
     StatementCache& statements() { return statements_; }
+
     auth::ScramKeyCache& scram_keys() { return scram_keys_; }
+
     auth::VerifierCache& verifiers() { return verifiers_; }
+
     Prng& prng() { return prng_; }
+
     EngineStats& stats() { return stats_; }
+
     Admission admission() const { return admission_; }
+
     bool globally_paused() const { return paused_; }
 
     /// The two doors: nothing else changes a state, and each state is a list.
@@ -105,18 +123,29 @@ public:
 
     Pool& pool(std::string_view database, std::string_view user);
     Pool* find_pool(const PoolShare& share);
+
     std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>>& pools() { return pools_; }
 
     ServerConn& make_server(Pool& pool);
     CancelConn& make_cancel(Handle target);
+
     ServerConn* find_server(Handle handle) { return servers_.find(handle); }
+
     ClientSession* find_client_at(uint32_t index);
+
     size_t cancels_in_flight() const { return cancels_.size(); }
+
     IntrusiveList<CancelConn>& cancels() { return cancels_under_way_; }
 
     /// Ends a client: an error goes out first, if there is one. Safe to call twice.
     void close(ClientSession& client, const Error* error, std::string_view reason);
+
+    /// Cuts a server off at once: it is lost already, or not to be trusted.
     void close(ServerConn& server, std::string_view reason);
+
+    /// Tells a server to go. It keeps its permit until PostgreSQL has let go of it, so that a pool
+    /// never has more backends than its size; a query under way is cancelled first.
+    void retire(ServerConn& server, std::string_view reason);
     void finish(CancelConn& cancel);
 
     void send(ClientSession& client, Bytes bytes);
@@ -124,6 +153,7 @@ public:
     void drop_change(StatementChange* change);
 
 private:
+    void part_from_client(ServerConn& server);
     void leave_list(ClientSession& client);
     void enter_list(ClientSession& client);
     void apply_setup(Pool& pool);

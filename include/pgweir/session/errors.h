@@ -14,6 +14,7 @@ Error unknown_message_type(char type);
 Error encryption_request_not_alone();
 Error no_user_name();
 Error unknown_database(std::string_view database);
+Error console_wants_simple_queries();
 Error not_admitted_to_console(std::string_view user);
 Error too_many_clients(uint32_t limit);
 Error too_many_clients_of(std::string_view kind, std::string_view name, uint32_t limit);
@@ -35,7 +36,7 @@ Error settings_refused(const Error& cause);
 Error no_transaction_blocks();
 Error statement_too_large(uint64_t limit);
 Error too_much_prepared(uint64_t limit);
-Error replication_not_supported();
+Error no_place_for_walsender(std::string_view database, uint32_t pool_size);
 Error cannot_reach(std::string_view node, std::string_view reason);
 Error cannot_log_in(std::string_view node, std::string_view why);
 

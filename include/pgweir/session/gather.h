@@ -14,6 +14,7 @@ namespace pgweir::session {
 class Gather {
 public:
     explicit Gather(Stream& stream) : stream_(stream) {}
+
     Gather(const Gather&) = delete;
     Gather& operator=(const Gather&) = delete;
 
@@ -21,7 +22,8 @@ public:
         if (bytes.empty()) return;
         bytes_ += bytes.size();
         if (count_ > 0 && pieces_[count_ - 1].data() + pieces_[count_ - 1].size() == bytes.data()) {
-            pieces_[count_ - 1] = {pieces_[count_ - 1].data(), pieces_[count_ - 1].size() + bytes.size()};
+            pieces_[count_ - 1] = {pieces_[count_ - 1].data(),
+                                   pieces_[count_ - 1].size() + bytes.size()};
             return;
         }
         if (count_ == pieces_.size()) flush();
@@ -30,7 +32,9 @@ public:
 
     /// For bytes that do not live long enough.
     void add_copy(Bytes bytes) {
-        if (bytes.size() > scratch_.size() - scratch_used_) flush();
+        // Before the copy: a flush frees the scratch that the copy would lie in.
+        const bool room = bytes.size() <= scratch_.size() - scratch_used_;
+        if (!room || count_ == pieces_.size()) flush();
         if (bytes.size() > scratch_.size()) {
             bytes_ += bytes.size();
             stream_.send(bytes);

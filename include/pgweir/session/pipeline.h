@@ -71,15 +71,16 @@ public:
     Verdict on_reply(char type, PipelineEvents& events);
 
     /// True exactly when the next reply owed is one that pgweir makes itself.
-    bool synthesis_due() const {
-        return !empty() && front().delivery == Delivery::Synthesize;
-    }
+    bool synthesis_due() const { return !empty() && front().delivery == Delivery::Synthesize; }
 
     Expected take_synthesized(PipelineEvents& events);
 
     bool empty() const { return begin_ == end_; }
+
     size_t size() const { return end_ - begin_; }
+
     bool full() const { return size() >= kExpectedMax; }
+
     const Expected& front() const { return ring_[begin_ & mask()]; }
 
     /// True exactly when the server owes nothing and no batch is open: its next ReadyForQuery-state
@@ -89,8 +90,17 @@ public:
     /// How many of the entries pgweir answers itself.
     size_t synthesized() const { return synthesized_; }
 
-    /// The number of Syncs sent so far: what is pending from an earlier batch may have been skipped.
+    /// True exactly when the server discards what is sent until the next Sync.
+    bool skipping() const { return skipping_; }
+
+    /// The number of Syncs sent so far: what is pending from an earlier batch may have been
+    /// skipped.
     uint32_t batch() const { return batch_; }
+
+    template <class Visitor>
+    void for_each_behind_front(Visitor&& visit) const {
+        for (size_t i = begin_ + 1; i < end_; ++i) visit(ring_[i & mask()]);
+    }
 
     /// Forgets everything; for a server that is closed. Gives back the changes.
     template <class Visitor>
@@ -102,13 +112,19 @@ public:
     }
 
 private:
-    enum class Copy : uint8_t { None, In };
+    enum class Copy : uint8_t { None, In, Ended };  // Ended: its CopyEnd stands in the ledger
 
     size_t mask() const { return ring_.size() - 1; }
+
     Expected& at(size_t position) { return ring_[position & mask()]; }
+
     void push(Expected entry);
     void pop(PipelineEvents& events);
     void drop_copy_ends();
+    void finish_copy();
+
+    bool copies_by_execute() const { return !empty() && front().request == Request::Execute; }
+
     void ignore_syncs_of_copy_in();
     void skip_to_sync(PipelineEvents& events);
     Verdict on_error(PipelineEvents& events);
@@ -122,8 +138,9 @@ private:
     size_t synthesized_ = 0;
     uint32_t batch_ = 0;
     Copy copy_ = Copy::None;
-    bool batch_open_ = false;  // True exactly when an extended message was sent after the last Sync.
-    bool skipping_ = false;    // True exactly when the server discards what comes until a Sync.
+    bool batch_open_ =
+        false;               // True exactly when an extended message was sent after the last Sync.
+    bool skipping_ = false;  // True exactly when the server discards what comes until a Sync.
 };
 
 }  // namespace pgweir::session

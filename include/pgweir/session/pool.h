@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace pgweir::session {
 
@@ -21,6 +22,7 @@ enum class PoolState : uint8_t {
     Open,
     Paused,    // PAUSE: nobody is served, servers close as they are given back
     Disabled,  // KILL: the same, and new logins are refused
+    Gone,      // a reload took its database away; another one may bring it back
 };
 
 /// How long to leave an unreachable server alone: doubles from the first failure to a limit.
@@ -62,6 +64,22 @@ struct PoolStats {
     metrics::Histogram wait;
     metrics::Histogram query;
     metrics::Histogram transaction;
+};
+
+/// Statements that a server of the pool has accepted: who prepares one of them again needs no
+/// server for it. pgbench and some drivers wait for that answer while they hold other servers.
+class KnownStatements {
+public:
+    void add(const Digest128& digest) {
+        if (digests_.size() >= kMax) digests_.clear();
+        digests_.insert(digest);
+    }
+
+    bool contains(const Digest128& digest) const { return digests_.contains(digest); }
+
+private:
+    static constexpr size_t kMax = 16384;
+    std::unordered_set<Digest128, DigestHash> digests_;
 };
 
 /// Where servers of a pool are opened, and as whom.
@@ -106,6 +124,8 @@ struct Pool {
     uint32_t user_servers_max = 0;
     config::EffectivePool limits;
     ServerAddress address;
+    std::optional<auth::ScramKeys>
+        passed_keys;  // proved by a client, for servers with its verifier
     PoolState state = PoolState::Open;
 
     std::array<IntrusiveList<ServerConn>, kServerStates> servers;
@@ -116,6 +136,7 @@ struct Pool {
 
     SettingsRef base;  // what a fresh server reports; unknown until the first login
     std::unordered_map<std::string, SettingsRef> welcomes;  // by what clients ask for
+    KnownStatements known_statements;
     BackOff back_off;
     Instant retry_at{};
     std::optional<Error> last_failure;

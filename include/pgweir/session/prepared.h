@@ -22,6 +22,7 @@ using auth::DigestHash;
 
 struct TextHash {
     using is_transparent = void;
+
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
 };
 
@@ -41,24 +42,32 @@ struct Statement {
 class StatementRef {
 public:
     StatementRef() = default;
+
     explicit StatementRef(Statement* statement) : statement_(statement) { retain(); }
+
     StatementRef(const StatementRef& other) : statement_(other.statement_) { retain(); }
+
     StatementRef(StatementRef&& other) noexcept
         : statement_(std::exchange(other.statement_, nullptr)) {}
+
     StatementRef& operator=(StatementRef other) noexcept {
         std::swap(statement_, other.statement_);
         return *this;
     }
+
     ~StatementRef() { release(); }
 
     explicit operator bool() const { return statement_ != nullptr; }
+
     const Statement& operator*() const { return *statement_; }
+
     const Statement* operator->() const { return statement_; }
 
 private:
     void retain() {
         if (statement_ != nullptr) ++statement_->references;
     }
+
     void release();
 
     Statement* statement_ = nullptr;
@@ -68,7 +77,9 @@ private:
 class StatementCache {
 public:
     StatementRef intern(Bytes query_and_types);
+
     size_t size() const { return statements_.size(); }
+
     size_t text_bytes() const { return text_bytes_; }
 
 private:
@@ -87,12 +98,21 @@ public:
     void put(std::string_view name, StatementRef statement);
     void erase(std::string_view name);
     void clear();
+
     size_t size() const { return names_.size(); }
+
     size_t text_bytes() const { return text_bytes_; }
 
 private:
     std::unordered_map<std::string, StatementRef, TextHash, std::equal_to<>> names_;
     size_t text_bytes_ = 0;
+};
+
+/// One entry on its way to another worker.
+struct CarriedStatement {
+    Digest128 digest{};
+    uint32_t text_bytes = 0;
+    bool confirmed = false;  // otherwise nobody knows whether the server has it
 };
 
 /// The statements that one server has, the least recently used first to go.
@@ -113,17 +133,26 @@ public:
     State use(const Digest128& digest, uint32_t batch);
     void add_pending(const Digest128& digest, uint32_t text_bytes, uint32_t batch);
     void confirm(const Digest128& digest);
+
+    /// pgweir closes it; until that is confirmed nobody knows whether the server has it.
+    void begin_close(const Digest128& digest);
+    void closed(const Digest128& digest);
+
+    /// A Parse or Close of it was skipped: whether the server has it is not known any more.
+    void doubt(const Digest128& digest);
     void erase(const Digest128& digest);
     void clear();
 
     /// The statement to close so that the limits hold again; false when they do.
     bool over_limit(uint32_t count_max, uint64_t bytes_max, Digest128& oldest);
 
-    size_t size() const { return entries_.size(); }
+    size_t size() const { return by_use_.size(); }
 
     template <class Visitor>
     void for_each_oldest_first(Visitor&& visit) {
-        by_use_.for_each([&](Entry& entry) { visit(entry.digest, entry.text_bytes); });
+        by_use_.for_each([&](Entry& entry) {
+            visit(CarriedStatement{entry.digest, entry.text_bytes, entry.confirmed});
+        });
     }
 
 private:
@@ -132,7 +161,11 @@ private:
         uint32_t text_bytes = 0;
         uint32_t batch = 0;
         bool confirmed = false;
+        bool closing = false;  // True exactly when it is not in by_use_: a Close is under way.
     };
+
+    void leave(Entry& entry);
+    void enter(Entry& entry);
 
     std::unordered_map<Digest128, Entry, DigestHash> entries_;
     IntrusiveList<Entry> by_use_;

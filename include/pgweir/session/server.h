@@ -46,7 +46,9 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     wire::TransactionStatus status = wire::TransactionStatus::Idle;
     bool passing_forward = false;  // True exactly when the message passing goes to the client.
     bool said_farewell = false;    // True exactly when a FATAL error of it reached its client.
+    bool listening = false;        // True exactly when LISTEN ran for whoever has it now.
     bool discard_seen = false;     // True exactly when DISCARD ALL ran and Z has not come yet.
+    bool raw = false;              // True exactly when it is a walsender of one client for good.
     bool permitted = false;        // True exactly when it counts in its pool's permits.
     uint32_t passing = 0;          // bytes of a message still to be handled as they come
     uint32_t cancels = 0;          // cancel connections under way that are aimed at it
@@ -71,8 +73,11 @@ struct CancelConn final : StreamEvents, ListHook {
     CancelConn(Engine& its_engine, Handle its_target) : engine(its_engine), target(its_target) {}
 
     void on_bytes(Bytes) override {}
+
     void on_connected() override;
+
     void on_drained() override {}
+
     void on_lost(std::string_view reason) override;
 
     Engine& engine;

@@ -19,6 +19,7 @@ enum class ServerState : uint8_t {
     Active,          // one client's
     Cancelling,      // given back, but a cancel that is under way could still hit it
     Resetting,       // a session's traces are wiped
+    Closing,         // told to go; it counts until PostgreSQL has let go of it
     Closed,          // gone; the slot is given back at the end of the loop's turn
 };
 
@@ -35,11 +36,12 @@ enum class ServerEvent : uint8_t {
     CancelsDone,
     ResetDue,
     ResetDone,
+    Retired,
     Ended,
 };
 
-inline constexpr size_t kServerStates = 9;
-inline constexpr size_t kServerEvents = 13;
+inline constexpr size_t kServerStates = 10;
+inline constexpr size_t kServerEvents = 14;
 
 using ServerRow = fsm::Row<ServerState, ServerEvent>;
 

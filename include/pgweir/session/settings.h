@@ -32,16 +32,22 @@ struct SettingSet {
 class SettingsRef {
 public:
     SettingsRef() = default;
+
     SettingsRef(const SettingsRef& other) : set_(other.set_) { retain(); }
+
     SettingsRef(SettingsRef&& other) noexcept : set_(std::exchange(other.set_, nullptr)) {}
+
     SettingsRef& operator=(SettingsRef other) noexcept {
         std::swap(set_, other.set_);
         return *this;
     }
+
     ~SettingsRef() { release(); }
 
     explicit operator bool() const { return set_ != nullptr; }
+
     bool operator==(const SettingsRef& other) const { return set_ == other.set_; }
+
     const SettingList& values() const { return set_->values; }
 
     bool holds(std::string_view name) const;
@@ -51,10 +57,13 @@ public:
 
 private:
     friend class SettingsTable;
+
     explicit SettingsRef(SettingSet* set) : set_(set) { retain(); }
+
     void retain() {
         if (set_ != nullptr) ++set_->references;
     }
+
     void release();
 
     SettingSet* set_ = nullptr;

@@ -9,8 +9,8 @@
 #include <vector>
 
 /// What workers know of each other's part of a pool: counts and instants, no objects and no locks.
-/// Permits keep the size of the pool for the whole process; the two published figures of each worker
-/// keep the law that no client waits while an idle server of its pool sits anywhere.
+/// Permits keep the size of the pool for the whole process; the two published figures of each
+/// worker keep the law that no client waits while an idle server of its pool sits anywhere.
 namespace pgweir::session {
 
 /// Counts servers and clients of one database or one user over all workers.
@@ -43,7 +43,9 @@ public:
     static constexpr int64_t kNobodyWaits = std::numeric_limits<int64_t>::max();
 
     const std::string& database() const { return database_; }
+
     const std::string& user() const { return user_; }
+
     uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
 
     /// Servers open or being opened: the permits that are taken.
@@ -54,11 +56,13 @@ public:
     // and then looks for clients elsewhere. With sequential consistency one of the two sees the
     // other.
     void publish_idle(uint32_t worker, uint32_t count) { workers_[worker].idle.store(count); }
+
     void publish_oldest_wait(uint32_t worker, int64_t since) {
         workers_[worker].oldest_wait.store(since);
     }
 
     uint32_t idle(uint32_t worker) const { return workers_[worker].idle.load(); }
+
     int64_t oldest_wait(uint32_t worker) const { return workers_[worker].oldest_wait.load(); }
 
 private:

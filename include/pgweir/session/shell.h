@@ -35,9 +35,9 @@ struct ServerKey {
 /// A server on its way to another worker: everything that its next owner has to know.
 struct PortableServer {
     std::unique_ptr<DetachedStream> stream;
-    SettingList base;      // as at its login
-    SettingList settings;  // as they are now
-    std::vector<std::pair<Digest128, uint32_t>> statements;  // oldest use first, with text bytes
+    SettingList base;                          // as at its login
+    SettingList settings;                      // as they are now
+    std::vector<CarriedStatement> statements;  // oldest use first
     ServerKey key;
     uint64_t id = 0;
     uint32_t epoch = 0;

@@ -22,9 +22,10 @@ struct PoolRow {
     uint32_t servers_checking = 0;
     uint32_t servers_opening = 0;
     uint32_t servers_cancelling = 0;  // given back, a cancel is still on its way
+    uint32_t servers_closing = 0;     // told to go, not gone yet
     uint32_t cancels = 0;             // under way to servers
     uint32_t size = 0;
-    int64_t max_wait_us = 0;          // of the client that waits longest now
+    int64_t max_wait_us = 0;  // of the client that waits longest now
     PoolStats stats;
 };
 

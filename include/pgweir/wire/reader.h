@@ -15,7 +15,9 @@ public:
     explicit Reader(Bytes body) : rest_(body) {}
 
     bool ok() const { return ok_; }
+
     bool at_end() const { return rest_.empty(); }
+
     Bytes rest() const { return rest_; }
 
     uint8_t u8() {

@@ -25,6 +25,7 @@ inline constexpr uint16_t kProtocolMinorMax = 2;
 inline constexpr size_t kCancelKeyBytesMax = 256;
 
 struct SslRequest {};
+
 struct GssEncRequest {};
 
 struct CancelRequest {

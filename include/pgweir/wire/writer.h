@@ -28,7 +28,9 @@ public:
         return *this;
     }
 
-    Writer& u16(uint16_t value) { return u8(static_cast<uint8_t>(value >> 8)).u8(static_cast<uint8_t>(value)); }
+    Writer& u16(uint16_t value) {
+        return u8(static_cast<uint8_t>(value >> 8)).u8(static_cast<uint8_t>(value));
+    }
 
     Writer& u32(uint32_t value) {
         return u16(static_cast<uint16_t>(value >> 16)).u16(static_cast<uint16_t>(value));
@@ -55,8 +57,11 @@ public:
     }
 
     Bytes bytes() const { return as_bytes(out_); }
+
     bool empty() const { return out_.empty(); }
+
     void clear() { out_.clear(); }
+
     std::string take() { return std::move(out_); }
 
 private:

@@ -33,8 +33,8 @@ public:
     void post(T message) {
         auto* node = new Node{std::move(message), nullptr};
         node->older = newest_.load(std::memory_order_relaxed);
-        while (!newest_.compare_exchange_weak(
-            node->older, node, std::memory_order_release, std::memory_order_relaxed)) {
+        while (!newest_.compare_exchange_weak(node->older, node, std::memory_order_release,
+                                              std::memory_order_relaxed)) {
         }
         uv_async_send(&async_);  // wakes coalesce: one take() empties the box
     }
@@ -47,7 +47,8 @@ public:
             messages.push_back(std::move(node->message));
             delete std::exchange(node, node->older);
         }
-        for (size_t i = 0, j = messages.size(); i + 1 < j; ++i) std::swap(messages[i], messages[--j]);
+        for (size_t i = 0, j = messages.size(); i + 1 < j; ++i)
+            std::swap(messages[i], messages[--j]);
         return messages;
     }
 

@@ -28,12 +28,15 @@ public:
     explicit Process(uint32_t workers) : worker_count_(workers) {}
 
     uint32_t worker_count() const { return worker_count_; }
+
     session::ProcessShare& share() { return share_; }
+
     session::PoolShare& pool_share(std::string_view database, std::string_view user);
     session::GroupShare& database_share(std::string_view name);
     session::GroupShare& user_share(std::string_view name);
 
     std::vector<std::unique_ptr<Worker>>& workers() { return workers_; }
+
     Mailbox<Report>& reports() { return reports_; }
 
     void post(uint32_t worker, Order order);
@@ -71,11 +74,13 @@ public:
 
     /// Thread: any.
     Mailbox<Order>& mailbox() { return mailbox_; }
+
     uint32_t load() const { return load_.load(std::memory_order_relaxed); }
 
 private:
     // session::Shell
     Instant now() const override { return loop_.now(); }
+
     void fill_random(std::span<uint8_t> out) override;
     Stream& connect(const config::Node& node, StreamEvents& owner) override;
     Stream& adopt(std::unique_ptr<DetachedStream> stream, StreamEvents& owner) override;
@@ -84,6 +89,7 @@ private:
     session::GroupShare& database_share(std::string_view name) override;
     session::GroupShare& user_share(std::string_view name) override;
     void console(Handle client, session::ConsoleRole role, std::string sql) override;
+
     void reap_soon() override { loop_.wake_before_wait(); }
 
     void before_wait() override;

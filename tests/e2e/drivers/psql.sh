@@ -7,8 +7,9 @@ count() { sql --command="SELECT count(*) FROM work WHERE who = '$DRIVER_ID'"; }
 
 must "$(sql --command="SELECT 42, 1.50::numeric, 'snö', true, NULL::int, ARRAY[1,2]")" '42|1.50|snö|t||{1,2}'
 {
-    echo 'PREPARE twice AS SELECT $1::int * 2;'
+    echo 'BEGIN; PREPARE twice AS SELECT $1::int * 2;'
     for number in $(seq 20); do echo "EXECUTE twice ($number);"; done
+    echo 'DEALLOCATE twice; COMMIT;'
 } | sql --file=- | cmp - <(seq 2 2 40)
 sql --command="INSERT INTO work VALUES ('$DRIVER_ID', 1)"
 printf '%s\n' 'BEGIN;' "INSERT INTO work VALUES ('$DRIVER_ID', 2);" 'ROLLBACK;' | sql --file=-

@@ -60,24 +60,24 @@ class Direct(Endpoint):
 class Pooler(Endpoint):
     """Lifecycle: made with its files written and started; close() ends it and checks how it went."""
 
-    def __init__(self, postgres, pool_size=2, workers=1, users=None, text=None, started=True, **changes):
+    def __init__(self, postgres, pool_size=2, workers=1, users=None, http=False, **changes):
         self.folder = self.socket_folder = new_folder()
         self.config_path = os.path.join(self.folder, "pgweir.yaml")
         self.log_path = os.path.join(self.folder, "pgweir.log")
-        self.port, self.http_port = free_port(), free_port()
+        self.port, self.http_port = free_port(), free_port() if http else None
         self.process, self.exit_status = None, None
         self.config = merged({
             "listen": [{"host": self.host, "port": self.port}, {"unix": self.folder, "port": self.port}],
-            "http": {"host": self.host, "port": self.http_port},
             "workers": workers,
             "auth": {"method": "scram-sha-256", "users_file": "users.txt"},
             "admin": {"users": ["console_admin"], "viewers": ["console_viewer"]},
             "databases": {"*": {"host": postgres.host, "port": postgres.port, "pool_size": pool_size}},
         }, changes)
+        if http:
+            self.config["http"] = {"host": self.host, "port": self.http_port}
         self.write_users(users or PASSWORDS)
-        self.write_config(text)
-        if started:
-            self.start()
+        self.write_config()
+        self._start()
 
     def _write(self, name, text):
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
@@ -91,13 +91,12 @@ class Pooler(Endpoint):
         self.config = merged(self.config, changes)
         self._write("pgweir.yaml", text if text is not None else yaml_text(self.config))
 
-    def start(self, wait=True):
+    def _start(self):
         allow_root = ["--allow-root"] if os.geteuid() == 0 else []
         self.process = start_process(
             ["setpriv", "--pdeathsig=KILL", BINARY, *allow_root, self.config_path],
             self.log_path, cwd=self.folder)
-        if wait:
-            wait_until(self._answers, "pgweir answers", timeout=20)
+        wait_until(self._answers, "pgweir answers", timeout=20)
 
     def _answers(self):
         assert self.process.poll() is None, f"pgweir ended at its start:\n{self.log()}"
@@ -150,7 +149,7 @@ class Pooler(Endpoint):
     def waiting_clients(self):
         return sum(row["cl_waiting"] for row in self.console("SHOW POOLS"))
 
-    def http(self, path):
+    def http_get(self, path):
         """Status and body."""
         try:
             with urllib.request.urlopen(f"http://{self.host}:{self.http_port}{path}", timeout=5) as answer:

@@ -185,9 +185,9 @@ class Wire:
 
     @classmethod
     def login(cls, endpoint, user="app", database="app", password=None, version=PROTOCOL_3_0,
-              timeout=10, **parameters):
+              timeout=10, unix=False, **parameters):
         """Up to ReadyForQuery; ServerError when refused."""
-        wire = cls(endpoint, timeout)
+        wire = cls(endpoint, timeout, unix)
         try:
             wire.send(startup(version, user=user, database=database, **parameters))
             wire.authenticate(user, PASSWORDS.get(user, "") if password is None else password)
@@ -248,6 +248,13 @@ class Wire:
 
     def sql(self, statement):
         return self.ask(query(statement))
+
+    def cancel(self):
+        """Asks on a connection of its own for an end of what runs here; returns when that one is closed."""
+        messenger = Wire(self.endpoint)
+        messenger.send(cancel_request(self.pid, self.secret))
+        assert messenger.until_closed() == []
+        messenger.close()
 
     def authenticate(self, user, password):
         """Answers whatever the server asks for, up to ReadyForQuery."""

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+/// Bugs that can be planted, one at a time, to see whether the simulator finds them. Only its own
+/// copy of the session sources is compiled with PGWEIR_PLANTED_BUGS; elsewhere planted() is false
+/// while compiling, and nothing of it is left.
+namespace pgweir {
+
+enum class Bug : uint8_t {
+    None,
+    ReleasedTooEarly,
+    LentInTransaction,
+    SettingsSkipped,
+    ParameterStatusIgnored,
+    SyncInCopyCounted,
+    SynthesizedAfterError,
+    FailedParseKept,
+    InjectedReplyShown,
+    DiscardKeepsStatements,
+    LentWithoutStatements,
+    CancelNotHeld,
+    PermitLost,
+    QueueOvertaken,
+    NobodyAsked,
+    BacklogIgnored,
+};
+
+/// As simulator --planted knows them, in the order of Bug.
+inline constexpr std::array<std::string_view, 16> kBugNames{
+    "none",
+    "released-too-early",
+    "lent-in-transaction",
+    "settings-skipped",
+    "parameter-status-ignored",
+    "sync-in-copy-counted",
+    "synthesized-after-error",
+    "failed-parse-kept",
+    "injected-reply-shown",
+    "discard-keeps-statements",
+    "lent-without-statements",
+    "cancel-not-held",
+    "permit-lost",
+    "queue-overtaken",
+    "nobody-asked",
+    "backlog-ignored",
+};
+
+#ifdef PGWEIR_PLANTED_BUGS
+inline Bug planted_bug = Bug::None;
+
+inline bool planted(Bug bug) {
+    return planted_bug == bug;
+}
+#else
+constexpr bool planted(Bug) {
+    return false;
+}
+#endif
+
+}  // namespace pgweir

@@ -1,0 +1,223 @@
+#include "sim/fake_client.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+/// What a client is answered, held against what its own PostgreSQL session would say.
+namespace pgweir::sim {
+namespace {
+
+constexpr std::string_view kCancelled = "canceling statement due to user request";
+
+bool has(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+}
+
+}  // namespace
+
+void FakeClient::on_far_bytes(Bytes bytes) {
+    replies_.append(bytes);
+    while (const auto frame = replies_.next()) {
+        on_frame(*frame);
+        if (violations_.any() || state_ == State::Gone) return;
+    }
+}
+
+void FakeClient::on_far_closed() {
+    const bool in_a_message = !replies_.empty();
+    if (in_a_message && !fault_met_ && !mishaps_.killing) fail("a message was cut off");
+    const bool explained = told_fatal_ || state_ == State::Leaving || in_a_message;
+    if (state_ != State::Gone && !explained) fail("it was closed without a word");
+    state_ = State::Gone;
+    link_->far = nullptr;
+    link_->far_told = true;
+    link_ = nullptr;
+}
+
+void FakeClient::on_frame(const Frame& frame) {
+    if (violations_.tracing())
+        fmt::print("            client {} gets {}\n", number_, printable(frame));
+    if (told_fatal_) {
+        fail("more after a FATAL error: " + printable(frame));
+        return;
+    }
+    if (frame.type == 'S') {
+        Fields fields(frame.body);
+        const std::string name(fields.text());
+        view_[name] = fields.text();
+        return;
+    }
+    if (frame.type == 'E') {
+        unnamed_sure_ = false;
+        failed_in_batch_ = true;
+    }
+    ReportFields report;
+    if (frame.type == 'E' || frame.type == 'N') report = read_report(frame.body);
+    if (frame.type == 'N' && has(report.message, "no server is free")) return;
+    if (report.severity == "FATAL") {
+        on_fatal(report);
+        return;
+    }
+    if (state_ == State::LoggingIn) {
+        on_login_frame(frame);
+    } else if (!take_cancel(frame, report)) {
+        compare(frame, report);
+    }
+}
+
+void FakeClient::on_login_frame(const Frame& frame) {
+    Fields fields(frame.body);
+    switch (frame.type) {
+        case 'R':
+            if (fields.number(4) != 0) fail("it was asked for a password");
+            return;
+        case 'K':
+            pid_ = fields.number(4);
+            key_ = fields.bytes(256);
+            return;
+        case 'Z': break;
+        default: fail("during its login it got " + printable(frame)); return;
+    }
+    SettingMap defaults = PgSession::server_defaults();
+    for (const auto& [name, value] : asked_) {
+        const auto accepted = PgSession::accepted(name, value);
+        if (!accepted) {
+            fail("it was welcomed with settings that the server refuses");
+            return;
+        }
+        defaults[name] = *accepted;
+    }
+    own_ = std::make_unique<PgSession>(std::move(defaults));
+    state_ = State::Ready;
+    check_view();
+}
+
+void FakeClient::on_fatal(const ReportFields& report) {
+    told_fatal_ = true;
+    if (is_allowed(report)) return;
+    fail(fmt::format("{} {} ({})", report.sqlstate, report.message, report.detail));
+}
+
+bool FakeClient::is_allowed(const ReportFields& report) const {
+    const std::string_view code = report.sqlstate;
+    if (has(report.message, "do not fit")) return false;
+    if (code == "08006") {
+        return fault_met_ || (mishaps_.servers_are_slow && has(report.detail, "timeout expired"));
+    }
+    if (code == "57P01") return fault_met_ || mishaps_.killing;
+    if (code == "22023") return bad_startup_;
+    if (code == "53300") {
+        if (has(report.message, "queue")) return mishaps_.queue_fills;
+        return has(report.message, "no server came free") ? mishaps_.waits_end : mishaps_.too_many;
+    }
+    if (code == "57P03") {
+        if (has(report.message, "can be reached")) return mishaps_.waits_end;
+        return has(report.message, "shutting down") ? mishaps_.draining : mishaps_.killing;
+    }
+    if (code == "25P03") return mishaps_.transactions_end;
+    if (code == "08P01") return mishaps_.logins_end && state_ == State::LoggingIn;
+    return code == "0A000" && mishaps_.statement_mode;
+}
+
+/// Tells the session of its own what was sent until it has something to say.
+void FakeClient::expect_more(bool through_copy) {
+    auto& output = own_->output;
+    while (true) {
+        while (!output.empty() && output.front().type == 'S') output.pop_front();
+        if (!output.empty() || sent_.empty() || own_->mode() == PgSession::Mode::Sleeping) return;
+        if (own_->mode() == PgSession::Mode::CopyIn && !through_copy) return;
+        own_->take(sent_.front());
+        sent_.pop_front();
+    }
+}
+
+bool FakeClient::owed() {
+    if (own_ == nullptr) return false;
+    const auto speaks = [](const PgSession& session) {
+        return session.mode() == PgSession::Mode::Sleeping ||
+               std::any_of(session.output.begin(), session.output.end(),
+                           [](const Frame& frame) { return frame.type != 'S'; });
+    };
+    if (speaks(*own_)) return true;
+    // Thought through on a copy: what was sent may still be taken back by a cancel.
+    PgSession later = *own_;
+    for (const Frame& frame : sent_) {
+        later.take(frame);
+        if (speaks(later)) return true;
+    }
+    return later.mode() == PgSession::Mode::CopyIn && !copying_;
+}
+
+/// A cancel strikes at the server, or takes back what still waits for one; or it comes too late.
+bool FakeClient::take_cancel(const Frame& frame, const ReportFields& report) {
+    if (frame.type != 'E' || report.message != kCancelled) return false;
+    if (cancels_taken_ >= cancels_sent_) return false;
+    ++cancels_taken_;
+    if (has(report.detail, "still waiting")) {
+        take_back_request();
+        return true;
+    }
+    expect_more(false);
+    auto& output = own_->output;
+    if (!output.empty() || own_->mode() == PgSession::Mode::Ready) return false;
+    own_->cancel();
+    compare(frame, report);
+    return true;
+}
+
+/// The request that waited was never sent: all of it is forgotten, and answered by ReadyForQuery.
+void FakeClient::take_back_request() {
+    auto& output = own_->output;
+    while (!output.empty() && output.front().type == 'S') output.pop_front();
+    if (!output.empty() || !own_->at_rest()) fail("a request was taken back that was under way");
+    while (!sent_.empty()) {
+        const char type = sent_.front().type;
+        sent_.pop_front();
+        if (type == 'Q' || type == 'S') break;
+    }
+    output.push_back({'Z', "I"});
+}
+
+void FakeClient::compare(const Frame& frame, const ReportFields& report) {
+    expect_more(true);
+    if (own_->output.empty() && own_->mode() == PgSession::Mode::Sleeping) {
+        own_->wake();
+        expect_more(true);
+    }
+    auto& output = own_->output;
+    if (output.empty()) {
+        fail("nothing was owed, it got " + printable(frame));
+        return;
+    }
+    const Frame expected = std::move(output.front());
+    output.pop_front();
+    bool same = frame.type == expected.type && frame.body == expected.body;
+    if (!same && frame.type == 'E' && expected.type == 'E') {
+        // PostgreSQL quotes the statement's name, which is not the client's. And a name that is
+        // taken is parsed again with the text it was taken for, which may fail for another reason.
+        const auto wanted = read_report(expected.body).sqlstate;
+        const auto of_parse = [](std::string_view code) {
+            return code == "42P05" || code == "25P02" || code == "42601";
+        };
+        same = wanted == report.sqlstate && (wanted == "26000" || wanted == "42P05");
+        same = same || (of_parse(wanted) && of_parse(report.sqlstate));
+    }
+    if (!same) {
+        fail(fmt::format("expected {}, got {}", printable(expected), printable(frame)));
+        return;
+    }
+    if (frame.type == 'C' && has(frame.body, "DISCARD ALL")) view_lags_ = true;
+    if (frame.type == 'Z') check_view();
+}
+
+void FakeClient::check_view() {
+    // After DISCARD ALL the settings come back one round trip later.
+    if (std::exchange(view_lags_, false)) return;
+    for (const auto& [name, value] : own_->settings()) {
+        if (!PgSession::reported(name) || view_[name] == value) continue;
+        fail(fmt::format("it was told that {} is \"{}\", not \"{}\"", name, view_[name], value));
+    }
+}
+
+}  // namespace pgweir::sim

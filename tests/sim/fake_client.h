@@ -1,0 +1,146 @@
+#pragma once
+
+#include "sim/fake_network.h"
+#include "sim/pg_session.h"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+namespace pgweir::sim {
+
+/// What the scenario allows to happen to a client that is not the client's own fault.
+struct Mishaps {
+    bool waits_end = false;         // query_wait is set
+    bool queue_fills = false;       // limits.queue is small
+    bool too_many = false;          // limits of clients are small
+    bool transactions_end = false;  // idle_transaction is set
+    bool servers_are_slow = false;  // server_connect may run out
+    bool logins_end = false;        // timeouts.login may run out
+    bool killing = false;           // an administrator used KILL or KILL_CLIENT
+    bool draining = false;
+    bool statement_mode = false;
+};
+
+/// A client with a random script, which it writes as drivers do: what it has prepared or closed it
+/// does not name again in a further batch before it knows whether that went well. Everything that
+/// it sends is also told to a PostgreSQL session of its own, which exists only in its head, and
+/// every reply has to be what that one would say.
+class FakeClient final : public FarEnd {
+public:
+    enum class State : uint8_t { Absent, LoggingIn, Ready, Leaving, Gone };
+
+    FakeClient(uint32_t number, Prng& prng, Violations& violations, const Mishaps& mishaps)
+        : number_(number), prng_(prng), violations_(violations), mishaps_(mishaps) {}
+
+    void on_far_bytes(Bytes bytes) override;
+    void on_far_closed() override;
+
+    bool reading() const override { return reading_; }
+
+    /// Says who it is, over a link that was just made.
+    void start(Link& link, std::string database, std::string user);
+
+    /// Does something that a client might do now.
+    void act();
+
+    /// Brings what is open to an end, then leaves. False: it has to wait for an answer.
+    bool wind_up();
+
+    /// Vanishes, perhaps in the middle of a message.
+    void vanish(FakeNetwork& network);
+
+    /// Notes that a cancel request is on its way. False: it has no key, or no reason.
+    bool wants_cancel();
+    std::string cancel_packet() const;
+
+    void set_reading(bool reading) { reading_ = reading; }
+
+    void excuse() { fault_met_ = true; }
+
+    void on_cancel_hit();
+
+    State state() const { return state_; }
+
+    uint32_t number() const { return number_; }
+
+    Link* link() { return link_; }
+
+    bool owed();
+    std::string describe();
+
+    uint32_t requests_left = 0;
+    bool may_discard = true;
+
+private:
+    void put(char type, std::string body = {});
+
+    void query(std::string_view text) { put('Q', std::string(text) + '\0'); }
+
+    std::string token();
+    std::string text_for_query();
+    std::string prepared_text();
+
+    void request();
+    void simple_request();
+    void extended_request();
+    void extended_message();
+    void begin_batch();
+    void put_parse(const std::string& name, const std::string& text);
+    void put_bind(const std::string& portal, const std::string& name);
+    std::string usable_name();
+    void begin_copy();
+    void go_on_copying();
+
+    void on_frame(const Frame& frame);
+    void on_login_frame(const Frame& frame);
+    void on_fatal(const ReportFields& report);
+    bool is_allowed(const ReportFields& report) const;
+    bool take_cancel(const Frame& frame, const ReportFields& report);
+    void take_back_request();
+    void expect_more(bool through_copy);
+    void compare(const Frame& frame, const ReportFields& report);
+    void check_view();
+    void fail(const std::string& what);
+
+    uint32_t number_;
+    Prng& prng_;
+    Violations& violations_;
+    const Mishaps& mishaps_;
+    State state_ = State::Absent;
+    Link* link_ = nullptr;
+    std::string database_;
+    std::string user_;
+    SettingMap asked_;  // in the startup packet
+    SettingMap view_;   // as ParameterStatus told
+    FrameReader replies_;
+    std::deque<Frame> sent_;          // not told to own_ yet
+    std::unique_ptr<PgSession> own_;  // the session it believes to have
+    uint32_t requests_ = 0;
+    uint32_t pid_ = 0;
+    std::string key_;
+    uint32_t cancels_sent_ = 0;
+    uint32_t cancels_taken_ = 0;  // seen by this client
+    uint32_t cancels_hit_ = 0;    // at its backend
+    bool reading_ = true;
+    bool batch_open_ = false;  // True exactly when it owes a Sync.
+    bool copying_ = false;     // True exactly when it owes CopyDone or CopyFail.
+    bool copy_extended_ = false;
+    bool copy_syncs_ = false;  // True exactly when it sends Syncs amid the data.
+    bool fault_met_ = false;   // True exactly when the world broke a server it held.
+    bool told_fatal_ = false;
+    bool bad_startup_ = false;
+    bool view_lags_ = false;     // True exactly when DISCARD ALL was just answered.
+    bool alone_ = false;         // True exactly when it waits for an answer before it goes on.
+    bool may_prepare_ = false;   // True exactly when nothing was owed as its batch began.
+    bool unnamed_sure_ = false;  // True exactly when no error came since it parsed one.
+    bool unnamed_in_batch_ = false;
+    bool failed_in_batch_ = false;  // True exactly when an error came since its batch began.
+    std::set<std::string> unsure_;  // names prepared or closed by what is not answered yet
+    std::string copy_token_;
+};
+
+}  // namespace pgweir::sim

@@ -1,0 +1,206 @@
+#include "sim/fake_postgres.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace pgweir::sim {
+namespace {
+
+constexpr uint32_t kCancelCode = (1234u << 16) | 5678u;
+
+/// True exactly when the bytes are whole messages that PostgreSQL drops outside of a COPY.
+bool only_copy_remains(std::string_view bytes) {
+    while (bytes.size() >= 5) {
+        const size_t total = load_be32(as_bytes(bytes).data() + 1) + size_t{1};
+        const bool dropped =
+            bytes[0] == 'd' || bytes[0] == 'c' || bytes[0] == 'f' || bytes[0] == 'H';
+        if (!dropped || bytes.size() < total) return false;
+        bytes.remove_prefix(total);
+    }
+    return bytes.empty();
+}
+
+}  // namespace
+
+bool Backend::clean() const {
+    if (session == nullptr || !session->at_rest() || !held.empty() || !link->to_engine.empty())
+        return false;
+    return only_copy_remains(std::string(inbox.rest()) + link->to_far);
+}
+
+bool FakePostgres::answer_connects() {
+    for (const auto& link : network_.links()) {
+        if (link->fate != Link::Fate::Pending || link->engine_closed) continue;
+        if (link->reset || !up) {
+            link->fate = Link::Fate::Refused;
+            return true;
+        }
+        if (hanging) {
+            link->fate = Link::Fate::Hanging;
+            return true;
+        }
+        link->fate = Link::Fate::Up;
+        auto& backend =
+            backends_.emplace_back(std::make_unique<Backend>(*this, *link, next_pid_++));
+        backend->key = static_cast<uint32_t>(prng_.next());
+        link->far = backend.get();
+        return true;
+    }
+    return false;
+}
+
+bool FakePostgres::work_once() {
+    if (backends_.empty()) return false;
+    const size_t start = prng_.below(backends_.size());
+    for (size_t i = 0; i < backends_.size(); ++i) {
+        Backend& backend = *backends_[(start + i) % backends_.size()];
+        if (!work(backend)) continue;
+        if (backend.link == nullptr) bury(backend);
+        return true;
+    }
+    return false;
+}
+
+bool FakePostgres::work(Backend& backend) {
+    // PostgreSQL notices that its peer is gone only when it reads again.
+    const bool sleeps =
+        backend.session != nullptr && backend.session->mode() == PgSession::Mode::Sleeping;
+    if (backend.left && !sleeps && (backend.done || !has_work(backend))) {
+        backend.link->far_closed = true;
+        backend.link->far = nullptr;
+        backend.link = nullptr;
+        return true;
+    }
+    if (backend.stuck() && !backend.left) return false;
+    if (backend.session == nullptr) {
+        const std::string_view packet = backend.inbox.rest();
+        const bool whole =
+            packet.size() >= 8 && packet.size() >= load_be32(as_bytes(packet).data());
+        if (whole) begin(backend);
+        return whole;
+    }
+    PgSession& session = *backend.session;
+    if (session.mode() == PgSession::Mode::Sleeping) {
+        if (!sleepers_wake || !prng_.chance(network_.fast ? 100 : 10)) return false;
+        session.wake();
+        reply(backend);
+        return true;
+    }
+    const auto message = backend.inbox.next();
+    if (!message) return false;
+    if (violations_.tracing()) {
+        fmt::print("            backend {} takes {}\n", backend.pid, printable(*message));
+    }
+    if (message->type == 'X') {
+        leave(backend);
+        return true;
+    }
+    session.take(*message);
+    if (message->type == 'H') flush_wanted_ = true;
+    if (!session.offence().empty()) {
+        violations_.add(fmt::format("a backend was sent nonsense: {}", session.offence()));
+    }
+    reply(backend);
+    return true;
+}
+
+bool FakePostgres::has_work(const Backend& backend) {
+    const std::string_view bytes = backend.inbox.rest();
+    if (backend.session == nullptr) return bytes.size() >= 8;
+    return bytes.size() >= 5 && bytes.size() > load_be32(as_bytes(bytes).data() + 1);
+}
+
+void FakePostgres::leave(Backend& backend) {
+    backend.link->far_closed = true;
+    backend.left = true;
+    backend.done = true;
+}
+
+void FakePostgres::begin(Backend& backend) {
+    const std::string packet(backend.inbox.rest());
+    Fields fields(packet);
+    const uint32_t length = fields.number(4);
+    const uint32_t code = fields.number(4);
+    backend.inbox.drop(length);
+    if (code == kCancelCode) {
+        const uint32_t pid = fields.number(4);
+        cancel(pid, fields.number(4));
+        leave(backend);
+        return;
+    }
+    if (starting) {
+        std::string out;
+        append_frame(out, make_report('E', "FATAL", "57P03", "the database system is starting up"));
+        backend.link->send_to_engine(out);
+        leave(backend);
+        return;
+    }
+    backend.session = std::make_unique<PgSession>(PgSession::server_defaults());
+    std::string out;
+    append_frame(out, {'R', std::string(4, '\0')});
+    for (const auto& [name, value] : backend.session->settings()) {
+        if (!PgSession::reported(name)) continue;
+        Frame status{'S'};
+        put_text(status.body, name);
+        put_text(status.body, value);
+        append_frame(out, status);
+    }
+    Frame key{'K'};
+    put_u32(key.body, backend.pid);
+    put_u32(key.body, backend.key);
+    append_frame(out, key);
+    append_frame(out, {'Z', "I"});
+    backend.link->send_to_engine(out);
+}
+
+void FakePostgres::cancel(uint32_t pid, uint32_t key) {
+    for (const auto& backend : backends_) {
+        if (backend->pid != pid || backend->key != key || backend->done ||
+            backend->session == nullptr)
+            continue;
+        PgSession& session = *backend->session;
+        if (session.mode() == PgSession::Mode::Ready) return;  // between statements it is ignored
+        events_.on_cancel_hit(session.running());
+        session.cancel();
+        reply(*backend);
+        return;
+    }
+}
+
+void FakePostgres::reply(Backend& backend) {
+    // PostgreSQL sends when it waits or fails; whatever else is full buffers' doing.
+    bool flush = std::exchange(flush_wanted_, false) || network_.fast || prng_.chance(40);
+    for (const Frame& frame : backend.session->output) {
+        append_frame(backend.held, frame);
+        flush = flush || frame.type == 'Z' || frame.type == 'E' || frame.type == 'G' ||
+                frame.type == 'N';
+    }
+    backend.session->output.clear();
+    if (!flush) return;
+    backend.link->send_to_engine(backend.held);
+    backend.held.clear();
+}
+
+void FakePostgres::kill(Backend& backend, bool politely) {
+    Link& link = *backend.link;
+    if (politely && backend.session != nullptr) {
+        std::string out;
+        append_frame(out, make_report('E', "FATAL", "57P01",
+                                      "terminating connection due to administrator command"));
+        link.send_to_engine(backend.held + out);
+        network_.cut(link, true);
+    } else {
+        if (prng_.chance(50)) link.to_engine.resize(prng_.below(link.to_engine.size() + 1));
+        network_.cut(link, prng_.chance(50));
+    }
+    link.far = nullptr;
+    backend.link = nullptr;
+    bury(backend);
+}
+
+void FakePostgres::bury(Backend& backend) {
+    std::erase_if(backends_, [&](const auto& other) { return other.get() == &backend; });
+}
+
+}  // namespace pgweir::sim

@@ -1,0 +1,499 @@
+#include "sim/pg_session.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace pgweir::sim {
+namespace {
+
+bool starts_with(std::string_view text, std::string_view prefix) {
+    return text.substr(0, prefix.size()) == prefix;
+}
+
+std::string_view take_word(std::string_view& text) {
+    const size_t end = text.find(' ');
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    return word;
+}
+
+uint32_t to_number(std::string_view text) {
+    uint32_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+bool returns_rows(std::string_view text) {
+    const std::string_view verb = take_word(text);
+    return verb == "select" || verb == "show" || verb == "big" || verb == "sleep";
+}
+
+/// Reads E'…' with its \xNN at the front of the text.
+std::string take_literal(std::string_view& text) {
+    std::string value;
+    if (!starts_with(text, "E'")) return value;
+    text.remove_prefix(2);
+    while (!text.empty() && text[0] != '\'') {
+        if (starts_with(text, "\\x") && text.size() > 4) {
+            uint32_t byte = 0;
+            std::from_chars(text.data() + 2, text.data() + 4, byte, 16);
+            value.push_back(static_cast<char>(byte));
+            text.remove_prefix(4);
+        } else {
+            value.push_back(text[0]);
+            text.remove_prefix(1);
+        }
+    }
+    if (!text.empty()) text.remove_prefix(1);
+    return value;
+}
+
+}  // namespace
+
+const SettingMap& PgSession::server_defaults() {
+    static const SettingMap defaults{
+        {"DateStyle",        "ISO, MDY"},
+        {"TimeZone",         "GMT"     },
+        {"application_name", ""        },
+        {"is_superuser",     "off"     },
+        {"search_path",      "public"  },
+        {"server_version",   "15.4"    }
+    };
+    return defaults;
+}
+
+std::optional<std::string> PgSession::accepted(std::string_view name, std::string_view value) {
+    if (name != "TimeZone") return std::string(value);
+    if (starts_with(value, "bad")) return std::nullopt;
+    // Like PostgreSQL, which reports zones as it spells them and not as they were written.
+    std::string spelled(value);
+    for (char& c : spelled) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    return spelled;
+}
+
+PgSession::PgSession(SettingMap session_defaults)
+    : defaults_(std::move(session_defaults)), settings_(defaults_), told_(defaults_) {}
+
+void PgSession::emit_row_description() {
+    std::string body;
+    put_u16(body, 1);
+    put_text(body, "value");
+    put_u32(body, 0);
+    put_u16(body, 0);
+    put_u32(body, 25);
+    put_u16(body, 0xffff);
+    put_u32(body, 0xffffffff);
+    put_u16(body, 0);
+    emit('T', std::move(body));
+}
+
+void PgSession::emit_row(const std::string& value) {
+    std::string body;
+    put_u16(body, 1);
+    put_u32(body, static_cast<uint32_t>(value.size()));
+    body += value;
+    emit('D', std::move(body));
+}
+
+void PgSession::complete(std::string_view tag) {
+    std::string body;
+    put_text(body, tag);
+    emit('C', std::move(body));
+}
+
+void PgSession::open_implicit() {
+    if (!before_) before_ = settings_;
+}
+
+void PgSession::end_transaction(bool commit) {
+    if (!commit && before_) settings_ = *before_;
+    before_.reset();
+    portals_.clear();
+    status_ = 'I';
+}
+
+PgSession::Outcome PgSession::fail(std::string_view sqlstate, std::string_view message) {
+    output.push_back(make_report('E', "ERROR", sqlstate, message));
+    if (status_ == 'I') {
+        end_transaction(false);
+    } else {
+        if (before_) settings_ = *before_;
+        portals_.clear();
+        status_ = 'E';
+    }
+    mode_ = Mode::Ready;
+    rest_.clear();  // a statement that failed takes the rest of its query with it
+    if (extended_) skipping_ = true;
+    return Outcome::Failed;
+}
+
+void PgSession::ready() {
+    for (const auto& [name, value] : settings_) {
+        if (!reported(name) || told_[name] == value) continue;
+        told_[name] = value;
+        std::string body;
+        put_text(body, name);
+        put_text(body, value);
+        emit('S', std::move(body));
+    }
+    emit('Z', std::string(1, status_));
+}
+
+void PgSession::take(const Frame& message) {
+    if (mode_ == Mode::CopyIn) {
+        copy_data(message);
+        return;
+    }
+    if (skipping_ && message.type != 'S') return;
+    switch (message.type) {
+        case 'Q': simple(Fields(message.body).text()); break;
+        case 'P': parse(message.body); break;
+        case 'B': bind(message.body); break;
+        case 'D': describe(message.body); break;
+        case 'E': execute(message.body); break;
+        case 'C': close(message.body); break;
+        case 'S': sync(); break;
+        case 'H':
+        case 'd':
+        case 'c':
+        case 'f':
+        case 'X': break;
+        default: offence_ = fmt::format("message of type '{}'", message.type);
+    }
+}
+
+void PgSession::copy_data(const Frame& message) {
+    switch (message.type) {
+        case 'd':
+            if (!starts_with(message.body, running_)) {
+                offence_ =
+                    fmt::format("COPY data \"{}\" in the COPY of {}", message.body, running_);
+            }
+            ++copied_;
+            if (message.body.find("wrong") != std::string::npos) {
+                fail("22P04", "bad copy data " + running_);
+                if (!extended_) go_on();
+            }
+            break;
+        case 'c':
+            mode_ = Mode::Ready;
+            complete(fmt::format("COPY {}", copied_));
+            if (!extended_) go_on();
+            break;
+        case 'f':
+            fail("57014", "COPY from stdin failed");
+            if (!extended_) go_on();
+            break;
+        case 'H':
+        case 'S': break;
+        default:
+            offence_ =
+                fmt::format("message of type '{}' in the COPY of {}", message.type, running_);
+    }
+}
+
+void PgSession::wake() {
+    emit_row(running_);
+    complete("SELECT 1");
+    mode_ = Mode::Ready;
+    if (!extended_) go_on();
+}
+
+void PgSession::cancel() {
+    fail("57014", "canceling statement due to user request");
+    if (!extended_) go_on();
+}
+
+void PgSession::simple(std::string_view text) {
+    statements_.erase("");
+    portals_.erase("");
+    extended_ = false;
+    batch_open_ = false;
+    rest_.clear();
+    if (text.empty()) emit('I');
+    while (!text.empty()) {
+        const size_t end = text.find(';');
+        rest_.emplace_back(text.substr(0, end));
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+    go_on();
+}
+
+void PgSession::go_on() {
+    while (!rest_.empty()) {
+        const std::string text = rest_.front();
+        rest_.pop_front();
+        const Outcome outcome = run(text, "", 0, nullptr);
+        if (outcome == Outcome::Paused) return;
+    }
+    if (status_ == 'I') end_transaction(true);
+    ready();
+}
+
+void PgSession::sync() {
+    skipping_ = false;
+    batch_open_ = false;
+    extended_ = false;
+    if (status_ == 'I') end_transaction(true);
+    ready();
+}
+
+bool PgSession::refuses(std::string_view text) const {
+    return status_ == 'E' && !starts_with(text, "commit") && !starts_with(text, "rollback") &&
+           !text.empty();
+}
+
+void PgSession::parse(std::string_view body) {
+    Fields fields(body);
+    const std::string name(fields.text());
+    const std::string text(fields.text());
+    extended_ = true;
+    batch_open_ = true;
+    open_implicit();
+    if (name.empty()) statements_.erase(name);
+    if (starts_with(text, "syntax")) {
+        fail("42601", "syntax error at " + text);
+    } else if (refuses(text)) {
+        fail("25P02", "current transaction is aborted");
+    } else if (statements_.contains(name)) {
+        fail("42P05", "prepared statement exists");
+    } else {
+        statements_[name] = text;
+        emit('1');
+    }
+}
+
+void PgSession::bind(std::string_view body) {
+    Fields fields(body);
+    const std::string portal(fields.text());
+    const std::string name(fields.text());
+    extended_ = true;
+    batch_open_ = true;
+    open_implicit();
+    fields.number(2);  // no formats
+    std::string parameter;
+    if (fields.number(2) > 0) parameter = fields.bytes(fields.number(4));
+    const auto statement = statements_.find(name);
+    if (statement == statements_.end()) {
+        fail("26000", "prepared statement does not exist");
+    } else if (refuses(statement->second)) {
+        fail("25P02", "current transaction is aborted");
+    } else if (!portal.empty() && portals_.contains(portal)) {
+        fail("42P03", "portal already exists");
+    } else {
+        portals_[portal] = {statement->second, parameter};
+        emit('2');
+    }
+}
+
+void PgSession::describe(std::string_view body) {
+    extended_ = true;
+    batch_open_ = true;
+    open_implicit();
+    const bool of_statement = body[0] == 'S';
+    const std::string name(Fields(body.substr(1)).text());
+    std::string text;
+    if (of_statement) {
+        const auto found = statements_.find(name);
+        if (found == statements_.end()) {
+            fail("26000", "prepared statement does not exist");
+            return;
+        }
+        text = found->second;
+    } else {
+        const auto found = portals_.find(name);
+        if (found == portals_.end()) {
+            fail("34000", "portal does not exist");
+            return;
+        }
+        text = found->second.text;
+    }
+    // Stricter than PostgreSQL, which lets statements without rows be described: whether a pooler
+    // has to parse them first is not to be seen.
+    if (status_ == 'E' && (of_statement || returns_rows(text))) {
+        fail("25P02", "current transaction is aborted");
+        return;
+    }
+    if (of_statement) emit('t', std::string(2, '\0'));
+    if (returns_rows(text)) {
+        emit_row_description();
+    } else {
+        emit('n');
+    }
+}
+
+void PgSession::execute(std::string_view body) {
+    Fields fields(body);
+    const std::string name(fields.text());
+    const uint32_t rows_max = fields.number(4);
+    extended_ = true;
+    batch_open_ = true;
+    open_implicit();
+    const auto portal = portals_.find(name);
+    if (portal == portals_.end()) {
+        fail("34000", "portal does not exist");
+        return;
+    }
+    if (portal->second.text.empty()) {
+        emit('I');
+        return;
+    }
+    if (portal->second.finished) {
+        fail("55000", "portal cannot be run");
+        return;
+    }
+    portal->second.finished = !returns_rows(portal->second.text);
+    const Portal copy = portal->second;  // the statement may end its transaction and so its portal
+    run(copy.text, copy.parameter, rows_max, &portal->second);
+}
+
+void PgSession::close(std::string_view body) {
+    extended_ = true;
+    batch_open_ = true;
+    open_implicit();
+    const std::string name(Fields(body.substr(1)).text());
+    if (body[0] == 'S') {
+        statements_.erase(name);
+    } else {
+        portals_.erase(name);
+    }
+    emit('3');
+}
+
+PgSession::Outcome PgSession::run(const std::string& text,
+                                  const std::string& parameter,
+                                  uint32_t rows_max,
+                                  Portal* portal) {
+    open_implicit();
+    if (refuses(text)) return fail("25P02", "current transaction is aborted");
+    if (starts_with(text, "SELECT pg_catalog.set_config(")) return run_set_config(text);
+    std::string filled = text;
+    if (const size_t at = filled.find("$1"); at != std::string::npos)
+        filled.replace(at, 2, parameter);
+    std::string_view rest = filled;
+    const std::string_view verb = take_word(rest);
+    if (verb == "begin" || verb == "commit" || verb == "rollback")
+        return run_transaction_verb(verb);
+    if (verb == "big") {
+        const std::string_view token = take_word(rest);
+        return run_big(token, to_number(rest), rows_max, portal);
+    }
+    const bool rows = verb == "select" || verb == "show" || verb == "sleep";
+    if (!rows) return run_utility(verb, rest);
+    if (!extended_) emit_row_description();
+    if (verb == "sleep") {
+        running_ = rest;
+        mode_ = Mode::Sleeping;
+        return Outcome::Paused;
+    }
+    emit_row(verb == "select" ? std::string(rest)
+                              : fmt::format("{} TimeZone={} search_path={} application_name={}",
+                                            rest, settings_["TimeZone"], settings_["search_path"],
+                                            settings_["application_name"]));
+    complete("SELECT 1");
+    return Outcome::Done;
+}
+
+PgSession::Outcome PgSession::run_transaction_verb(std::string_view verb) {
+    if (verb == "begin") {
+        if (status_ == 'I') status_ = 'T';
+        complete("BEGIN");
+        return Outcome::Done;
+    }
+    const bool commit = verb == "commit" && status_ != 'E';
+    end_transaction(commit);
+    open_implicit();  // of what follows in the same query or batch
+    complete(commit ? "COMMIT" : "ROLLBACK");
+    return Outcome::Done;
+}
+
+PgSession::Outcome PgSession::run_big(std::string_view token,
+                                      uint32_t count,
+                                      uint32_t rows_max,
+                                      Portal* portal) {
+    if (!extended_) emit_row_description();
+    uint32_t done = portal != nullptr ? portal->rows_done : 0;
+    uint32_t sent = 0;
+    while (done < count && (rows_max == 0 || sent < rows_max)) {
+        emit_row(fmt::format("{}:{}:{}", token, done, std::string(60 + done % 7, 'x')));
+        ++done;
+        ++sent;
+    }
+    if (portal != nullptr) portal->rows_done = done;
+    if (done < count || (rows_max != 0 && sent == rows_max)) {
+        emit('s');
+    } else {
+        complete(fmt::format("SELECT {}", sent));
+    }
+    return Outcome::Done;
+}
+
+PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_view rest) {
+    if (verb == "error") return fail("22012", rest);
+    if (verb == "notice") {
+        output.push_back(make_report('N', "NOTICE", "00000", rest));
+        complete("NOTICE");
+    } else if (verb == "set") {
+        const std::string name(take_word(rest));
+        if (!set(name, rest)) return fail("22023", "invalid value");
+        complete("SET");
+    } else if (verb == "copyin") {
+        running_ = take_word(rest);
+        copied_ = 0;
+        mode_ = Mode::CopyIn;
+        emit('G', std::string("\0\0\1\0\0", 5));
+        return Outcome::Paused;
+    } else if (verb == "copyout") {
+        const std::string_view token = take_word(rest);
+        const uint32_t count = to_number(rest);
+        emit('H', std::string("\0\0\1\0\0", 5));
+        for (uint32_t i = 0; i < count; ++i) emit('d', fmt::format("{}:{}\n", token, i));
+        emit('c');
+        complete(fmt::format("COPY {}", count));
+    } else if ((verb == "discard" || verb == "DISCARD")) {
+        if (status_ != 'I')
+            return fail("25001", "DISCARD ALL cannot run inside a transaction block");
+        settings_ = defaults_;
+        before_ = settings_;
+        statements_.clear();
+        portals_.clear();
+        complete("DISCARD ALL");
+    } else if (verb == "deallocate") {
+        statements_.clear();
+        complete("DEALLOCATE ALL");
+    } else if (verb == "RESET") {
+        rest.remove_prefix(1);
+        rest.remove_suffix(1);  // its quotes
+        settings_[std::string(rest)] = defaults_[std::string(rest)];
+        complete("RESET");
+    } else {
+        offence_ = fmt::format("statement \"{} {}\"", verb, rest);
+    }
+    return Outcome::Done;
+}
+
+bool PgSession::set(const std::string& name, std::string_view value) {
+    auto spelled = accepted(name, value);
+    if (!spelled) return false;
+    settings_[name] = std::move(*spelled);
+    return true;
+}
+
+PgSession::Outcome PgSession::run_set_config(std::string_view text) {
+    if (!extended_) emit_row_description();
+    for (size_t at = text.find("set_config("); at != std::string_view::npos;
+         at = text.find("set_config(")) {
+        text.remove_prefix(at + std::string_view("set_config(").size());
+        const std::string name = take_literal(text);
+        text.remove_prefix(1);
+        const std::string value = take_literal(text);
+        if (!set(name, value)) return fail("22023", "invalid value for parameter " + name);
+    }
+    emit_row("");
+    complete("SELECT 1");
+    return Outcome::Done;
+}
+
+}  // namespace pgweir::sim

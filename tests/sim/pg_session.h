@@ -1,0 +1,128 @@
+#pragma once
+
+#include "sim/frame.h"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+/// PostgreSQL's side of the protocol as a pure model: one session, a message in, replies out. The
+/// fake backends are made of it, and so is each client's own idea of what it must be answered: a
+/// pooler is right when nobody can tell it from a session of one's own.
+/// See: protocol-flow.html, and exec_*_message() in PostgreSQL's tcop/postgres.c
+namespace pgweir::sim {
+
+using SettingMap = std::map<std::string, std::string>;
+
+class PgSession {
+public:
+    enum class Mode : uint8_t {
+        Ready,
+        Sleeping,  // in a statement that ends by itself or by a cancel
+        CopyIn,
+    };
+
+    /// What a server without any client's wishes begins with.
+    static const SettingMap& server_defaults();
+
+    /// True for parameters whose changes are told by ParameterStatus.
+    static bool reported(std::string_view name) { return name != "search_path"; }
+
+    /// PostgreSQL's spelling of a value; nullopt: it refuses it.
+    static std::optional<std::string> accepted(std::string_view name, std::string_view value);
+
+    explicit PgSession(SettingMap session_defaults);
+
+    /// The next message of the client; not while it sleeps.
+    void take(const Frame& message);
+
+    /// The end of a sleep, and a cancel that hits what runs.
+    void wake();
+    void cancel();
+
+    Mode mode() const { return mode_; }
+
+    char status() const { return status_; }
+
+    bool skipping() const { return skipping_; }
+
+    /// Outside of transactions and of batches: whoever comes next finds a fresh protocol.
+    bool at_rest() const {
+        return status_ == 'I' && mode_ == Mode::Ready && !skipping_ && !batch_open_ &&
+               rest_.empty();
+    }
+
+    const SettingMap& settings() const { return settings_; }
+
+    size_t statement_count() const { return statements_.size(); }
+
+    /// The first argument of the statement that sleeps or copies: it names its client.
+    const std::string& running() const { return running_; }
+
+    /// What no client may ever send, or empty.
+    const std::string& offence() const { return offence_; }
+
+    std::deque<Frame> output;
+
+private:
+    enum class Outcome : uint8_t { Done, Failed, Paused };
+
+    struct Portal {
+        std::string text;
+        std::string parameter;
+        uint32_t rows_done = 0;
+        bool finished = false;  // True exactly when it was run and returns no rows.
+    };
+
+    void emit(char type, std::string body = {}) { output.push_back({type, std::move(body)}); }
+
+    void emit_row_description();
+    void emit_row(const std::string& value);
+    void complete(std::string_view tag);
+    Outcome fail(std::string_view sqlstate, std::string_view message);
+
+    void simple(std::string_view text);
+    void go_on();
+    void parse(std::string_view body);
+    void bind(std::string_view body);
+    void describe(std::string_view body);
+    void execute(std::string_view body);
+    void close(std::string_view body);
+    void sync();
+    void copy_data(const Frame& message);
+    void ready();
+
+    Outcome run(const std::string& text,
+                const std::string& parameter,
+                uint32_t rows_max,
+                Portal* portal);
+    Outcome run_transaction_verb(std::string_view verb);
+    Outcome run_utility(std::string_view verb, std::string_view rest);
+    Outcome run_set_config(std::string_view text);
+    Outcome run_big(std::string_view token, uint32_t count, uint32_t rows_max, Portal* portal);
+    bool set(const std::string& name, std::string_view value);
+    void open_implicit();
+    void end_transaction(bool commit);
+    bool refuses(std::string_view text) const;
+
+    char status_ = 'I';
+    Mode mode_ = Mode::Ready;
+    bool skipping_ = false;
+    bool batch_open_ = false;
+    bool extended_ = false;  // True exactly when the statement under way came by Execute.
+    SettingMap defaults_;
+    SettingMap settings_;
+    SettingMap told_;                   // as the client was last told
+    std::optional<SettingMap> before_;  // as it was when the transaction began
+    std::map<std::string, std::string> statements_;
+    std::map<std::string, Portal> portals_;
+    std::deque<std::string> rest_;  // statements of a simple query still to be run
+    std::string running_;
+    std::string offence_;
+    uint32_t copied_ = 0;
+};
+
+}  // namespace pgweir::sim

@@ -1,0 +1,136 @@
+#include "sim/scenario.h"
+
+#include <fmt/format.h>
+
+namespace pgweir::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+template <class T>
+T either(Prng& prng, uint32_t percent, T one, T other) {
+    return prng.chance(percent) ? one : other;
+}
+
+uint32_t up_to(Prng& prng, uint32_t most) {
+    return static_cast<uint32_t>(prng.below(most + 1));
+}
+
+void draw_pools(Scenario& scenario, Prng& prng) {
+    auto& config = scenario.config;
+    config.clusters["main"] = {.name = "main",
+                               .nodes = {{.name = "pg1", .host = "pg1", .port = 5432}}};
+    const auto mode = prng.chance(80)   ? config::PoolMode::Transaction
+                      : prng.chance(70) ? config::PoolMode::Session
+                                        : config::PoolMode::Statement;
+    scenario.mishaps.statement_mode = mode == config::PoolMode::Statement;
+    config.pool.pool_mode = mode;
+    config.pool.pool_size = 1 + up_to(prng, 3);
+    config.pool.min_size = either(prng, 20, 1u, 0u);
+    config.pool.reserve_size = either(prng, 20, 1u, 0u);
+    config.pool.reserve_after = milliseconds(300);
+    for (uint32_t i = 0; i < scenario.databases; ++i) {
+        config::Database database;
+        database.name = fmt::format("db{}", i);
+        database.cluster = "main";
+        if (prng.chance(15)) database.pool.max_servers = 1 + up_to(prng, 3);
+        config.databases[database.name] = database;
+    }
+    for (uint32_t i = 0; i < scenario.users; ++i) {
+        config::User user;
+        user.name = fmt::format("user{}", i);
+        if (prng.chance(15)) user.pool.max_servers = 1 + up_to(prng, 3);
+        config.users[user.name] = user;
+    }
+}
+
+void draw_limits(Scenario& scenario, Prng& prng) {
+    auto& limits = scenario.config.limits;
+    limits.output_buffer = 256 + up_to(prng, 4096);
+    limits.prepared_per_server = either(prng, 50, 1 + up_to(prng, 3), 500u);
+    limits.opening_servers = 1 + up_to(prng, 3);
+    if (prng.chance(15)) {
+        limits.queue = up_to(prng, 3);
+        scenario.mishaps.queue_fills = true;
+    }
+    if (prng.chance(5)) {
+        limits.clients = 3;
+        scenario.mishaps.too_many = true;
+    }
+    if (prng.chance(5)) {
+        limits.logins_in_flight = 1;
+        scenario.mishaps.too_many = true;
+    }
+}
+
+void draw_timeouts(Scenario& scenario, Prng& prng) {
+    auto& timeouts = scenario.config.timeouts;
+    timeouts.query_wait = Duration::zero();
+    if (prng.chance(30)) {
+        timeouts.query_wait = seconds(1 + up_to(prng, 4));
+        scenario.mishaps.waits_end = true;
+    }
+    if (prng.chance(20)) {
+        timeouts.idle_transaction = seconds(1);
+        scenario.mishaps.transactions_end = true;
+    }
+    timeouts.login = seconds(15);
+    scenario.mishaps.logins_end = true;
+    timeouts.wait_notice = either(prng, 50, Duration(milliseconds(500)), Duration::zero());
+    timeouts.server_connect = seconds(scenario.hangs ? 2 : 1000);
+    scenario.mishaps.servers_are_slow = scenario.hangs;
+    // A server that idles in one pool of a full database or user keeps the others out until then.
+    bool shared = false;
+    for (const auto& [name, database] : scenario.config.databases)
+        shared = shared || database.pool.max_servers;
+    for (const auto& [name, user] : scenario.config.users) shared = shared || user.pool.max_servers;
+    if (shared) scenario.config.pool.min_size = 0;
+    timeouts.server_idle = either(prng, shared ? 0 : 50, seconds(600), seconds(1));
+    timeouts.server_lifetime = either(prng, 70, seconds(3600), seconds(2));
+    timeouts.server_check = either(prng, 50, Duration(seconds(30)), Duration(milliseconds(200)));
+    timeouts.server_retry_max = seconds(1);
+    timeouts.cancel = seconds(2);
+}
+
+}  // namespace
+
+Scenario draw_scenario(Prng& prng) {
+    Scenario scenario;
+    scenario.engines = prng.chance(40) ? 1 : 2 + up_to(prng, 2);
+    scenario.clients = 3 + up_to(prng, 9);
+    scenario.steps = 60 + up_to(prng, 140);
+    scenario.databases = 1 + up_to(prng, 1);
+    scenario.users = either(prng, 70, 1u, 2u);
+    scenario.events_per_step = 2 + up_to(prng, 14);
+    // A seed without faults has no excuses: half of them are such.
+    scenario.server_faults = prng.chance(35);
+    scenario.network_faults = prng.chance(25);
+    scenario.hangs = scenario.server_faults && prng.chance(30);
+    scenario.cancels = prng.chance(40);
+    scenario.administration = prng.chance(35);
+    scenario.killing = scenario.administration && prng.chance(30);
+    scenario.slow_readers = prng.chance(35);
+    scenario.slow_network = prng.chance(30);
+    scenario.vanishing = prng.chance(50);
+    scenario.discards = prng.chance(30);
+    scenario.sleepers_stay = scenario.cancels && prng.chance(50);
+    scenario.mishaps.killing = scenario.killing;
+    scenario.config.auth.method = config::AuthMethod::Trust;
+    draw_pools(scenario, prng);
+    draw_limits(scenario, prng);
+    draw_timeouts(scenario, prng);
+    return scenario;
+}
+
+config::Config redrawn(const config::Config& config, Prng& prng) {
+    config::Config next = config;
+    next.pool.pool_size = 1 + up_to(prng, 3);
+    next.pool.min_size = 0;
+    next.limits.output_buffer = 256 + up_to(prng, 4096);
+    next.limits.prepared_per_server = 1 + up_to(prng, 5);
+    if (prng.chance(20)) next.clusters["main"].nodes[0].host = prng.chance(50) ? "pg1" : "pg2";
+    return next;
+}
+
+}  // namespace pgweir::sim

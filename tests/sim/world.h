@@ -1,0 +1,104 @@
+#pragma once
+
+#include "pgweir/session/engine.h"
+#include "sim/checker.h"
+#include "sim/fake_client.h"
+#include "sim/fake_clock.h"
+#include "sim/fake_network.h"
+#include "sim/fake_postgres.h"
+#include "sim/scenario.h"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+/// One seed's world: engines, clients, PostgreSQL, the wires between them, and the order of events.
+namespace pgweir::sim {
+
+/// What an administrator orders; every engine gets it, each at its own time.
+struct AdminOrder {
+    enum class Kind : uint8_t { Pause, Resume, Reconnect, Kill, KillClient, Reload };
+    Kind kind = Kind::Pause;
+    std::string database;
+    uint64_t client = 0;
+    uint32_t generation = 0;  // of the configuration
+};
+
+/// The answer that the control loop gives to a console statement.
+struct ConsoleAnswer {
+    Handle client;
+};
+
+using Mail = std::variant<session::PeerMessage, AdminOrder, ConsoleAnswer>;
+
+class World final : LinkEvents, CancelEvents {
+public:
+    World(uint64_t seed, bool trace);
+    ~World();
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
+
+    /// Plays the seed to its end, or to the first violation.
+    void run();
+
+    const Violations& violations() const { return violations_; }
+
+private:
+    class EngineShell;
+
+    // Where engines meet; see session::Shell.
+    void post(uint32_t from, uint32_t to, Mail mail);
+    session::PoolShare& pool_share(std::string_view database, std::string_view user);
+
+    void on_fault_met(FakeStream& stream) override;
+    void on_send_to_server(FakeStream& stream) override;
+    void on_detach(FakeStream& stream) override;
+    void on_cancel_hit(const std::string& token) override;
+
+    void step();
+    void stimulate_client();
+    void stimulate_faults();
+    void stimulate_administration();
+    void connect_client(FakeClient& client);
+    void send_cancel(FakeClient& client);
+    void order(AdminOrder order);
+    void advance(Duration step);
+
+    bool event();
+    bool deliver_mail();
+    void handle(uint32_t engine, Mail& mail);
+    void after(uint32_t engine);
+    void check_all();
+
+    void heal();
+    bool all_left() const;
+    std::string who_is_left();
+    void tear_down();
+    void trace(std::string_view what);
+    std::unique_ptr<const session::Setup> setup(uint32_t generation) const;
+
+    Prng prng_;
+    Violations violations_;
+    Scenario scenario_;
+    FakeClock clock_;
+    FakeNetwork network_;
+    FakePostgres postgres_;
+    session::ProcessShare process_;
+    std::map<std::pair<std::string, std::string>, std::unique_ptr<session::PoolShare>> pools_;
+    std::map<std::string, std::unique_ptr<session::GroupShare>, std::less<>> databases_;
+    std::map<std::string, std::unique_ptr<session::GroupShare>, std::less<>> users_;
+    std::vector<config::Config> configs_;
+    std::vector<std::unique_ptr<EngineShell>> shells_;
+    std::vector<std::unique_ptr<session::Engine>> engines_;
+    std::vector<std::unique_ptr<FakeClient>> clients_;
+    std::vector<std::deque<Mail>> mail_;  // [from * (engines + 1) + to]; the last is control's
+    size_t mail_count_ = 0;
+    Checker checker_;
+};
+
+}  // namespace pgweir::sim

@@ -1,0 +1,482 @@
+#include "session/statement_pump.h"
+
+#include "rig.h"
+
+namespace pgweir::session {
+namespace {
+
+void one_server(Rig& rig) {
+    rig.config.pool.pool_size = 1;
+}
+
+std::string query_and_types(std::string_view sql) {
+    return text(sql) + be16(0);
+}
+
+std::string name_of(std::string_view sql) {
+    return server_statement_name(auth::digest128({as_bytes(query_and_types(sql))}));
+}
+
+std::string parsed() {
+    return message('1');
+}
+
+std::string bound() {
+    return message('2');
+}
+
+std::string closed() {
+    return message('3');
+}
+
+std::string run(std::string_view statement) {
+    return bind_to(statement) + execute() + sync();
+}
+
+std::string ran() {
+    return bound() + complete("SELECT 1") + ready();
+}
+
+/// A pool of one server and a client that is logged in.
+struct Scene {
+    Scene() : Scene(one_server) {}
+
+    template <class Change>
+    explicit Scene(Change&& change)
+        : rig(std::forward<Change>(change)), client(rig.log_in()), server(rig.idle_server()) {
+        server.take();
+    }
+
+    void say(std::string_view bytes) { rig.say(client, bytes); }
+
+    void reply(std::string_view bytes) { rig.say(server, bytes); }
+
+    /// The client prepares, the server agrees.
+    void prepare(std::string_view name, std::string_view sql) {
+        say(parse(name, sql) + sync());
+        if (!server.take().empty()) reply(parsed() + ready());
+        client.take();
+    }
+
+    /// The pool's server is replaced by one that knows no statement.
+    void renew_server() {
+        rig.engine().reconnect("");
+        rig.turn();
+    }
+
+    ServerStatements& known() { return server_in(rig, ServerState::Idle).statements; }
+
+    Rig rig;
+    FakeStream& client;
+    FakeStream& server;
+};
+
+}  // namespace
+
+TEST_CASE("statement pump: a name becomes the server's own in Parse, Bind and Describe") {
+    Scene scene;
+    scene.say(parse("s1", "SELECT 1") + describe("s1") + bind_to("s1", "portal") + execute() +
+              sync());
+    const std::string name = name_of("SELECT 1");
+    CHECK(scene.server.take() ==
+          parse(name, "SELECT 1") + describe(name) + bind_to(name, "portal") + execute() + sync());
+    const std::string replies = parsed() + message('t', be16(0)) + message('n') + ran();
+    scene.reply(replies);
+    CHECK(scene.client.take() == replies);
+}
+
+TEST_CASE("statement pump: the values of a Bind pass while they arrive") {
+    Scene scene;
+    scene.prepare("s1", "SELECT $1");
+    const std::string values = be16(0) + be16(1) + be32(50000) + std::string(50000, 'v') + be16(0);
+    const std::string whole = message('B', text("") + text("s1") + values);
+    scene.say(whole.substr(0, 1000));
+    const std::string first = scene.server.take();
+    CHECK(first.size() > 1000);
+    scene.say(whole.substr(1000) + execute() + sync());
+    CHECK(first + scene.server.take() ==
+          message('B', text("") + text(name_of("SELECT $1")) + values) + execute() + sync());
+}
+
+TEST_CASE("statement pump: a server that lacks the statement is given it first, unseen") {
+    Scene scene;
+    scene.prepare("s1", "SELECT 1");
+    scene.renew_server();
+    scene.say(run("s1"));
+    FakeStream& fresh = scene.rig.open();
+    const std::string name = name_of("SELECT 1");
+    CHECK(fresh.take() == parse(name, "SELECT 1") + bind_to(name) + execute() + sync());
+    scene.rig.say(fresh, parsed() + ran());
+    CHECK(scene.client.take() == ran());
+
+    scene.say(run("s1"));
+    CHECK(fresh.take() == bind_to(name) + execute() + sync());
+}
+
+TEST_CASE("statement pump: Describe too gives the server what it lacks") {
+    Scene scene;
+    scene.prepare("s1", "SELECT 1");
+    scene.renew_server();
+    scene.say(describe("s1") + sync());
+    FakeStream& fresh = scene.rig.open();
+    CHECK(fresh.take() ==
+          parse(name_of("SELECT 1"), "SELECT 1") + describe(name_of("SELECT 1")) + sync());
+}
+
+TEST_CASE(
+    "statement pump: the error of an injected Parse is the client's, and the batch is skipped") {
+    Scene scene;
+    scene.prepare("s1", "SELECT * FROM t");
+    scene.renew_server();
+    scene.say(run("s1"));
+    FakeStream& fresh = scene.rig.open();
+    fresh.take();
+    const std::string error = failure("42P01", "relation \"t\" does not exist");
+    scene.rig.say(fresh, error + ready());
+    CHECK(scene.client.take() == error + ready());
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+
+    scene.say(run("s1"));  // the client still has it
+    CHECK(fresh.take().find(parse(name_of("SELECT * FROM t"), "SELECT * FROM t")) !=
+          std::string::npos);
+}
+
+TEST_CASE("statement pump: a statement that the client never prepared passes untouched") {
+    Scene scene;
+    const std::string bytes =
+        bind_to("theirs") + describe("theirs") + close_statement("theirs") + execute() + sync();
+    scene.say(bytes);
+    CHECK(scene.server.take() == bytes);
+}
+
+TEST_CASE("statement pump: nobody reaches a statement of pgweir by its name") {
+    Scene scene;
+    scene.prepare("s1", "SELECT 1");
+    const std::string name = name_of("SELECT 1");
+    scene.say(bind_to(name) + describe(name) + close_statement(name) + sync());
+    CHECK(scene.server.take().find(name) == std::string::npos);
+}
+
+TEST_CASE("statement pump: two clients with the same text share the server's statement") {
+    Scene scene;
+    scene.prepare("mine", "SELECT 1");
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, parse("theirs", "SELECT 1") + bind_to("theirs") + execute() + sync());
+    CHECK(scene.server.take() == bind_to(name_of("SELECT 1")) + execute() + sync());
+    scene.reply(ran());
+    CHECK(other.take() == parsed() + ran());
+    CHECK(scene.known().size() == 1);
+}
+
+TEST_CASE("statement pump: the same name means another statement for another client") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, parse("s", "SELECT 2") + sync());
+    scene.reply(parsed() + ready());
+    scene.server.take();
+    scene.say(run("s"));
+    CHECK(scene.server.take() == bind_to(name_of("SELECT 1")) + execute() + sync());
+    scene.reply(ran());
+    scene.rig.say(other, run("s"));
+    CHECK(scene.server.take() == bind_to(name_of("SELECT 2")) + execute() + sync());
+}
+
+TEST_CASE("statement pump: the types of the parameters tell statements apart") {
+    Scene scene;
+    const auto typed = [](std::string_view name, uint32_t oid) {
+        return message('P', text(name) + text("SELECT $1") + be16(1) + be32(oid));
+    };
+    scene.say(typed("a", 23) + typed("b", 25) + sync());
+    const auto sent = split(scene.server.take());
+    REQUIRE(sent.size() == 3);
+    CHECK(sent[0].body != sent[1].body);
+    CHECK(sent[0].body.substr(0, 20) != sent[1].body.substr(0, 20));
+}
+
+TEST_CASE(
+    "statement pump: what a server of the pool has accepted needs none to be prepared again") {
+    Scene scene;
+    scene.prepare("mine", "SELECT 1");
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, parse("theirs", "SELECT 1") + sync());
+    CHECK(other.take() == parsed() + ready());
+    CHECK(scene.server.sent.empty());
+    CHECK(count(scene.rig, ClientState::Attached) == 0);
+
+    scene.rig.say(other, run("theirs"));
+    CHECK(scene.server.take() == bind_to(name_of("SELECT 1")) + execute() + sync());
+}
+
+TEST_CASE("statement pump: a name that is taken is refused by the server itself") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(parse("s", "SELECT 2") + sync());
+    // The server is asked for the old text under its name, which it has: 42P05.
+    CHECK(scene.server.take() == parse(name_of("SELECT 1"), "SELECT 1") + sync());
+    scene.reply(failure("42P05", "prepared statement already exists") + ready());
+    CHECK(sqlstate_of(scene.client.take()) == "42P05");
+    scene.say(run("s"));
+    CHECK(scene.server.take() == bind_to(name_of("SELECT 1")) + execute() + sync());
+}
+
+TEST_CASE("statement pump: a Parse that fails leaves the name free") {
+    Scene scene;
+    scene.say(parse("s", "broken") + sync());
+    scene.server.take();
+    scene.reply(failure("42601", "syntax error") + ready());
+    CHECK(sqlstate_of(scene.client.take()) == "42601");
+    scene.say(parse("s", "SELECT 1") + run("s"));
+    CHECK(scene.server.take() == parse(name_of("SELECT 1"), "SELECT 1") +
+                                     bind_to(name_of("SELECT 1")) + execute() + sync());
+}
+
+TEST_CASE("statement pump: a Parse that is skipped leaves the name free") {
+    Scene scene;
+    scene.say(bind_to("unknown") + parse("s", "SELECT 1") + sync());
+    scene.server.take();
+    scene.reply(failure("26000", "no such statement") + ready());
+    scene.client.take();
+    scene.say(run("s"));
+    CHECK(scene.server.take() == run("s"));  // unknown again: it passes
+}
+
+TEST_CASE("statement pump: Close is answered here, the server keeps it for the next") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(close_statement("s") + sync());
+    CHECK(scene.server.take() == sync());
+    scene.reply(ready());
+    CHECK(scene.client.take() == closed() + ready());
+    CHECK(scene.known().size() == 1);
+    scene.say(run("s"));
+    CHECK(scene.server.take() == run("s"));
+}
+
+TEST_CASE("statement pump: a Close that is skipped did not happen") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(bind_to("unknown") + close_statement("s") + sync());
+    scene.server.take();
+    scene.reply(failure("26000", "no such statement") + ready());
+    CHECK(types(scene.client.take()) == "EZ");
+    scene.say(run("s"));
+    CHECK(scene.server.take() == bind_to(name_of("SELECT 1")) + execute() + sync());
+}
+
+TEST_CASE("statement pump: Close and a new Parse of the name, both skipped, leave the old one") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(bind_to("unknown") + close_statement("s") + parse("s", "SELECT 2") + sync());
+    scene.server.take();
+    scene.reply(failure("26000", "no such statement") + ready());
+    scene.say(run("s"));
+    CHECK(scene.server.take() == bind_to(name_of("SELECT 1")) + execute() + sync());
+}
+
+TEST_CASE("statement pump: an answer of pgweir's own waits for its turn") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(bind_to("s") + execute() + close_statement("s") + bind_to("") + sync());
+    CHECK(scene.client.sent.empty());
+    scene.reply(bound() + complete("SELECT 1"));
+    CHECK(scene.client.take() == bound() + complete("SELECT 1") + closed());
+}
+
+TEST_CASE("statement pump: Flush brings out what needs no server") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(close_statement("s") + flush());
+    CHECK(scene.client.take() == closed());
+    scene.say(sync());
+    scene.reply(ready());
+    CHECK(scene.client.take() == ready());
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+}
+
+TEST_CASE("statement pump: in a failed transaction the server itself refuses a Parse") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(query("BEGIN"));
+    scene.rig.answer(scene.server, "BEGIN", 'T');
+    scene.say(query("broken"));
+    scene.reply(failure("42601", "syntax error") + ready('E'));
+    scene.server.take();
+    scene.client.take();
+    scene.say(parse("again", "SELECT 1") + sync());
+    CHECK(types(scene.server.take()) == "CPS");
+    scene.reply(closed() + failure("25P02", "current transaction is aborted") + ready('E'));
+    CHECK(types(scene.client.take()) == "EZ");
+}
+
+TEST_CASE("statement pump: the oldest statements leave a server that holds too many") {
+    Scene scene([](Rig& rig) {
+        one_server(rig);
+        rig.config.limits.prepared_per_server = 2;
+    });
+    scene.prepare("a", "SELECT 1");
+    scene.prepare("b", "SELECT 2");
+    scene.say(run("a"));
+    scene.reply(ran());
+    scene.server.take();
+    scene.client.take();
+
+    scene.say(parse("c", "SELECT 3") + sync());
+    CHECK(scene.server.take() ==
+          parse(name_of("SELECT 3"), "SELECT 3") + close_statement(name_of("SELECT 2")) + sync());
+    scene.reply(parsed() + closed() + ready());
+    CHECK(scene.client.take() == parsed() + ready());
+    CHECK(scene.known().size() == 2);
+
+    scene.say(run("b"));  // it comes back when it is wanted
+    CHECK(types(scene.server.take()) == "PCBES");
+}
+
+TEST_CASE("statement pump: an eviction that was skipped did not happen") {
+    Scene scene([](Rig& rig) {
+        one_server(rig);
+        rig.config.limits.prepared_per_server = 1;
+    });
+    scene.prepare("a", "SELECT 1");
+    scene.say(parse("b", "broken") + sync());
+    scene.server.take();
+    scene.reply(failure("42601", "syntax error") + ready());
+    // It may or may not be there: it is closed and prepared again before it is used.
+    scene.say(run("a"));
+    const std::string name = name_of("SELECT 1");
+    CHECK(scene.server.take().find(close_statement(name) + parse(name, "SELECT 1") +
+                                   bind_to(name)) != std::string::npos);
+}
+
+TEST_CASE("statement pump: a client that prepares more than its share is sent away with 53200") {
+    Scene scene([](Rig& rig) {
+        one_server(rig);
+        rig.config.limits.prepared_per_client = 30;
+    });
+    scene.prepare("a", "SELECT 1");
+    scene.say(parse("b", "SELECT 'much too long'") + sync());
+    CHECK(sqlstate_of(scene.client.sent) == "53200");
+    CHECK(scene.client.closed);
+}
+
+TEST_CASE("statement pump: a named statement that is too large is refused by its header") {
+    Scene scene([](Rig& rig) {
+        one_server(rig);
+        rig.config.limits.statement_size = 100;
+    });
+    scene.say('P' + be32(100000) + text("name"));
+    CHECK(sqlstate_of(scene.client.sent) == "54000");
+    CHECK(scene.client.closed);
+}
+
+TEST_CASE("statement pump: the unnamed statement passes as it is") {
+    Scene scene;
+    const std::string bytes = parse("", "SELECT 1") + bind_to("") + execute() + sync();
+    scene.say(bytes);
+    CHECK(scene.server.take() == bytes);
+}
+
+TEST_CASE("statement pump: the unnamed statement follows its client to another server") {
+    Scene scene;
+    scene.say(parse("", "SELECT 1") + sync());
+    scene.reply(parsed() + ready());
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, parse("", "SELECT 2") + sync());
+    scene.reply(parsed() + ready());
+    scene.server.take();
+    scene.client.take();
+
+    scene.say(run(""));
+    CHECK(scene.server.take() == parse("", "SELECT 1") + run(""));
+    scene.reply(parsed() + ran());
+    CHECK(scene.client.take() == ran());
+}
+
+TEST_CASE("statement pump: nobody runs a stranger's unnamed statement") {
+    Scene scene;
+    scene.say(parse("", "SELECT secret") + sync());
+    scene.reply(parsed() + ready());
+    FakeStream& other = scene.rig.log_in();
+    scene.server.take();
+    scene.rig.say(other, run(""));
+    CHECK(scene.server.take() == close_statement("") + run(""));
+    scene.reply(closed() + failure("26000", "unnamed prepared statement does not exist") + ready());
+    CHECK(types(other.take()) == "EZ");
+}
+
+TEST_CASE("statement pump: a simple query ends the unnamed statement") {
+    Scene scene;
+    scene.say(parse("", "SELECT 1") + sync());
+    scene.reply(parsed() + ready());
+    scene.say(query("SELECT 2"));
+    scene.rig.answer(scene.server);
+    scene.server.take();
+    scene.say(run(""));
+    CHECK(scene.server.take() == close_statement("") + run(""));
+}
+
+TEST_CASE("statement pump: DISCARD ALL and DEALLOCATE ALL forget on both sides") {
+    for (const char* tag : {"DISCARD ALL", "DEALLOCATE ALL"}) {
+        CAPTURE(tag);
+        Scene scene;
+        scene.prepare("s", "SELECT 1");
+        scene.say(query(tag));
+        scene.rig.answer(scene.server, tag);
+        scene.server.take();
+        CHECK(scene.known().size() == 0);
+        scene.say(run("s"));
+        CHECK(scene.server.take() == run("s"));
+    }
+}
+
+TEST_CASE("statement pump: statements are prepared again where the batch before may have failed") {
+    Scene scene;
+    scene.say(parse("s", "SELECT 1") + sync() + bind_to("s") + execute() + sync());
+    const std::string name = name_of("SELECT 1");
+    CHECK(scene.server.take() == parse(name, "SELECT 1") + sync() + close_statement(name) +
+                                     parse(name, "SELECT 1") + bind_to(name) + execute() + sync());
+    scene.reply(parsed() + ready() + closed() + parsed() + ran());
+    CHECK(scene.client.take() == parsed() + ready() + ran());
+    CHECK(scene.known().size() == 1);
+}
+
+TEST_CASE("statement pump: closing a client forgets its texts") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    CHECK(scene.rig.engine().statements().text_bytes() == query_and_types("SELECT 1").size());
+    scene.rig.lose(scene.client);
+    CHECK(scene.rig.engine().statements().size() == 0);
+    CHECK(scene.rig.engine().statements().text_bytes() == 0);
+}
+
+TEST_CASE("statement pump: a second Parse of a text that is skipped does not hide the first") {
+    Scene scene;
+    scene.say(parse("a", "SELECT 1") + bind_to("unknown") + parse("b", "SELECT 1") + sync());
+    scene.reply(parsed() + failure("26000", "no such statement") + ready());
+    scene.server.take();
+    scene.say(run("a"));
+    const std::string sent = types(scene.server.take());
+    CHECK((sent == "BES" || sent == "CPBES"));
+}
+
+TEST_CASE("statement pump: a skipped repetition in a later batch does not hide the first") {
+    Scene scene;
+    scene.say(parse("s", "SELECT 1") + sync() + bind_to("unknown") + bind_to("s") + execute() +
+              sync());
+    scene.reply(parsed() + ready() + failure("26000", "no such statement") + ready());
+    scene.server.take();
+    scene.say(run("s"));
+    const std::string sent = types(scene.server.take());
+    CHECK((sent == "BES" || sent == "CPBES"));
+}
+
+TEST_CASE("statement pump: what is prepared behind DEALLOCATE ALL in one go stays") {
+    Scene scene;
+    scene.say(query("DEALLOCATE ALL") + parse("s", "SELECT 1") + sync());
+    scene.server.take();
+    scene.reply(complete("DEALLOCATE ALL") + ready() + parsed() + ready());
+    scene.say(run("s"));
+    CHECK(scene.server.take() == bind_to(name_of("SELECT 1")) + execute() + sync());
+}
+
+}  // namespace pgweir::session
