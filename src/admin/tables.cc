@@ -1,8 +1,8 @@
 #include "pgweir/admin/tables.h"
 
+#include "admin/stats.h"
 #include "pgweir/config/effective.h"
 #include "pgweir/config/fields.h"
-#include "admin/stats.h"
 
 #include <algorithm>
 #include <ctime>
@@ -24,13 +24,8 @@ std::string time_of_day(int64_t unix_us) {
     const auto seconds = static_cast<std::time_t>(unix_us / 1000000);
     std::tm parts{};
     gmtime_r(&seconds, &parts);
-    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
-                       parts.tm_year + 1900,
-                       parts.tm_mon + 1,
-                       parts.tm_mday,
-                       parts.tm_hour,
-                       parts.tm_min,
-                       parts.tm_sec);
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", parts.tm_year + 1900,
+                       parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 std::pair<std::string, std::string> split_address(const std::string& address) {
@@ -70,6 +65,7 @@ std::vector<session::PoolRow> merged_pools(const Picture& picture) {
 
 Table show_pools(const Picture& picture) {
     Table table;
+    // clang-format off
     table.columns = {{"database"},
                      {"user"},
                      {"cl_active", Int4},
@@ -87,30 +83,23 @@ Table show_pools(const Picture& picture) {
                      {"maxwait_us", Int4},
                      {"pool_mode"},
                      {"load_balance_hosts"}};
+    // clang-format on
     for (const auto& pool : merged_pools(picture)) {
-        table.rows.push_back({pool.database,
-                              pool.user,
+        table.rows.push_back({pool.database, pool.user,
                               // PgBouncer counts idle clients as active: linked or without request.
                               text(pool.clients_active + pool.clients_idle),
-                              text(pool.clients_waiting),
-                              text(pool.cancels),
-                              "0",
-                              text(pool.servers_active),
-                              text(pool.cancels),
-                              text(pool.servers_cancelling),
-                              text(pool.servers_idle),
-                              "0",
-                              text(pool.servers_checking),
-                              text(pool.servers_opening),
-                              text(pool.max_wait_us / 1000000),
-                              text(pool.max_wait_us % 1000000),
-                              std::string(config::to_text(pool.mode)),
-                              ""});
+                              text(pool.clients_waiting), text(pool.cancels), "0",
+                              text(pool.servers_active), text(pool.cancels),
+                              text(pool.servers_cancelling), text(pool.servers_idle), "0",
+                              text(pool.servers_checking), text(pool.servers_opening),
+                              text(pool.max_wait_us / 1000000), text(pool.max_wait_us % 1000000),
+                              std::string(config::to_text(pool.mode)), ""});
     }
     return table;
 }
 
 std::vector<Column> socket_columns() {
+    // clang-format off
     return {{"type"},
             {"user"},
             {"database"},
@@ -132,6 +121,7 @@ std::vector<Column> socket_columns() {
             {"application_name"},
             {"prepared_statements", Int4},
             {"id", Int4}};
+    // clang-format on
 }
 
 std::string pointer(uint64_t id) {
@@ -225,6 +215,7 @@ Usage usage_of(const std::vector<session::PoolRow>& pools,
 
 Table show_databases(const Picture& picture) {
     Table table;
+    // clang-format off
     table.columns = {{"name"},
                      {"host"},
                      {"port", Int4},
@@ -242,6 +233,7 @@ Table show_databases(const Picture& picture) {
                      {"current_client_connections", Int4},
                      {"paused", Int4},
                      {"disabled", Int4}};
+    // clang-format on
     const auto pools = merged_pools(picture);
     std::vector<std::string> names;
     for (const auto& [name, database] : picture.config.databases) names.push_back(name);
@@ -257,29 +249,20 @@ Table show_databases(const Picture& picture) {
         const auto limits = config::effective_pool(picture.config, *database, "");
         const Usage usage = usage_of(pools, name, "");
         const auto lifetime = picture.config.timeouts.server_lifetime;
-        table.rows.push_back({name,
-                              node.host,
-                              text(node.port),
-                              database->dbname.value_or(name),
-                              database->user.value_or(""),
-                              text(limits.size),
-                              text(limits.min_size),
-                              text(limits.reserve_size),
-                              text(to_microseconds(lifetime) / 1000000),
-                              std::string(config::to_text(limits.mode)),
-                              "",
-                              text(database->pool.max_servers.value_or(0)),
-                              text(usage.servers),
-                              text(database->pool.max_clients.value_or(0)),
-                              text(usage.clients),
-                              usage.paused ? "1" : "0",
-                              usage.disabled ? "1" : "0"});
+        table.rows.push_back({name, node.host, text(node.port), database->dbname.value_or(name),
+                              database->user.value_or(""), text(limits.size), text(limits.min_size),
+                              text(limits.reserve_size), text(to_microseconds(lifetime) / 1000000),
+                              std::string(config::to_text(limits.mode)), "",
+                              text(database->pool.max_servers.value_or(0)), text(usage.servers),
+                              text(database->pool.max_clients.value_or(0)), text(usage.clients),
+                              usage.paused ? "1" : "0", usage.disabled ? "1" : "0"});
     }
     return table;
 }
 
 Table show_users(const Picture& picture) {
     Table table;
+    // clang-format off
     table.columns = {{"name"},
                      {"pool_size"},
                      {"reserve_pool_size"},
@@ -288,6 +271,7 @@ Table show_users(const Picture& picture) {
                      {"current_connections", Int4},
                      {"max_user_client_connections", Int4},
                      {"current_client_connections", Int4}};
+    // clang-format on
     const auto pools = merged_pools(picture);
     std::vector<std::string> names;
     for (const auto& [name, user] : picture.config.users) names.push_back(name);
@@ -300,22 +284,22 @@ Table show_users(const Picture& picture) {
             user == picture.config.users.end() ? config::PoolSettings{} : user->second.pool;
         const Usage usage = usage_of(pools, "", name);
         table.rows.push_back(
-            {name,
-             settings.pool_size ? text(*settings.pool_size) : "",
+            {name, settings.pool_size ? text(*settings.pool_size) : "",
              settings.reserve_size ? text(*settings.reserve_size) : "",
              settings.pool_mode ? std::string(config::to_text(*settings.pool_mode)) : "",
-             text(settings.max_servers.value_or(0)),
-             text(usage.servers),
-             text(settings.max_clients.value_or(0)),
-             text(usage.clients)});
+             text(settings.max_servers.value_or(0)), text(usage.servers),
+             text(settings.max_clients.value_or(0)), text(usage.clients)});
     }
     return table;
 }
 
 Table show_config(const Picture& picture) {
+    // clang-format off
     Table table{{{"key"}, {"value"}, {"default"}, {"changeable"}}, {}};
+    // clang-format on
     for (const auto& row : config::show_config(picture.config)) {
-        table.rows.push_back({row.key, row.value, row.default_value, row.changeable ? "yes" : "no"});
+        table.rows.push_back(
+            {row.key, row.value, row.default_value, row.changeable ? "yes" : "no"});
     }
     return table;
 }
@@ -335,7 +319,10 @@ Table show_lists(const Picture& picture) {
         login_clients += worker.login_clients;
         used_clients += worker.console_clients;
     }
+    // clang-format off
     Table table{{{"list"}, {"items", Int4}}, {}};
+    // clang-format on
+    // clang-format off
     table.rows = {{"databases", text(picture.config.databases.size())},
                   {"users", text(picture.config.users.size())},
                   {"peers", "0"},
@@ -350,16 +337,21 @@ Table show_lists(const Picture& picture) {
                   {"dns_zones", "0"},
                   {"dns_queries", "0"},
                   {"dns_pending", "0"}};
+    // clang-format on
     return table;
 }
 
 Table show_state(const Picture& picture) {
     bool paused = false;
     for (const auto& worker : picture.workers) paused = paused || worker.paused;
+    // clang-format off
     Table table{{{"key"}, {"value"}}, {}};
+    // clang-format on
+    // clang-format off
     table.rows = {{"active", paused ? "no" : "yes"},
                   {"paused", paused ? "yes" : "no"},
                   {"suspended", "no"}};
+    // clang-format on
     return table;
 }
 
@@ -417,8 +409,7 @@ std::string encode_failure(const Error& error) {
 
 std::string encode_help() {
     wire::Writer out;
-    wire::encode_notice(out,
-                        "NOTICE",
+    wire::encode_notice(out, "NOTICE",
                         Error{.sqlstate = SqlState("00000"),
                               .severity = Severity::Error,
                               .message = "Console usage",

@@ -220,8 +220,10 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
     if (client.state == ClientState::Closed) return;
     const bool logged_in = client.login == nullptr && client.state != ClientState::Greeting;
     // In the middle of a server's message an error cannot be told without damage to the stream.
-    const bool can_tell =
-        client.server == nullptr || client.server->passing == 0 || !client.server->passing_forward;
+    const ServerConn* held = client.server;
+    const bool mid_message = held != nullptr && held->passing > 0 && held->passing_forward;
+    const bool told = held != nullptr && held->said_farewell;
+    const bool can_tell = !mid_message && !told;
     if (error != nullptr && can_tell) {
         wire::Writer out;
         Error fatal = *error;
@@ -257,7 +259,8 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
         if (clean) {
             release(*this, *server);
         } else {
-            retire(*server, "its client left while it was not clean");
+            retire(*server, "its client left while it was not clean",
+                   client.passing > 0 ? Upstream::Broken : Upstream::Whole);
         }
     }
     shell_.reap_soon();
@@ -289,7 +292,7 @@ void Engine::close(ServerConn& server, std::string_view reason) {
     shell_.reap_soon();
 }
 
-void Engine::retire(ServerConn& server, std::string_view reason) {
+void Engine::retire(ServerConn& server, std::string_view reason, Upstream upstream) {
     if (server.state == ServerState::Closed || server.state == ServerState::Closing) return;
     if (server.state == ServerState::Connecting) {
         close(server, reason);
@@ -300,10 +303,13 @@ void Engine::retire(ServerConn& server, std::string_view reason) {
     // PostgreSQL notices that nobody is there only when it next writes: a long query would go on.
     if (!server.pipeline.empty() && !server.key.key.empty()) cancel_at_server(*this, server);
     move(server, ServerEvent::Retired);
-    wire::Writer out;
-    wire::encode_terminate(out);
-    server.stream->send(out.bytes());
+    if (upstream == Upstream::Whole) {
+        wire::Writer out;
+        wire::encode_terminate(out);
+        server.stream->send(out.bytes());
+    }
     server.stream->finish();
+    server.stream->resume();  // to see it go
     part_from_client(server);
 }
 

@@ -116,7 +116,8 @@ void publish_waiting(Engine& engine, Pool& pool) {
 void ask_others(Engine& engine, Pool& pool) {
     if (pool.waiting.empty() || !serving(engine, pool) || planted(Bug::NobodyAsked)) return;
     for (uint32_t other = 0; other < pool.share.workers(); ++other) {
-        if (other == engine.worker() || pool.share.idle(other) == 0) continue;
+        if (other == engine.worker() || pool.share.idle(other) == 0 || planted(Bug::NobodyAsked))
+            continue;
         engine.shell().post(other, WantServer{&pool.share, engine.worker()});
     }
 }
@@ -149,7 +150,7 @@ bool acquire(Engine& engine, ClientSession& client) {
 
     if (!pool.in(ServerState::Idle).empty()) {
         serve_waiting(engine, pool);
-        return client.state == ClientState::Attached;
+        if (client.state != ClientState::Waiting) return client.state == ClientState::Attached;
     }
     ask_others(engine, pool);
     open_servers(engine, pool);
@@ -157,7 +158,10 @@ bool acquire(Engine& engine, ClientSession& client) {
 }
 
 void serve_waiting(Engine& engine, Pool& pool) {
-    if (!serving(engine, pool)) return;
+    // A client that is closed while it is served gives its server back, which would serve the next
+    // one from within: the loop that runs already does that, without growing the stack.
+    if (!serving(engine, pool) || pool.being_served) return;
+    pool.being_served = true;
     auto& idle = pool.in(ServerState::Idle);
     while (!pool.waiting.empty() && !idle.empty()) {
         ServerConn& server = idle.front();
@@ -171,6 +175,7 @@ void serve_waiting(Engine& engine, Pool& pool) {
         link(engine, server, client);
         if (server.state == ServerState::Active) resume_client(engine, client);
     }
+    pool.being_served = false;
 }
 
 void settings_applied(Engine& engine, ServerConn& server) {
@@ -213,6 +218,7 @@ void release(Engine& engine, ServerConn& server) {
         offer(engine, server);
     }
     if (client == nullptr) return;
+    client->stream->resume();
     if (client->killed) {
         const Error error = killed_by_administrator();
         engine.close(*client, &error, "killed by an administrator");
@@ -254,7 +260,7 @@ bool others_wait(const Engine& engine, const Pool& pool) {
 }
 
 bool can_move(const ServerConn& server) {
-    return server.stream->backlog() == 0 && server.inbox.empty();
+    return server.stream->backlog() == 0 && server.inbox.empty() && server.passing == 0;
 }
 
 void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
@@ -300,6 +306,7 @@ void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
     engine.move(server, ServerEvent::Connected);
     engine.move(server, ServerEvent::LoggedIn);
     offer(engine, server);
+    ask_others(engine, pool);  // it may have been too old to serve
 }
 
 void open_servers(Engine& engine, Pool& pool) {
@@ -321,6 +328,7 @@ void open_servers(Engine& engine, Pool& pool) {
 }
 
 void after_server_closed(Engine& engine, Pool& pool) {
+    ask_others(engine, pool);  // it may have been on its way to a client
     open_servers(engine, pool);
     if (!pool.waiting.empty()) return;
     for (uint32_t other = 0; other < pool.share.workers(); ++other) {

@@ -168,7 +168,11 @@ void Pipeline::ignore_syncs_of_copy_in() {
         at(keep) = at(i);
         ++keep;
     }
-    if (keep != end_) batch_open_ = batch_open_ || (before_end && copies_by_execute());
+    const bool by_execute = copies_by_execute();
+    bool sync_left = false;
+    for (size_t k = begin_; k < keep; ++k) sync_left = sync_left || at(k).request == Request::Sync;
+    // The batch of an Execute stays open until the Sync behind the copy's end.
+    if (by_execute && !sync_left) batch_open_ = true;
     end_ = keep;
 }
 

@@ -106,7 +106,7 @@ Result<void> answer_challenge(Engine& engine,
                     message.kind)));
 }
 
-void logged_in(Engine& engine, ServerConn& server) {
+void logged_in(Engine& engine, ServerConn& server, bool all_taken) {
     Pool& pool = server.pool;
     server.base = engine.settings().intern(std::move(server.reported));
     server.reported = {};
@@ -133,7 +133,12 @@ void logged_in(Engine& engine, ServerConn& server) {
     log::info("server {} of {}/{} opened at {}, backend pid {}", server.id, pool.database,
               pool.user, pool.address.node.name, server.key.pid);
     engine.move(server, ServerEvent::LoggedIn);
-    offer(engine, server);
+    // What else it said in the same breath has to be handled here: it cannot change workers yet.
+    if (all_taken) {
+        offer(engine, server);
+    } else {
+        serve_waiting(engine, pool);
+    }
     open_servers(engine, pool);
 }
 
@@ -220,8 +225,9 @@ size_t server_login_step(Engine& engine, ServerConn& server, Bytes input) {
     }
     const size_t taken = header.total_bytes();
     if (*more) return taken;
-    if (taken == input.size()) server.inbox.clear(engine.buffers());  // all of it is handled by now
-    logged_in(engine, server);
+    const bool all_taken = taken == input.size();
+    if (all_taken) server.inbox.clear(engine.buffers());
+    logged_in(engine, server, all_taken);
     return taken;
 }
 

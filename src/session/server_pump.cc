@@ -146,7 +146,7 @@ private:
         const auto fields = wire::decode_error(body);
         if (!fields) return;
         if (fields->severity == "FATAL" || fields->severity == "PANIC") {
-            if (has_reader()) server_.said_farewell = true;
+            if (has_reader() && verdict == Verdict::Forward) server_.said_farewell = true;
             log::info("server {} says {}: {}", server_.id, fields->severity, fields->message);
         }
         if (verdict == Verdict::Swallow || !has_reader())
@@ -163,12 +163,13 @@ private:
         if (client != nullptr && has_reader()) {
             if (client->statements != nullptr) client->statements->clear();
             client->unnamed_statement.clear();
+            client->unnamed_version = 0;
             keep_what_comes_later(*client);
         }
         if (*tag == kDiscardAll) {
             server_.discard_seen = true;
             server_.listening = false;
-            server_.unnamed_owner = 0;
+            server_.unnamed_version = 0;
             // What it does not report is as at its login; what it reports it will say.
             drop_unreported();
         }
@@ -395,7 +396,7 @@ void send_internal_query(Engine&, ServerConn& server, std::string_view sql) {
     wire::Writer out;
     wire::encode_query(out, sql);
     server.failure.reset();
-    server.unnamed_owner = 0;  // a simple query ends the unnamed statement
+    server.unnamed_version = 0;  // a simple query ends the unnamed statement
     server.pipeline.expect({Request::Query, Delivery::Swallow, nullptr}, server);
     server.stream->send(out.bytes());
 }

@@ -84,19 +84,23 @@ void StatementPump::forward_parse(const Statement& statement) {
 
 void StatementPump::parse_unnamed(Bytes query_and_types) {
     client_.unnamed_statement.assign(as_text(query_and_types));
-    server_.unnamed_owner = client_.id;
+    client_.unnamed_version = engine_.next_unnamed_version();
+    server_.unnamed_version = client_.unnamed_version;
     ++server_.pool.stats.server_parses;
     expect(Request::Parse, Delivery::Forward);
 }
 
 void StatementPump::forget_unnamed() {
     client_.unnamed_statement.clear();
-    server_.unnamed_owner = 0;
+    client_.unnamed_version = 0;
+    server_.unnamed_version = 0;
 }
 
 void StatementPump::ensure_unnamed() {
-    if (server_.unnamed_owner == client_.id) return;
-    server_.unnamed_owner = client_.id;
+    const bool there =
+        client_.unnamed_version != 0 && server_.unnamed_version == client_.unnamed_version;
+    if (there) return;
+    server_.unnamed_version = client_.unnamed_version;
     if (client_.unnamed_statement.empty()) {
         // It holds a stranger's, and this client has none: PostgreSQL shall say so.
         inject_close({}, nullptr);
@@ -217,7 +221,7 @@ void StatementPump::close(const wire::DescribeMessage& close, Bytes frame) {
     const bool of_statement = close.target == wire::Target::Statement;
     const StatementRef* statement = of_statement ? find(close.name) : nullptr;
     if (statement == nullptr) {
-        if (of_statement && close.name.empty()) client_.unnamed_statement.clear();
+        if (of_statement && close.name.empty()) forget_unnamed();
         expect(Request::Close, Delivery::Forward);
         pass_unknown('C', close.target, close.name, frame);
         return;

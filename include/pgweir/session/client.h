@@ -74,6 +74,7 @@ struct ClientSession final : StreamEvents, ListHook {
     std::unique_ptr<Login> login;  // only until it is welcomed
     std::unique_ptr<ClientStatements> statements;  // only if it ever named one
     std::string unnamed_statement;                 // query and types of its last unnamed Parse
+    uint64_t unnamed_version = 0;  // changes with each unnamed Parse; zero: it has none
     std::string user;
     ClientKey key;
     uint64_t id = 0;

@@ -33,6 +33,9 @@ struct ProcessShare {
 /// How an engine takes new clients.
 enum class Admission : uint8_t { Open, Draining };
 
+/// Whether the last message to a server went out as a whole: nothing may follow half of one.
+enum class Upstream : uint8_t { Whole, Broken };
+
 /// Counters of one worker that belong to no pool.
 struct EngineStats {
     uint64_t accepted = 0;
@@ -145,10 +148,13 @@ public:
 
     /// Tells a server to go. It keeps its permit until PostgreSQL has let go of it, so that a pool
     /// never has more backends than its size; a query under way is cancelled first.
-    void retire(ServerConn& server, std::string_view reason);
+    void retire(ServerConn& server, std::string_view reason, Upstream upstream = Upstream::Whole);
     void finish(CancelConn& cancel);
 
     void send(ClientSession& client, Bytes bytes);
+
+    uint64_t next_unnamed_version() { return ++unnamed_versions_; }
+
     StatementChange* make_change(StatementChange change);
     void drop_change(StatementChange* change);
 
@@ -171,6 +177,7 @@ private:
     EngineStats stats_;
     Admission admission_ = Admission::Open;
     bool paused_ = false;
+    uint64_t unnamed_versions_ = 0;
     uint32_t generation_ = 0;  // of orders that outdate servers; the same in every worker
 
     std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>> pools_;

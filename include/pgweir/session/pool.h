@@ -127,6 +127,7 @@ struct Pool {
     std::optional<auth::ScramKeys>
         passed_keys;  // proved by a client, for servers with its verifier
     PoolState state = PoolState::Open;
+    bool being_served = false;  // True exactly when serve_waiting() is in its loop.
 
     std::array<IntrusiveList<ServerConn>, kServerStates> servers;
     IntrusiveList<ClientSession> waiting;  // FIFO

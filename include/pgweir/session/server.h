@@ -62,7 +62,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     ServerKey key;
     std::optional<auth::ScramClient> scram;
     std::optional<Error> failure;  // what an internal query was told
-    uint64_t unnamed_owner = 0;    // id of the client whose unnamed statement it holds
+    uint64_t unnamed_version = 0;  // of the unnamed statement it holds, as a client counts it
     uint64_t id = 0;
     Instant opened;
     Instant state_since;
