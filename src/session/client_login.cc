@@ -166,6 +166,17 @@ void startup_received(Engine& engine, ClientSession& client, const wire::Startup
         reject(engine, client, shutting_down());
         return;
     }
+    const auto& limits = engine.config().limits;
+    if (engine.process().clients.load() > limits.clients) {
+        ++engine.stats().refused;
+        reject(engine, client, too_many_clients(limits.clients));
+        return;
+    }
+    if (engine.process().logins.load() > limits.logins_in_flight) {
+        ++engine.stats().refused;
+        reject(engine, client, too_many_logins(limits.logins_in_flight));
+        return;
+    }
     if (client.user.empty()) {
         reject(engine, client, no_user_name());
         return;

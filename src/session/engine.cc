@@ -59,14 +59,13 @@ void Engine::accept(Stream& stream) {
 
     process_.clients.fetch_add(1);
     process_.logins.fetch_add(1);
-    if (process_.clients.load() > config().limits.clients) {
+    // Whoever is one too many is told after its startup packet: libpq does not show what it is told
+    // in place of an answer to its SSLRequest. Beyond that, even the startup packet is not awaited.
+    const uint64_t ceiling = uint64_t{config().limits.clients} + config().limits.logins_in_flight;
+    if (process_.clients.load() > ceiling) {
         ++stats_.refused;
         const Error error = too_many_clients(config().limits.clients);
         close(*client, &error, "limits.clients is reached");
-    } else if (process_.logins.load() > config().limits.logins_in_flight) {
-        ++stats_.refused;
-        const Error error = too_many_logins(config().limits.logins_in_flight);
-        close(*client, &error, "limits.logins_in_flight is reached");
     }
 }
 

@@ -480,12 +480,12 @@ TEST_CASE("client login: the console is for those that the configuration names")
     CHECK(count(rig, ClientState::Console) == 2);
 }
 
-TEST_CASE("client login: limits of clients and of logins refuse with 53300 before any question") {
+TEST_CASE("client login: limits of clients and of logins refuse with 53300 at the startup packet") {
     SUBCASE("clients") {
         Rig rig([](Rig& made) { made.config.limits.clients = 2; });
         rig.connect();
         rig.connect();
-        FakeStream& third = rig.connect();
+        FakeStream& third = rig.begin_login();
         CHECK(sqlstate_of(third.sent) == "53300");
         CHECK(third.closed);
         CHECK(rig.engine().stats().refused == 1);
@@ -497,12 +497,23 @@ TEST_CASE("client login: limits of clients and of logins refuse with 53300 befor
         FakeStream& first = rig.log_in();
         CHECK_FALSE(first.closed);
         CHECK_FALSE(rig.connect().closed);
+        FakeStream& one_too_many = rig.begin_login();
+        CHECK(sqlstate_of(one_too_many.sent) == "53300");
+        CHECK(one_too_many.closed);
+    }
+    SUBCASE("who only connects is cut off where both limits are reached together") {
+        Rig rig([](Rig& made) {
+            made.config.limits.clients = 1;
+            made.config.limits.logins_in_flight = 1;
+        });
+        CHECK_FALSE(rig.connect().closed);
+        CHECK_FALSE(rig.connect().closed);
         CHECK(rig.connect().closed);
     }
     SUBCASE("who leaves makes room") {
         Rig rig([](Rig& made) { made.config.limits.clients = 1; });
         rig.lose(rig.connect());
-        CHECK_FALSE(rig.connect().closed);
+        CHECK(sqlstate_of(rig.begin_login().sent) != "53300");
     }
 }
 
