@@ -203,11 +203,12 @@ void Engine::kill(std::string_view database) {
     const Error error = killed_by_administrator();
     for (auto& [key, pool] : pools_) {
         if (!names(database, *pool)) continue;
+        const Pool* killed = pool.get();
         pool->state = PoolState::Disabled;
         refuse_waiting(*this, *pool, error);
         for (const auto state : {ClientState::Idle, ClientState::Attached}) {
             in(state).for_each([&](ClientSession& client) {
-                if (client.pool == pool.get()) close(client, &error, "KILL");
+                if (client.pool == killed) close(client, &error, "KILL");
             });
         }
         for (auto& list : pool->servers) {
