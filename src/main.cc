@@ -30,16 +30,6 @@ struct Options {
     bool allow_root = false;
 };
 
-log::Level to_log(config::LogLevel level) {
-    switch (level) {
-        case config::LogLevel::Debug: return log::Level::Debug;
-        case config::LogLevel::Info: return log::Level::Info;
-        case config::LogLevel::Warning: return log::Level::Warning;
-        case config::LogLevel::Error: return log::Level::Error;
-    }
-    return log::Level::Info;
-}
-
 int print_docs(const std::string& page) {
     if (page == "config") {
         std::cout << config::config_markdown();
@@ -81,7 +71,8 @@ int serve(const Options& options) {
                      "as another user, or with --allow-root\n";
         return kCouldNotStart;
     }
-    const std::string problem = log::open(setup->config.log.file, to_log(setup->config.log.level));
+    const std::string problem =
+        log::open(setup->config.log.file, control::to_log(setup->config.log.level));
     if (!problem.empty()) {
         std::cerr << "pgweir: cannot log to " << setup->config.log.file << ": " << problem << "\n";
         return kCouldNotStart;

@@ -25,16 +25,6 @@ constexpr uint64_t kPauseLookMs = 50;
 // A scrape that takes longer is given up; a worker is stuck then.
 constexpr auto kMetricsPatience = std::chrono::seconds(3);
 
-log::Level to_log(config::LogLevel level) {
-    switch (level) {
-        case config::LogLevel::Debug: return log::Level::Debug;
-        case config::LogLevel::Info: return log::Level::Info;
-        case config::LogLevel::Warning: return log::Level::Warning;
-        case config::LogLevel::Error: return log::Level::Error;
-    }
-    return log::Level::Info;
-}
-
 int64_t wall_clock_us() {
     uv_timeval64_t now{};
     uv_gettimeofday(&now);

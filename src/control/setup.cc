@@ -35,6 +35,16 @@ ReadSetup read_setup(const std::string& path) {
     return result;
 }
 
+log::Level to_log(config::LogLevel level) {
+    switch (level) {
+        case config::LogLevel::Debug: return log::Level::Debug;
+        case config::LogLevel::Info: return log::Level::Info;
+        case config::LogLevel::Warning: return log::Level::Warning;
+        case config::LogLevel::Error: return log::Level::Error;
+    }
+    return log::Level::Info;
+}
+
 std::unique_ptr<const session::Setup> copy(const session::Setup& setup) {
     return std::make_unique<const session::Setup>(setup);
 }

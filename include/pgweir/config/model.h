@@ -5,14 +5,13 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 /// What an administrator asked for: plain values, validated by the loader, never changed after.
 /// Every default here is the one in config/fields.cc's table.
-/// Thread: immutable once loaded; shared between threads as Snapshot.
+/// Thread: immutable once loaded; each worker has a copy of its own.
 namespace pgweir::config {
 
 using Bytes64 = uint64_t;  // a size in bytes
@@ -151,7 +150,5 @@ struct Config {
     std::map<std::string, Database, std::less<>> databases;
     std::map<std::string, User, std::less<>> users;
 };
-
-using Snapshot = std::shared_ptr<const Config>;
 
 }  // namespace pgweir::config

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "pgweir/base/log.h"
 #include "pgweir/session/shell.h"
 
 #include <memory>
@@ -15,6 +16,9 @@ struct ReadSetup {
 };
 
 ReadSetup read_setup(const std::string& path);
+
+/// The same level in the words of base/log.h, which knows no configuration.
+log::Level to_log(config::LogLevel level);
 
 /// Each worker has its own.
 std::unique_ptr<const session::Setup> copy(const session::Setup& setup);

@@ -184,7 +184,6 @@ private:
     Slab<ClientSession> clients_;
     Slab<ServerConn> servers_;
     Slab<CancelConn> cancels_;
-    Slab<StatementChange> changes_;
     std::array<IntrusiveList<ClientSession>, kClientStates> clients_in_;
     IntrusiveList<ServerConn> closed_servers_;
     IntrusiveList<CancelConn> cancels_under_way_;
