@@ -10,6 +10,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 namespace pgweir::log {
 namespace {
@@ -36,7 +37,8 @@ std::shared_ptr<spdlog::logger> make_logger(const std::string& file) {
         sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
     }
     auto logger = std::make_shared<spdlog::logger>("pgweir", std::move(sink));
-    logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %z [%P] %l: %v");
+    // The process's number is the same on each line: %P would ask the system for it each time.
+    logger->set_pattern(fmt::format("%Y-%m-%d %H:%M:%S.%e %z [{}] %l: %v", ::getpid()));
     logger->set_level(spdlog::level::trace);
     logger->flush_on(spdlog::level::info);
     return logger;

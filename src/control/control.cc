@@ -78,7 +78,7 @@ Result<void> Control::start() {
     }
     const uint32_t workers = worker_count(config);
     process_ = std::make_unique<worker::Process>(workers);
-    process_->reports().open(&loop_, this, on_report);
+    process_->watch_reports(&loop_, this, on_report);
     uv_async_init(&loop_, &metrics_wake_, on_metrics_wanted);
     metrics_wake_.data = this;
     for (auto* timer : {&period_timer_, &shutdown_timer_, &pause_timer_}) {
@@ -186,7 +186,7 @@ void Control::stop_now() {
 
 void Control::on_report(uv_async_t* async) {
     auto& self = *static_cast<Control*>(async->data);
-    for (auto& report : self.process_->reports().take()) self.handle(report);
+    for (auto& report : self.process_->take_reports()) self.handle(report);
 }
 
 void Control::handle(worker::Report& report) {

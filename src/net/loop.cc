@@ -5,46 +5,92 @@
 #include <algorithm>
 #include <chrono>
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 namespace pgweir::net {
 namespace {
 
-// How often streams that are closing are looked at.
-constexpr uint64_t kSweepMs = 200;
+// epoll counts in milliseconds; rounded up, so that a wait never ends just before its time.
+int to_epoll_ms(Duration wait) {
+    if (wait <= Duration::zero()) return 0;
+    return static_cast<int>((to_microseconds(wait) + 999) / 1000);
+}
 
 }  // namespace
 
 Loop::Loop()
-    : now_(read_clock()),
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      now_(read_clock()),
+      next_tick_(now_ + kTick),
       streams_(new Slab<SocketStream>),
       closing_(new IntrusiveList<SocketStream>),
       read_buffer_(std::make_unique<std::array<uint8_t, kReadBytes>>()) {
-    PGW_CHECK(uv_loop_init(&loop_) == 0);
-    uv_prepare_init(&loop_, &prepare_);
-    prepare_.data = this;
-    uv_prepare_start(&prepare_, on_prepare);
-    uv_async_init(&loop_, &deferred_wake_, on_deferred);
-    deferred_wake_.data = this;
-    uv_timer_init(&loop_, &sweep_);
-    sweep_.data = this;
-    uv_timer_start(&sweep_, on_sweep, kSweepMs, kSweepMs);
+    PGW_CHECK(epoll_ >= 0);
+    PGW_CHECK(uv_loop_init(&uv_) == 0);
+    PGW_CHECK(watch(uv_backend_fd(&uv_), resolver_, EPOLLIN));
 }
 
 Loop::~Loop() {
     streams_->for_each([](SocketStream& stream) { stream.release(); });
-    uv_walk(
-        &loop_,
-        [](uv_handle_t* handle, void*) {
-            if (uv_is_closing(handle) == 0) uv_close(handle, nullptr);
-        },
-        nullptr);
-    uv_run(&loop_, UV_RUN_DEFAULT);
-    uv_loop_close(&loop_);
+    uv_run(&uv_, UV_RUN_DEFAULT);  // names whose resolution was under way
+    finish_round();
+    uv_loop_close(&uv_);
+    ::close(epoll_);
     delete closing_;
     delete streams_;
 }
 
 void Loop::run() {
-    uv_run(&loop_, UV_RUN_DEFAULT);
+    while (!stopping_) round();
+}
+
+void Loop::round() {
+    std::array<epoll_event, kEventsMax> events;
+    const int count = ::epoll_wait(epoll_, events.data(), kEventsMax, wait_ms());
+    refresh_now();
+    for (int i = 0; i < count; ++i) {
+        const epoll_event& event = events[static_cast<size_t>(i)];
+        static_cast<Watched*>(event.data.ptr)->on_ready(event.events);
+    }
+    if (std::exchange(resolver_due_, false)) uv_run(&uv_, UV_RUN_NOWAIT);
+    if (now_ >= next_tick_) tick();
+    finish_round();
+}
+
+int Loop::wait_ms() const {
+    if (!deferred_.empty() || resolver_due_ || wake_wanted_) return 0;
+    return to_epoll_ms(next_tick_ - now_);
+}
+
+void Loop::finish_round() {
+    const std::vector<Handle> due = std::exchange(deferred_, {});
+    for (const Handle handle : due) {
+        if (SocketStream* stream = streams_->find(handle)) stream->run_deferred();
+    }
+    if (std::exchange(wake_wanted_, false) && housekeeper_ != nullptr) housekeeper_->before_wait();
+    for (const Handle handle : buried_) streams_->destroy(handle);
+    buried_.clear();
+}
+
+void Loop::tick() {
+    next_tick_ = now_ + kTick;
+    closing_->for_each([&](SocketStream& stream) { stream.sweep(now_); });
+    if (housekeeper_ != nullptr) housekeeper_->on_tick();
+}
+
+bool Loop::watch(int descriptor, Watched& watched, uint32_t events) {
+    epoll_event event{.events = events, .data = {.ptr = &watched}};
+    return ::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+void Loop::change_watch(int descriptor, Watched& watched, uint32_t events) {
+    epoll_event event{.events = events, .data = {.ptr = &watched}};
+    PGW_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, descriptor, &event) == 0);
+}
+
+void Loop::forget(int descriptor) {
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
 }
 
 Instant Loop::read_clock() {
@@ -56,31 +102,26 @@ void Loop::refresh_now() {
     now_ = read_clock();
 }
 
-void Loop::on_prepare(uv_prepare_t* prepare) {
-    auto& self = *static_cast<Loop*>(prepare->data);
-    if (!self.wake_wanted_ || self.housekeeper_ == nullptr) return;
-    self.wake_wanted_ = false;
-    self.housekeeper_->before_wait();
+Wake::Wake(Loop& loop, Owner& owner)
+    : owner_(owner), descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    PGW_CHECK(descriptor_ >= 0);
+    PGW_CHECK(loop.watch(descriptor_, *this, EPOLLIN));
 }
 
-void Loop::defer(Handle stream) {
-    deferred_.push_back(stream);
-    uv_async_send(&deferred_wake_);
+Wake::~Wake() {
+    ::close(descriptor_);
 }
 
-void Loop::on_deferred(uv_async_t* async) {
-    auto& self = *static_cast<Loop*>(async->data);
-    self.refresh_now();
-    const std::vector<Handle> due = std::exchange(self.deferred_, {});
-    for (const Handle handle : due) {
-        if (SocketStream* stream = self.streams_->find(handle)) stream->run_deferred();
-    }
+void Wake::call() {
+    constexpr uint64_t kOne = 1;
+    // It fails only when the counter is at its end, and then the loop is awake in any case.
+    [[maybe_unused]] const auto written = ::write(descriptor_, &kOne, sizeof kOne);
 }
 
-void Loop::on_sweep(uv_timer_t* timer) {
-    auto& self = *static_cast<Loop*>(timer->data);
-    self.refresh_now();
-    self.closing_->for_each([&](SocketStream& stream) { stream.sweep(self.now_); });
+void Wake::on_ready(uint32_t) {
+    uint64_t calls = 0;
+    [[maybe_unused]] const auto got = ::read(descriptor_, &calls, sizeof calls);
+    owner_.on_woken();
 }
 
 }  // namespace pgweir::net

@@ -1,7 +1,5 @@
 #include "pgweir/net/socket_stream.h"
 
-#include "net/handles.h"
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -95,6 +93,7 @@ bool unix_address(const std::string& folder, uint16_t port, sockaddr_storage& st
     return true;
 }
 
+// What a listening socket has of these, the sockets it accepts have from it.
 void set_tcp_options(int descriptor) {
     const int on = 1;
     // On a unix socket these fail, which is as good.
@@ -107,9 +106,8 @@ void set_tcp_options(int descriptor) {
 SocketStream& SocketStream::open(Loop& loop, int descriptor) {
     auto [handle, stream] = loop.streams_->make(loop);
     stream->handle_ = handle;
-    set_tcp_options(descriptor);
-    stream->use_descriptor(descriptor);
-    stream->watch(UV_READABLE);
+    stream->descriptor_ = descriptor;
+    stream->watch(EPOLLIN);
     return *stream;
 }
 
@@ -156,9 +154,10 @@ void SocketStream::begin_resolving() {
         addrinfo hints{};
         hints.ai_socktype = SOCK_STREAM;
         attempt.request.data = this;
-        const int status = uv_getaddrinfo(loop_.uv(), &attempt.request, on_resolved,
+        const int status = uv_getaddrinfo(&loop_.uv_, &attempt.request, on_resolved,
                                           attempt.host.c_str(), nullptr, &hints);
         resolving_ = status == 0;
+        loop_.resolver_due_ = true;  // libuv watches its own descriptors only when it runs
         if (resolving_) return;
         attempt.problem = uv_strerror(status);
     }
@@ -168,11 +167,10 @@ void SocketStream::begin_resolving() {
 void SocketStream::on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* answer) {
     auto& self = *static_cast<SocketStream*>(request->data);
     Loop& loop = self.loop_;
-    loop.refresh_now();
     self.resolving_ = false;
     if (self.state_ == State::Closed) {
         uv_freeaddrinfo(answer);
-        loop.streams_->destroy(self.handle_);
+        loop.bury(self.handle_);
         return;
     }
     Attempt& attempt = *self.attempt_;
@@ -194,7 +192,11 @@ void SocketStream::on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* 
 }
 
 void SocketStream::run_deferred() {
-    if (state_ == State::Resolving) try_next_address();
+    if (state_ == State::Resolving) {
+        try_next_address();
+    } else if (broken_) {
+        lost("the system cannot watch one more socket");
+    }
 }
 
 void SocketStream::try_next_address() {
@@ -215,8 +217,8 @@ void SocketStream::try_next_address() {
             continue;
         }
         state_ = State::Connecting;
-        use_descriptor(descriptor);
-        watch(UV_WRITABLE);
+        descriptor_ = descriptor;
+        watch(EPOLLOUT);
         return;
     }
     const std::string problem = attempt.problem.empty() ? "no address" : attempt.problem;
@@ -230,64 +232,51 @@ void SocketStream::on_connect_result() {
     if (error == 0) {
         state_ = State::Open;
         attempt_.reset();
-        watch(UV_READABLE);
+        watch(EPOLLIN);
         owner_->on_connected();
         return;
     }
     attempt_->problem = std::strerror(error);
-    if (attempt_->next >= attempt_->addresses.size()) {
-        const std::string problem = attempt_->problem;
-        lost(problem);
-        return;
-    }
-    // A libuv handle belongs to one descriptor: another address is another stream's work. It takes
-    // over the slot's rest by being the same object with a fresh handle once this one is let go.
-    uv_poll_stop(&poll_);
-    poll_.data = this;
-    uv_close(handle_of(poll_), [](uv_handle_t* handle) {
-        auto& self = *static_cast<SocketStream*>(handle->data);
-        ::close(std::exchange(self.descriptor_, -1));
-        if (self.state_ == State::Closed) {
-            self.loop_.streams_->destroy(self.handle_);
-            return;
-        }
-        self.state_ = State::Resolving;
-        self.loop_.refresh_now();
-        self.try_next_address();
-    });
-    watched_ = 0;
+    close_descriptor();
+    state_ = State::Resolving;
+    try_next_address();
 }
 
-void SocketStream::use_descriptor(int descriptor) {
-    descriptor_ = descriptor;
-    PGW_CHECK(uv_poll_init(loop_.uv(), &poll_, descriptor) == 0);
-    poll_.data = this;
-}
-
-void SocketStream::watch(int events) {
+void SocketStream::watch(uint32_t events) {
     if (events == watched_) return;
-    watched_ = events;
     if (events == 0) {
-        uv_poll_stop(&poll_);
-    } else {
-        uv_poll_start(&poll_, events, on_poll);
+        loop_.forget(descriptor_);
+    } else if (watched_ != 0) {
+        loop_.change_watch(descriptor_, *this, events);
+    } else if (!loop_.watch(descriptor_, *this, events)) {
+        broken_ = true;
+        loop_.defer(handle_);
+        return;
     }
+    watched_ = events;
 }
 
-void SocketStream::on_poll(uv_poll_t* poll, int status, int events) {
-    auto& self = *static_cast<SocketStream*>(poll->data);
-    self.loop_.refresh_now();
-    if (self.state_ == State::Connecting) {
-        self.on_connect_result();
+void SocketStream::close_descriptor() {
+    watched_ = 0;
+    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+}
+
+void SocketStream::on_ready(uint32_t events) {
+    switch (state_) {
+        case State::Resolving:
+        case State::Closed: return;  // it was closed in this round
+        case State::Connecting: on_connect_result(); return;
+        case State::Open:
+        case State::Flushing:
+        case State::Lingering: break;
+    }
+    if ((events & EPOLLERR) != 0) {
+        read_rest();
         return;
     }
-    if (status < 0) {
-        self.watched_ = 0;  // libuv has stopped watching
-        self.read_rest();
-        return;
-    }
-    if ((events & UV_WRITABLE) != 0) self.flush_backlog();
-    if ((events & UV_READABLE) != 0 && self.state_ != State::Closed) self.read_once();
+    const bool hung_up = (events & EPOLLHUP) != 0;
+    if ((watched_ & EPOLLOUT) != 0 && (hung_up || (events & EPOLLOUT) != 0)) flush_backlog();
+    if ((watched_ & EPOLLIN) != 0 && (hung_up || (events & EPOLLIN) != 0)) read_once();
 }
 
 void SocketStream::read_once() {
@@ -355,7 +344,7 @@ void SocketStream::send(std::span<const Bytes> pieces) {
     }
     if (backlog_.empty()) return;
     backlog_high_ = backlog_high_ || backlog_.size() > kDrainedBytes;
-    watch(watched_ | UV_WRITABLE);
+    watch(watched_ | EPOLLOUT);
 }
 
 void SocketStream::flush_backlog() {
@@ -371,7 +360,7 @@ void SocketStream::flush_backlog() {
         }
     }
     if (backlog_.empty()) {
-        watch(watched_ & ~UV_WRITABLE);
+        watch(watched_ & ~uint32_t{EPOLLOUT});
         if (finishing_) ::shutdown(descriptor_, SHUT_WR);
     }
     if (state_ == State::Flushing) {
@@ -389,13 +378,13 @@ void SocketStream::flush_backlog() {
 void SocketStream::pause() {
     if (state_ != State::Open || paused_ || broken_) return;
     paused_ = true;
-    watch(watched_ & ~UV_READABLE);
+    watch(watched_ & ~uint32_t{EPOLLIN});
 }
 
 void SocketStream::resume() {
     if (state_ != State::Open || (!paused_ && !broken_)) return;
     paused_ = false;
-    watch(watched_ | UV_READABLE);
+    watch(watched_ | EPOLLIN);
 }
 
 void SocketStream::lost(std::string_view reason) {
@@ -430,13 +419,18 @@ void SocketStream::close() {
     if (backlog_.empty()) linger();
 }
 
+void SocketStream::drop() {
+    owner_ = nullptr;
+    release();
+}
+
 void SocketStream::linger() {
     // Closing with unread input would make the kernel send a reset, which can overtake the last
     // words; so the peer is told that no more comes, and its rest is read and dropped.
     state_ = State::Lingering;
     close_deadline_ = loop_.now() + kLingerTime;
     ::shutdown(descriptor_, SHUT_WR);
-    watch(UV_READABLE);
+    watch(EPOLLIN);
 }
 
 void SocketStream::sweep(Instant now) {
@@ -445,7 +439,6 @@ void SocketStream::sweep(Instant now) {
 
 void SocketStream::release() {
     if (state_ == State::Closed) return;
-    const bool reconnecting = state_ == State::Connecting && watched_ == 0;
     state_ = State::Closed;
     if (linked()) loop_.closing_->erase(*this);
     backlog_.clear(loop_.buffers_);
@@ -453,28 +446,17 @@ void SocketStream::release() {
         uv_cancel(static_cast<uv_req_t*>(static_cast<void*>(&attempt_->request)));
         return;  // on_resolved gives the slot back
     }
-    if (reconnecting) return;  // so does the closing of the handle that is under way
-    if (descriptor_ < 0) {
-        loop_.streams_->destroy(handle_);
-        return;
-    }
-    uv_poll_stop(&poll_);
-    uv_close(handle_of(poll_), on_released);
-}
-
-void SocketStream::on_released(uv_handle_t* handle) {
-    auto& self = *static_cast<SocketStream*>(handle->data);
-    if (self.descriptor_ >= 0) ::close(self.descriptor_);
-    self.loop_.streams_->destroy(self.handle_);
+    close_descriptor();
+    loop_.bury(handle_);
 }
 
 std::unique_ptr<DetachedStream> SocketStream::detach() {
     PGW_CHECK(state_ == State::Open && backlog_.empty());
     owner_ = nullptr;
     state_ = State::Closed;
-    uv_poll_stop(&poll_);  // takes it out of epoll at once
+    watch(0);
     auto detached = std::make_unique<DetachedSocket>(std::exchange(descriptor_, -1));
-    uv_close(handle_of(poll_), on_released);
+    loop_.bury(handle_);
     return detached;
 }
 

@@ -31,6 +31,11 @@ void violate(Engine& engine, ClientSession& client, const Error& error) {
     engine.close(client, &error, "protocol violation");
 }
 
+void leave(Engine& engine, ClientSession& client) {
+    client.left = true;
+    engine.close(client, nullptr, "it left");
+}
+
 /// Forwards what an attached client sends.
 class ClientPump {
 public:
@@ -119,7 +124,7 @@ private:
             case 'f': expect(Request::CopyEnd); break;
             case 'X':
                 out_.flush();
-                engine_.close(client_, nullptr, "it left");
+                leave(engine_, client_);
                 return 0;
         }
         return begin_passing(header, rest);
@@ -245,7 +250,7 @@ size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
         return 0;
     }
     switch (header.type) {
-        case 'X': engine.close(client, nullptr, "it left"); return 0;
+        case 'X': leave(engine, client); return 0;
         case 'H':
         case 'd':
         case 'c':
@@ -288,7 +293,7 @@ size_t console_step(Engine& engine, ClientSession& client, Bytes input) {
         return 0;
     }
     if (header.type == 'X') {
-        engine.close(client, nullptr, "it left");
+        leave(engine, client);
         return 0;
     }
     if (input.size() < header.total_bytes()) return 0;

@@ -240,7 +240,7 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
     const bool waited = client.state == ClientState::Waiting;
     process_.clients.fetch_sub(1);
     move(client, ClientEvent::Ended);
-    client.stream->close();
+    client.left ? client.stream->drop() : client.stream->close();
     client.stream = nullptr;
     if (pool != nullptr) {
         --pool->clients;

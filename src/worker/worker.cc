@@ -6,15 +6,15 @@
 #include "pgweir/session/errors.h"
 #include "pgweir/wire/backend.h"
 
+#include <algorithm>
+#include <span>
+
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 namespace pgweir::worker {
 namespace {
-
-// Timeouts are kept to this grain.
-constexpr uint64_t kTickMs = 100;
 
 // A connection moves to a worker that has this many clients fewer: a move costs a wake.
 constexpr uint32_t kImbalanceMin = 1;
@@ -59,7 +59,16 @@ session::GroupShare& Process::user_share(std::string_view name) {
 }
 
 void Process::post(uint32_t worker, Order order) {
-    if (worker < workers_.size()) workers_[worker]->mailbox().post(std::move(order));
+    if (worker < workers_.size()) workers_[worker]->post(std::move(order));
+}
+
+void Process::watch_reports(uv_loop_t* loop, void* owner, uv_async_cb wake) {
+    uv_async_init(loop, &reports_wake_, wake);
+    reports_wake_.data = owner;
+}
+
+void Process::report(Report report) {
+    if (reports_.put(std::move(report))) uv_async_send(&reports_wake_);
 }
 
 Worker::Worker(uint32_t number,
@@ -71,12 +80,8 @@ Worker::Worker(uint32_t number,
       process_(process),
       acceptor_(loop_, *this),
       engine_(number, *this, process.share(), std::move(setup), std::move(process_secret)) {
-    mailbox_.open(loop_.uv(), this, on_mail);
     loop_.set_housekeeper(*this);
     loop_.set_dns_ttl(engine_.config().timeouts.dns);
-    uv_timer_init(loop_.uv(), &tick_);
-    tick_.data = this;
-    uv_timer_start(&tick_, on_tick, kTickMs, kTickMs);
     for (const auto& socket : sockets) acceptor_.start(*socket);
 }
 
@@ -99,7 +104,15 @@ void Worker::join() {
 }
 
 void Worker::fill_random(std::span<uint8_t> out) {
-    auth::fill_random(out);
+    PGW_CHECK(out.size() <= random_.size());
+    if (random_left_ < out.size()) {
+        auth::fill_random(random_);
+        random_left_ = random_.size();
+    }
+    const auto taken = std::span(random_).subspan(random_left_ - out.size(), out.size());
+    std::copy(taken.begin(), taken.end(), out.begin());
+    std::fill(taken.begin(), taken.end(), uint8_t{0});
+    random_left_ -= out.size();
 }
 
 Stream& Worker::connect(const config::Node& node, StreamEvents& owner) {
@@ -127,7 +140,7 @@ session::GroupShare& Worker::user_share(std::string_view name) {
 }
 
 void Worker::console(Handle client, session::ConsoleRole role, std::string sql) {
-    process_.reports().post(ConsoleAsked{number_, client, role, std::move(sql)});
+    process_.report(ConsoleAsked{number_, client, role, std::move(sql)});
 }
 
 void Worker::before_wait() {
@@ -175,18 +188,18 @@ void Worker::on_exhausted(int spare) {
     ::close(spare);
 }
 
-void Worker::on_tick(uv_timer_t* timer) {
-    auto& self = *static_cast<Worker*>(timer->data);
-    self.loop_.refresh_now();
-    self.engine_.tick();
-    self.acceptor_.retry();
-    self.exhausted_ = false;
+void Worker::on_tick() {
+    engine_.tick();
+    acceptor_.retry();
+    exhausted_ = false;
 }
 
-void Worker::on_mail(uv_async_t* async) {
-    auto& self = *static_cast<Worker*>(async->data);
-    self.loop_.refresh_now();
-    for (Order& order : self.mailbox_.take()) self.handle(order);
+void Worker::post(Order order) {
+    if (mailbox_.put(std::move(order))) wake_.call();
+}
+
+void Worker::on_woken() {
+    for (Order& order : mailbox_.take()) handle(order);
 }
 
 void Worker::handle(Order& order) {
@@ -210,8 +223,8 @@ void Worker::handle(Order& order) {
             [&](Kill& kill) { engine_.kill(kill.database); },
             [&](KillClient& kill) { engine_.kill_client(kill.id); },
             [&](TakeSnapshot& take) {
-                process_.reports().post(SnapshotTaken{
-                    number_, take.ticket, session::take_snapshot(engine_, take.detail)});
+                process_.report(SnapshotTaken{number_, take.ticket,
+                                              session::take_snapshot(engine_, take.detail)});
             },
             [&](ConsoleReply& reply) {
                 engine_.console_reply(reply.client, as_bytes(reply.bytes), reply.close_after);
@@ -223,7 +236,7 @@ void Worker::handle(Order& order) {
 void Worker::report_if_drained() {
     if (!draining_ || engine_.client_count() > 0) return;
     draining_ = false;
-    process_.reports().post(Drained{number_});
+    process_.report(Drained{number_});
 }
 
 }  // namespace pgweir::worker

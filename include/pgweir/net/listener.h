@@ -8,8 +8,6 @@
 #include <string>
 #include <vector>
 
-#include <uv.h>
-
 namespace pgweir::net {
 
 /// A socket that listens, shared by all workers: each watches it, and whoever wakes first accepts.
@@ -67,7 +65,6 @@ public:
 private:
     struct Watch;
 
-    static void on_readable(uv_poll_t* poll, int status, int events);
     void accept_one(Watch& watch);
     void exhausted(Watch& watch);
 

@@ -18,10 +18,10 @@
 namespace pgweir::net {
 
 /// A plain TCP or unix socket on a loop. Reading and writing are direct system calls when epoll
-/// says so: that costs less than a uv_tcp_t and lets a connection change loops. Lifecycle:
-/// Connecting or Open → Flushing (the last bytes go out) → Lingering (the peer reads them) → Closed
-/// (libuv lets go) → the slot is used again.
-class SocketStream final : public Stream, public ListHook {
+/// says so, and nothing of it is in the loop but its watch: a connection can change loops.
+/// Lifecycle: Connecting or Open → Flushing (the last bytes go out) → Lingering (the peer reads
+/// them) → Closed (until the round ends) → the slot is used again.
+class SocketStream final : public Stream, public Watched, public ListHook {
 public:
     explicit SocketStream(Loop& loop) : loop_(loop) {}
 
@@ -42,6 +42,8 @@ public:
 
     void set_owner(StreamEvents& owner) override { owner_ = &owner; }
 
+    void on_ready(uint32_t events) override;
+
     using Stream::send;
     void send(std::span<const Bytes> pieces) override;
 
@@ -51,6 +53,7 @@ public:
     void resume() override;
     void finish() override;
     void close() override;
+    void drop() override;
     std::unique_ptr<DetachedStream> detach() override;
     std::string_view peer_name() const override;
 
@@ -67,18 +70,16 @@ private:
         uv_getaddrinfo_t request{};
     };
 
-    static void on_poll(uv_poll_t* poll, int status, int events);
     static void on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* answer);
-    static void on_released(uv_handle_t* handle);
 
     void begin_resolving();
     void try_next_address();
     void on_connect_result();
-    void use_descriptor(int descriptor);
     void read_once();
     void read_rest();
     void flush_backlog();
-    void watch(int events);
+    void watch(uint32_t events);
+    void close_descriptor();
     void lost(std::string_view reason);
     void linger();
     void release();
@@ -89,7 +90,7 @@ private:
     StreamEvents* owner_ = nullptr;
     Handle handle_;
     int descriptor_ = -1;
-    int watched_ = 0;
+    uint32_t watched_ = 0;  // of EPOLLIN and EPOLLOUT; zero: epoll does not know the descriptor
     State state_ = State::Open;
     bool paused_ = false;
     bool broken_ = false;        // True exactly when a write failed: what follows is dropped.
@@ -100,7 +101,6 @@ private:
     Buffer backlog_;
     std::unique_ptr<Attempt> attempt_;
     mutable std::string peer_name_;  // made when somebody asks: an idle client does without
-    uv_poll_t poll_{};
 };
 
 }  // namespace pgweir::net

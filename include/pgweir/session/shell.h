@@ -17,7 +17,7 @@
 #include <vector>
 
 /// What sessions ask of the world outside, and what the engines of several workers tell each other.
-/// worker/ implements it on libuv; tests/sim on a fake network and a fake clock.
+/// worker/ implements it on epoll and sockets; tests/sim on a fake network and a fake clock.
 namespace pgweir::session {
 
 /// One generation of the configuration, with the files that it names read in.
@@ -72,6 +72,7 @@ enum class ConsoleRole : uint8_t { Viewer, Admin };
 class Shell {
 public:
     virtual Instant now() const = 0;
+    /// From a generator that is fit for secrets.
     virtual void fill_random(std::span<uint8_t> out) = 0;
 
     /// Starts to connect; on_connected or on_lost of `owner` follows, never from inside this call.

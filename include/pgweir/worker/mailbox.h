@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include <uv.h>
-
 namespace pgweir::worker {
 
 /// Many threads put in, one loop takes out; without locks. Messages of one sender stay in order.
@@ -17,49 +15,43 @@ public:
     Mailbox(const Mailbox&) = delete;
     Mailbox& operator=(const Mailbox&) = delete;
 
-    ~Mailbox() {
-        for (Node* node = newest_.exchange(nullptr); node != nullptr;) {
-            delete std::exchange(node, node->older);
-        }
-    }
+    ~Mailbox() { take(); }
 
-    /// Thread: the receiving loop's, before anybody posts.
-    void open(uv_loop_t* loop, void* owner, uv_async_cb wake) {
-        uv_async_init(loop, &async_, wake);
-        async_.data = owner;
-    }
-
+    /// True: the box was empty, and its loop has to be woken.
     /// Thread: any.
-    void post(T message) {
+    [[nodiscard]] bool put(T message) {
         auto* node = new Node{std::move(message), nullptr};
         node->older = newest_.load(std::memory_order_relaxed);
-        while (!newest_.compare_exchange_weak(node->older, node, std::memory_order_release,
+        while (!newest_.compare_exchange_weak(node->older, node, std::memory_order_acq_rel,
                                               std::memory_order_relaxed)) {
         }
-        uv_async_send(&async_);  // wakes coalesce: one take() empties the box
+        return node->older == nullptr;
     }
 
     /// Oldest first.
-    /// Thread: the receiving loop's.
+    /// Thread: the receiving loop's, after it was woken.
     std::vector<T> take() {
-        std::vector<T> messages;
-        for (Node* node = newest_.exchange(nullptr, std::memory_order_acquire); node != nullptr;) {
-            messages.push_back(std::move(node->message));
-            delete std::exchange(node, node->older);
+        Node* oldest = nullptr;
+        for (Node* node = newest_.exchange(nullptr, std::memory_order_acq_rel); node != nullptr;) {
+            Node* older = std::exchange(node->older, oldest);
+            oldest = std::exchange(node, older);
         }
-        for (size_t i = 0, j = messages.size(); i + 1 < j; ++i)
-            std::swap(messages[i], messages[--j]);
+        std::vector<T> messages;
+        while (oldest != nullptr) {
+            const std::unique_ptr<Node> node(oldest);
+            oldest = node->older;
+            messages.push_back(std::move(node->message));
+        }
         return messages;
     }
 
 private:
     struct Node {
         T message;
-        Node* older;
+        Node* older;  // while it is in the box; the next newer one while it is taken out
     };
 
     std::atomic<Node*> newest_{nullptr};
-    uv_async_t async_{};
 };
 
 }  // namespace pgweir::worker

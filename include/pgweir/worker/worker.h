@@ -6,6 +6,7 @@
 #include "pgweir/worker/mailbox.h"
 #include "pgweir/worker/messages.h"
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -16,6 +17,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <uv.h>
 
 namespace pgweir::worker {
 
@@ -37,9 +40,16 @@ public:
 
     std::vector<std::unique_ptr<Worker>>& workers() { return workers_; }
 
-    Mailbox<Report>& reports() { return reports_; }
-
     void post(uint32_t worker, Order order);
+
+    /// From now on `wake` is called on `loop` when there are reports to take.
+    /// Thread: the control loop's, before the workers start.
+    void watch_reports(uv_loop_t* loop, void* owner, uv_async_cb wake);
+
+    void report(Report report);
+
+    /// Thread: the control loop's.
+    std::vector<Report> take_reports() { return reports_.take(); }
 
 private:
     template <class Map>
@@ -48,6 +58,7 @@ private:
     uint32_t worker_count_;
     session::ProcessShare share_;
     Mailbox<Report> reports_;
+    uv_async_t reports_wake_{};
     std::mutex mutex_;
     std::map<std::pair<std::string, std::string>, std::unique_ptr<session::PoolShare>> pools_;
     std::map<std::string, std::unique_ptr<session::GroupShare>, std::less<>> databases_;
@@ -58,7 +69,10 @@ private:
 /// One event loop in a thread of its own, with an engine on it. It decides nothing: it carries what
 /// happens to the engine, and what the engine wants to the system.
 /// Lifecycle: start(), then a Stop order, then join().
-class Worker final : session::Shell, net::Loop::Housekeeper, net::Acceptor::Owner {
+class Worker final : session::Shell,
+                     net::Loop::Housekeeper,
+                     net::Acceptor::Owner,
+                     net::Wake::Owner {
 public:
     Worker(uint32_t number,
            Process& process,
@@ -73,7 +87,7 @@ public:
     void join();
 
     /// Thread: any.
-    Mailbox<Order>& mailbox() { return mailbox_; }
+    void post(Order order);
 
     uint32_t load() const { return load_.load(std::memory_order_relaxed); }
 
@@ -93,11 +107,11 @@ private:
     void reap_soon() override { loop_.wake_before_wait(); }
 
     void before_wait() override;
+    void on_tick() override;
+    void on_woken() override;
     void on_accepted(int descriptor) override;
     void on_exhausted(int spare) override;
 
-    static void on_mail(uv_async_t* async);
-    static void on_tick(uv_timer_t* timer);
     void handle(Order& order);
     void take_client(int descriptor);
     void report_if_drained();
@@ -106,10 +120,12 @@ private:
     Process& process_;
     net::Loop loop_;
     Mailbox<Order> mailbox_;
-    uv_timer_t tick_{};
+    net::Wake wake_{loop_, *this};
     net::Acceptor acceptor_;
     session::Engine engine_;
     std::atomic<uint32_t> load_{0};
+    std::array<uint8_t, 1024> random_{};  // asked for in advance, and wiped as it is handed out
+    size_t random_left_ = 0;
     bool draining_ = false;
     bool exhausted_ = false;  // True exactly when the log has been told that descriptors ran out.
     std::thread thread_;
