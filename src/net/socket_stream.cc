@@ -271,7 +271,11 @@ void SocketStream::on_ready(uint32_t events) {
         case State::Lingering: break;
     }
     if ((events & EPOLLERR) != 0) {
-        read_rest();
+        if (paused_) {
+            give_up_backlog();
+        } else {
+            read_rest();
+        }
         return;
     }
     const bool hung_up = (events & EPOLLHUP) != 0;
@@ -295,7 +299,7 @@ void SocketStream::read_once() {
 void SocketStream::read_rest() {
     // What arrived before the error is still the owner's.
     auto& buffer = *loop_.read_buffer_;
-    while (state_ == State::Open) {
+    while (state_ == State::Open && !paused_) {
         const ssize_t count = ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT);
         if (count > 0) {
             owner_->on_bytes({buffer.data(), static_cast<size_t>(count)});
@@ -306,7 +310,7 @@ void SocketStream::read_rest() {
         lost(reset ? std::strerror(errno) : "the connection broke");
         return;
     }
-    if (state_ != State::Closed) release();
+    if (state_ == State::Flushing || state_ == State::Lingering) release();
 }
 
 void SocketStream::send(std::span<const Bytes> pieces) {
@@ -328,8 +332,7 @@ void SocketStream::send(std::span<const Bytes> pieces) {
             count = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
         }
         if (count < 0 && errno != EAGAIN && errno != EINTR) {
-            broken_ = true;  // reading will tell why; it must be watched for that
-            resume();
+            broken_ = true;  // reading will tell why, at once or after a pause
             return;
         }
         sent = count > 0 ? static_cast<size_t>(count) : 0;
@@ -367,22 +370,26 @@ void SocketStream::flush_backlog() {
         if (backlog_.empty()) linger();
         return;
     }
-    if (broken_) {
-        resume();
-    } else if (backlog_high_ && backlog_.size() <= kDrainedBytes) {
-        backlog_high_ = false;
-        owner_->on_drained();
-    }
+    const bool room = backlog_.size() <= kDrainedBytes;
+    if (room && std::exchange(backlog_high_, false)) owner_->on_drained();
+}
+
+/// The peer is gone, and the owner does not read now: it learns of the loss when it does again.
+void SocketStream::give_up_backlog() {
+    broken_ = true;
+    backlog_.clear(loop_.buffers_);
+    watch(0);
+    if (std::exchange(backlog_high_, false)) owner_->on_drained();
 }
 
 void SocketStream::pause() {
-    if (state_ != State::Open || paused_ || broken_) return;
+    if (state_ != State::Open || paused_) return;
     paused_ = true;
     watch(watched_ & ~uint32_t{EPOLLIN});
 }
 
 void SocketStream::resume() {
-    if (state_ != State::Open || (!paused_ && !broken_)) return;
+    if (state_ != State::Open || !paused_) return;
     paused_ = false;
     watch(watched_ | EPOLLIN);
 }

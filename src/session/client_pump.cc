@@ -259,6 +259,11 @@ size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
             return discard(client, input);
     }
     if (awaits_rest(header, input, engine.config().limits.statement_size)) return 0;
+    if (client.stream->backlog() > engine.config().limits.output_buffer) {
+        // Whoever sends requests and reads no answers gets no more of them.
+        client.stream->pause();
+        return 0;
+    }
     if (client.killed || engine.admission() == Admission::Draining) {
         const Error error = client.killed ? killed_by_administrator() : shutting_down();
         engine.close(client, &error, client.killed ? "killed by an administrator" : "draining");

@@ -358,9 +358,12 @@ void Engine::receive(PeerMessage message) {
         Pool* pool = find_pool(*want->pool);
         if (pool == nullptr || want->pool->oldest_wait(want->from) == PoolShare::kNobodyWaits)
             return;
-        auto& idle = pool->in(ServerState::Idle);
-        if (idle.empty() || !pool->waiting.empty() || !can_move(idle.front())) return;
-        lend_away(*this, idle.front(), want->from);
+        if (!pool->waiting.empty()) return;
+        ServerConn* movable = nullptr;
+        pool->in(ServerState::Idle).for_each([&](ServerConn& server) {
+            if (movable == nullptr && server.can_move()) movable = &server;
+        });
+        if (movable != nullptr) lend_away(*this, *movable, want->from);
     } else if (auto* lent = std::get_if<LentServer>(&message)) {
         Pool* pool = find_pool(*lent->pool);
         PGW_CHECK(pool != nullptr);  // only a worker with a waiting client is lent to
@@ -390,7 +393,11 @@ void ClientSession::on_bytes(Bytes bytes) {
 }
 
 void ClientSession::on_drained() {
-    if (server != nullptr && server->stream != nullptr) server->stream->resume();
+    if (state == ClientState::Idle) {
+        resume_client(engine, *this);
+    } else if (server != nullptr && server->stream != nullptr) {
+        server->stream->resume();
+    }
 }
 
 void ClientSession::on_lost(std::string_view reason) {

@@ -241,7 +241,7 @@ void offer(Engine& engine, ServerConn& server) {
         engine.retire(server, "its pool is paused");
         return;
     }
-    if (can_move(server)) {
+    if (server.can_move()) {
         const uint32_t neediest = neediest_worker(engine, pool);
         if (neediest != engine.worker()) {
             lend_away(engine, server, neediest);
@@ -257,10 +257,6 @@ bool others_wait(const Engine& engine, const Pool& pool) {
         if (other != engine.worker() && waits) return true;
     }
     return false;
-}
-
-bool can_move(const ServerConn& server) {
-    return server.stream->backlog() == 0 && server.inbox.empty() && server.passing == 0;
 }
 
 void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {

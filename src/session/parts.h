@@ -62,8 +62,6 @@ void adopt_server(Engine& engine, Pool& pool, PortableServer& portable);
 void ask_others(Engine& engine, Pool& pool);
 /// True exactly when a client of this pool waits in another worker.
 bool others_wait(const Engine& engine, const Pool& pool);
-/// True unless bytes of it are still on their way here.
-bool can_move(const ServerConn& server);
 void lend_away(Engine& engine, ServerConn& server, uint32_t worker);
 /// Wipes what the server's last client left, before anybody else gets it.
 void reset(Engine& engine, ServerConn& server);

@@ -93,7 +93,10 @@ void Checker::check_law(const Engines& engines, const PoolShares& shares) {
             if (pool == nullptr) continue;
             all_serve = all_serve && serving(*engine, *pool);
             waits = waits || !pool->waiting.empty();
-            idles = idles || !pool->in(ServerState::Idle).empty();
+            // One that is in the middle of telling something is offered when it has told it.
+            pool->in(ServerState::Idle).for_each([&](const session::ServerConn& server) {
+                idles = idles || server.can_move();
+            });
         }
         if (all_serve && waits && idles) {
             violations_.add("a client waits while an idle server sits in another worker");

@@ -22,9 +22,7 @@ void FakeStream::send(std::span<const Bytes> pieces) {
     if (link_->kind == Link::Kind::Server) network_.events_.on_send_to_server(*this);
     if (link_->faulted) network_.events_.on_fault_met(*this);
     if (link_->reset || link_->far_closed) {
-        broken_ = true;  // reading will tell why
-        paused_ = false;
-        return;
+        return;  // reading will tell why
     }
     for (const Bytes piece : pieces) link_->to_far.append(as_text(piece));
     high_ = high_ || backlog() > network_.drained_below;
@@ -32,7 +30,7 @@ void FakeStream::send(std::span<const Bytes> pieces) {
 
 void FakeStream::pause() {
     usable("pause");
-    paused_ = !broken_;
+    paused_ = true;
 }
 
 void FakeStream::resume() {
@@ -113,8 +111,10 @@ bool FakeNetwork::tell_engine(Link& link) {
         owner.on_lost("connection refused");
         return true;
     }
-    if (stream->high_ && link.backlog() <= drained_below && !link.reset) {
+    const bool nobody_reads = link.reset || link.far_closed;
+    if (stream->high_ && (nobody_reads || link.backlog() <= drained_below)) {
         stream->high_ = false;
+        if (nobody_reads) link.to_far.clear();
         owner.on_drained();
         return true;
     }

@@ -120,7 +120,6 @@ private:
     bool paused_ = false;
     bool gone_ = false;    // closed or detached: nobody may touch it
     bool high_ = false;    // True exactly when on_drained is owed.
-    bool broken_ = false;  // True exactly when a send met the loss of the peer.
 };
 
 class FakeDetached final : public DetachedStream {

@@ -78,6 +78,7 @@ private:
     void read_once();
     void read_rest();
     void flush_backlog();
+    void give_up_backlog();
     void watch(uint32_t events);
     void close_descriptor();
     void lost(std::string_view reason);
