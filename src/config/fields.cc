@@ -129,7 +129,7 @@ constexpr auto kFields = std::to_array<Field>({
      "Largest text of a named prepared statement."},
     {"limits.prepared_per_client", of_limits<&Limits::prepared_per_client>,
      size(kKilo, kGiga), AtOnce,
-     "Text of all named prepared statements of one client."},
+     "All named prepared statements of one client: texts, names, and 128 bytes for each."},
     {"limits.prepared_per_server", of_limits<&Limits::prepared_per_server>,
      count(1, 100'000), AtOnce,
      "Prepared statements kept on one server connection; the least recently used goes first."},

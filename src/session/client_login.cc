@@ -106,6 +106,10 @@ bool admit(Engine& engine, ClientSession& client, Pool& pool) {
 
 /// `proven`: the keys that the client showed to have, where it logged in by SCRAM.
 void authenticated(Engine& engine, ClientSession& client, const auth::ScramKeys* proven = nullptr) {
+    if (engine.admission() == Admission::Draining) {
+        reject(engine, client, shutting_down());
+        return;
+    }
     if (is_console(client.login->database)) {
         enter_console(engine, client);
         return;

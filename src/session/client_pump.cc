@@ -27,8 +27,9 @@ uint32_t message_bytes_max(const Engine& engine) {
 }
 
 void violate(Engine& engine, ClientSession& client, const Error& error) {
-    ++engine.stats().protocol_errors;
-    engine.close(client, &error, "protocol violation");
+    const bool violation = error.sqlstate == sqlstate::kProtocolViolation;
+    if (violation) ++engine.stats().protocol_errors;
+    engine.close(client, &error, violation ? "protocol violation" : "beyond a limit");
 }
 
 void leave(Engine& engine, ClientSession& client) {
@@ -198,9 +199,7 @@ private:
         return header.total_bytes();
     }
 
-    void expect(Request request) {
-        server_.pipeline.expect({request, Delivery::Forward, nullptr}, server_);
-    }
+    void expect(Request request) { server_.pipeline.expect({request, Delivery::Forward}, server_); }
 
     /// After the bytes went out: answers that need no server, and back-pressure.
     void settle() {

@@ -80,6 +80,10 @@ void Engine::move(ClientSession& client, ClientEvent event) {
                    to_text(client.state));
         PGW_CHECK(row != nullptr);
     }
+    if (log::enabled(log::Level::Debug)) {
+        log::debug("client {}: from {} to {}, {}", client.id, to_text(row->from), to_text(row->to),
+                   row->why);
+    }
     leave_list(client);
     if (is_login(row->from) && !is_login(row->to)) process_.logins.fetch_sub(1);
     client.state = row->to;
@@ -91,6 +95,7 @@ void Engine::leave_list(ClientSession& client) {
     if (!client.linked()) return;
     if (client.state == ClientState::Waiting) {
         client.pool->waiting.erase(client);
+        client.pool->share.waiting.fetch_sub(1, std::memory_order_relaxed);
     } else {
         in(client.state).erase(client);
     }
@@ -99,6 +104,7 @@ void Engine::leave_list(ClientSession& client) {
 void Engine::enter_list(ClientSession& client) {
     if (client.state == ClientState::Waiting) {
         client.pool->waiting.push_back(client);
+        client.pool->share.waiting.fetch_add(1, std::memory_order_relaxed);
     } else {
         in(client.state).push_back(client);
     }
@@ -110,6 +116,10 @@ void Engine::move(ServerConn& server, ServerEvent event) {
         log::error("server {}: event {} cannot happen in state {}", server.id, to_text(event),
                    to_text(server.state));
         PGW_CHECK(row != nullptr);
+    }
+    if (log::enabled(log::Level::Debug)) {
+        log::debug("server {}: from {} to {}, {}", server.id, to_text(row->from), to_text(row->to),
+                   row->why);
     }
     Pool& pool = server.pool;
     const bool idle_changes = server.state == ServerState::Idle || row->to == ServerState::Idle;

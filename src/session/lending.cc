@@ -137,7 +137,7 @@ bool acquire(Engine& engine, ClientSession& client) {
             return true;
         }
     }
-    if (pool.waiting.size() >= engine.config().limits.queue) {
+    if (pool.share.waiting.load(std::memory_order_relaxed) >= engine.config().limits.queue) {
         ++pool.stats.queue_refusals;
         const Error error = queue_full(pool.database, pool.user, engine.config().limits.queue);
         engine.close(client, &error, "the queue is full");
@@ -209,7 +209,9 @@ void release(Engine& engine, ServerConn& server) {
     }
     server.stream->resume();  // it may have been stopped for a client that reads slowly
     const bool session_over = pool.limits.mode == config::PoolMode::Session;
-    if (server.cancels > 0 && !planted(Bug::CancelNotHeld)) {
+    if (server.pipeline.one_more_ready_possible()) {
+        engine.retire(server, "a COPY failed, and it may owe one more ReadyForQuery");
+    } else if (server.cancels > 0 && !planted(Bug::CancelNotHeld)) {
         engine.move(server, ServerEvent::CancelPending);
     } else if (session_over || server.listening) {
         reset(engine, server);
@@ -273,6 +275,7 @@ void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
     portable->id = server.id;
     portable->epoch = server.epoch;
     portable->opened = server.opened;
+    portable->idle_since = server.state_since;
     server.permitted = false;  // the permit goes with it
     ++pool.stats.servers_lent;
     engine.move(server, ServerEvent::Ended);
@@ -301,6 +304,7 @@ void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
     server.stream = &engine.shell().adopt(std::move(portable.stream), server);
     engine.move(server, ServerEvent::Connected);
     engine.move(server, ServerEvent::LoggedIn);
+    server.state_since = portable.idle_since;
     offer(engine, server);
     ask_others(engine, pool);  // it may have been too old to serve
 }

@@ -2,6 +2,8 @@
 
 #include "pgweir/base/planted.h"
 
+#include <utility>
+
 namespace pgweir::session {
 namespace {
 
@@ -28,6 +30,7 @@ void Pipeline::expect(Expected entry, PipelineEvents& events) {
         const bool ignored = copy_ == Copy::In && !skipping_ && !planted(Bug::SyncInCopyCounted);
         ++batch_;
         batch_open_ = ignored && copies_by_execute();
+        sync_ignored_ = sync_ignored_ || ignored;
         skipping_ = false;
         if (!ignored) push(entry);
         return;
@@ -42,6 +45,7 @@ void Pipeline::expect(Expected entry, PipelineEvents& events) {
     if (skipping_ &&
         !(planted(Bug::SynthesizedAfterError) && entry.delivery == Delivery::Synthesize)) {
         if (entry.change != nullptr) events.on_skipped(entry);
+        if (entry.unnamed) events.on_unnamed_lost();
         return;
     }
     // A simple query ends the transaction that extended messages before it had opened.
@@ -121,6 +125,7 @@ void Pipeline::drop_copy_ends() {
 void Pipeline::finish_copy() {
     const bool ended = copy_ == Copy::Ended;
     copy_ = Copy::None;
+    sync_ignored_ = false;
     size_t mark = begin_ + 1;
     while (ended && mark < end_ && at(mark).request != Request::CopyEnd) ++mark;
     if (!ended || mark == end_) return;
@@ -132,7 +137,10 @@ Verdict Pipeline::complete(Request request, PipelineEvents& events) {
     const Expected& next = front();
     if (next.request != request || next.delivery == Delivery::Synthesize) return Verdict::Mismatch;
     const Verdict verdict = to_verdict(next.delivery);
-    if (request == Request::Execute) copy_ = Copy::None;
+    if (request == Request::Execute) {
+        copy_ = Copy::None;
+        sync_ignored_ = false;
+    }
     pop(events);
     return verdict;
 }
@@ -164,7 +172,10 @@ void Pipeline::ignore_syncs_of_copy_in() {
             before_end = false;
             copy_ = Copy::Ended;
         }
-        if (before_end && at(i).request == Request::Sync) continue;
+        if (before_end && at(i).request == Request::Sync) {
+            sync_ignored_ = true;
+            continue;
+        }
         at(keep) = at(i);
         ++keep;
     }
@@ -180,6 +191,7 @@ Verdict Pipeline::on_error(PipelineEvents& events) {
     if (empty()) return Verdict::Forward;  // an idle server that is being shut down says so
     const Expected failed = front();
     copy_ = Copy::None;
+    one_more_ready_ = one_more_ready_ || std::exchange(sync_ignored_, false);
     if (is_extended(failed.request)) {
         // A swallowed Parse failed on behalf of the client's Bind: the error is the client's.
         skip_to_sync(events);
@@ -190,16 +202,22 @@ Verdict Pipeline::on_error(PipelineEvents& events) {
 
 void Pipeline::skip_to_sync(PipelineEvents& events) {
     size_t sync = begin_;
+    bool unnamed_lost = false;
     while (sync < end_ && at(sync).request != Request::Sync) ++sync;
     for (size_t i = sync; i-- > begin_;) {
         if (at(i).delivery == Delivery::Synthesize) --synthesized_;
         if (at(i).change != nullptr) events.on_skipped(at(i));
+        unnamed_lost = unnamed_lost || at(i).unnamed;
     }
+    for (size_t i = sync; i < end_; ++i) unnamed_lost = unnamed_lost && !at(i).unnamed;
+    if (unnamed_lost) events.on_unnamed_lost();
     skipping_ = sync == end_;
     begin_ = sync;
 }
 
 Verdict Pipeline::on_ready(PipelineEvents& events) {
+    // PostgreSQL would tell its client the same: it is that client's until it is done with it.
+    if (empty() && one_more_ready_) return Verdict::Forward;
     if (empty()) return Verdict::Mismatch;
     const Expected& next = front();
     if (next.request != Request::Sync && !is_simple(next.request)) return Verdict::Mismatch;

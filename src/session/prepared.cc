@@ -34,22 +34,27 @@ const StatementRef* ClientStatements::find(std::string_view name) const {
     return it == names_.end() ? nullptr : &it->second;
 }
 
+size_t ClientStatements::cost(std::string_view name, const Statement& statement) {
+    constexpr size_t kEntryBytes = 128;  // what a name costs besides its text
+    return kEntryBytes + name.size() + statement.query_and_types.size();
+}
+
 void ClientStatements::put(std::string_view name, StatementRef statement) {
     erase(name);
-    text_bytes_ += statement->query_and_types.size();
+    bytes_ += cost(name, *statement);
     names_.insert_or_assign(std::string(name), std::move(statement));
 }
 
 void ClientStatements::erase(std::string_view name) {
     const auto it = names_.find(name);
     if (it == names_.end()) return;
-    text_bytes_ -= it->second->query_and_types.size();
+    bytes_ -= cost(name, *it->second);
     names_.erase(it);
 }
 
 void ClientStatements::clear() {
     names_.clear();
-    text_bytes_ = 0;
+    bytes_ = 0;
 }
 
 void ServerStatements::leave(Entry& entry) {

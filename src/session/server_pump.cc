@@ -397,7 +397,7 @@ void send_internal_query(Engine&, ServerConn& server, std::string_view sql) {
     wire::encode_query(out, sql);
     server.failure.reset();
     server.unnamed_version = 0;  // a simple query ends the unnamed statement
-    server.pipeline.expect({Request::Query, Delivery::Swallow, nullptr}, server);
+    server.pipeline.expect({Request::Query, Delivery::Swallow}, server);
     server.stream->send(out.bytes());
 }
 

@@ -16,7 +16,7 @@ constexpr std::string_view kNobodysStatement = "Pgweir_reserved_prefix";
 }  // namespace
 
 void StatementPump::expect(Request request, Delivery delivery, StatementChange* change) {
-    server_.pipeline.expect({request, delivery, change}, server_);
+    server_.pipeline.expect({request, delivery, change, false}, server_);
 }
 
 const StatementRef* StatementPump::find(std::string_view name) const {
@@ -45,7 +45,8 @@ bool StatementPump::parse_named(const wire::ParseMessage& parse) {
         return true;
     }
     StatementRef statement = engine_.statements().intern(parse.query_and_types);
-    const uint64_t held = client_.statements->text_bytes() + statement->query_and_types.size();
+    const uint64_t held =
+        client_.statements->bytes() + ClientStatements::cost(parse.statement, *statement);
     if (held > engine_.config().limits.prepared_per_client) return false;
     client_.statements->put(parse.statement, statement);
 
@@ -87,7 +88,8 @@ void StatementPump::parse_unnamed(Bytes query_and_types) {
     client_.unnamed_version = engine_.next_unnamed_version();
     server_.unnamed_version = client_.unnamed_version;
     ++server_.pool.stats.server_parses;
-    expect(Request::Parse, Delivery::Forward);
+    const Expected entry{Request::Parse, Delivery::Forward, nullptr, true};
+    server_.pipeline.expect(entry, server_);
 }
 
 void StatementPump::forget_unnamed() {
@@ -106,7 +108,8 @@ void StatementPump::ensure_unnamed() {
         inject_close({}, nullptr);
         return;
     }
-    expect(Request::Parse, Delivery::Swallow);
+    const Expected entry{Request::Parse, Delivery::Swallow, nullptr, true};
+    server_.pipeline.expect(entry, server_);
     send_header('P', 1 + client_.unnamed_statement.size());
     constexpr uint8_t kNoName = 0;
     out_.add_copy({&kNoName, 1});
@@ -249,9 +252,10 @@ size_t answer_known_parse(Engine& engine, ClientSession& client, Bytes input) {
     if (!parse || parse->statement.empty()) return 0;
     if (client.statements == nullptr) client.statements = std::make_unique<ClientStatements>();
     if (client.statements->find(parse->statement) != nullptr) return 0;
-    const uint64_t held = client.statements->text_bytes() + parse->query_and_types.size();
-    if (held > engine.config().limits.prepared_per_client) return 0;
     StatementRef statement = engine.statements().intern(parse->query_and_types);
+    const uint64_t held =
+        client.statements->bytes() + ClientStatements::cost(parse->statement, *statement);
+    if (held > engine.config().limits.prepared_per_client) return 0;
     if (!client.pool->known_statements.contains(statement->digest)) return 0;
 
     ++client.pool->stats.client_parses;
@@ -271,6 +275,15 @@ void ServerConn::on_confirmed(const Expected& entry) {
     }
     if (change.kind == StatementChange::Kind::Evicted) statements.closed(change.digest);
     engine.drop_change(&change);
+}
+
+void ServerConn::on_unnamed_lost() {
+    // PostgreSQL drops the old one before it looks at the new. Where the Parse was only skipped it
+    // keeps the old one, whose text is not known any more: then Bind is told that there is none.
+    unnamed_version = 0;
+    if (client == nullptr) return;
+    client->unnamed_statement.clear();
+    client->unnamed_version = 0;
 }
 
 void ServerConn::on_skipped(const Expected& entry) {

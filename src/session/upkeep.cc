@@ -147,7 +147,12 @@ void upkeep(Engine& engine) {
 void Engine::reload(std::unique_ptr<const Setup> setup) {
     ++generation_;
     setup_ = std::move(setup);
-    for (auto& [key, pool] : pools_) apply_setup(*pool);
+    for (auto& [key, pool] : pools_) {
+        apply_setup(*pool);
+        if (pool->state == PoolState::Gone) {
+            refuse_waiting(*this, *pool, unknown_database(pool->database));
+        }
+    }
 }
 
 void Engine::drain() {

@@ -234,7 +234,7 @@ void Worker::handle(Order& order) {
 }
 
 void Worker::report_if_drained() {
-    if (!draining_ || engine_.client_count() > 0) return;
+    if (!draining_ || engine_.clients_to_drain() > 0) return;
     draining_ = false;
     process_.report(Drained{number_});
 }

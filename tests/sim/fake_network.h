@@ -118,8 +118,8 @@ private:
     Link* link_;
     StreamEvents* owner_ = nullptr;
     bool paused_ = false;
-    bool gone_ = false;    // closed or detached: nobody may touch it
-    bool high_ = false;    // True exactly when on_drained is owed.
+    bool gone_ = false;  // closed or detached: nobody may touch it
+    bool high_ = false;  // True exactly when on_drained is owed.
 };
 
 class FakeDetached final : public DetachedStream {

@@ -94,7 +94,7 @@ struct Limits {
     uint32_t logins_in_flight = 256;
     Bytes64 message_size = Bytes64{1} << 30;         // largest message, streamed
     Bytes64 statement_size = Bytes64{16} << 20;      // largest Parse of a named statement
-    Bytes64 prepared_per_client = Bytes64{8} << 20;  // text of one client's named statements
+    Bytes64 prepared_per_client = Bytes64{8} << 20;  // one client's named statements
     uint32_t prepared_per_server = 500;              // statements kept on one server, LRU beyond
     Bytes64 prepared_per_server_size = Bytes64{16} << 20;
     Bytes64 output_buffer = Bytes64{256} << 10;  // backlog towards one peer that stops reading

@@ -92,6 +92,9 @@ public:
 
     size_t client_count() const { return clients_.size(); }
 
+    /// Those that a stop waits for: whoever asked for it on the console may watch until the end.
+    size_t clients_to_drain() { return clients_.size() - in(ClientState::Console).size(); }
+
     // --- what the parts of the engine use; not for others ---
 
     Shell& shell() { return shell_; }

@@ -39,6 +39,7 @@ struct Expected {
     Request request = Request::Sync;
     Delivery delivery = Delivery::Forward;
     StatementChange* change = nullptr;  // what the reply confirms, or its absence takes back
+    bool unnamed = false;               // a Parse of the unnamed statement
 };
 
 enum class Verdict : uint8_t { Forward, Swallow, Mismatch };
@@ -50,6 +51,9 @@ public:
 
     /// The server failed the request or will skip it. Called newest first.
     virtual void on_skipped(const Expected& entry) = 0;
+
+    /// The last Parse of the unnamed statement that was sent failed, or will be skipped.
+    virtual void on_unnamed_lost() {}
 
 protected:
     ~PipelineEvents() = default;
@@ -86,6 +90,10 @@ public:
     /// True exactly when the server owes nothing and no batch is open: its next ReadyForQuery-state
     /// is known, and whoever comes next finds the protocol at rest.
     bool at_rest() const { return empty() && !batch_open_ && !skipping_; }
+
+    /// True exactly when a COPY failed whose Syncs were taken for ignored. The server may have read
+    /// one of them after the failure, and then owes one ReadyForQuery more than is written here.
+    bool one_more_ready_possible() const { return one_more_ready_; }
 
     /// How many of the entries pgweir answers itself.
     size_t synthesized() const { return synthesized_; }
@@ -141,6 +149,8 @@ private:
     bool batch_open_ =
         false;               // True exactly when an extended message was sent after the last Sync.
     bool skipping_ = false;  // True exactly when the server discards what comes until a Sync.
+    bool sync_ignored_ = false;  // True exactly when a Sync of the COPY under way is not awaited.
+    bool one_more_ready_ = false;
 };
 
 }  // namespace pgweir::session

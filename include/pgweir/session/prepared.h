@@ -101,11 +101,14 @@ public:
 
     size_t size() const { return names_.size(); }
 
-    size_t text_bytes() const { return text_bytes_; }
+    /// Units: bytes, as limits.prepared_per_client counts them.
+    static size_t cost(std::string_view name, const Statement& statement);
+
+    size_t bytes() const { return bytes_; }
 
 private:
     std::unordered_map<std::string, StatementRef, TextHash, std::equal_to<>> names_;
-    size_t text_bytes_ = 0;
+    size_t bytes_ = 0;
 };
 
 /// One entry on its way to another worker.

@@ -36,6 +36,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
 
     void on_confirmed(const Expected& entry) override;
     void on_skipped(const Expected& entry) override;
+    void on_unnamed_lost() override;
 
     /// True unless bytes of it are still on their way here: then it can change workers.
     bool can_move() const { return stream->backlog() == 0 && inbox.empty() && passing == 0; }

@@ -51,6 +51,9 @@ public:
     /// Servers open or being opened: the permits that are taken.
     std::atomic<uint32_t> open{0};
 
+    /// Clients in the queues of all workers.
+    std::atomic<uint32_t> waiting{0};
+
     // The order of store and load is what the law rests on: a worker that queues a client first
     // says so and then looks for idle servers elsewhere; one that idles a server first says so
     // and then looks for clients elsewhere. With sequential consistency one of the two sees the

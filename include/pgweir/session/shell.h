@@ -42,6 +42,7 @@ struct PortableServer {
     uint64_t id = 0;
     uint32_t epoch = 0;
     Instant opened;
+    Instant idle_since;
 };
 
 /// "A client of mine waits; if you have an idle server of this pool, lend it."

@@ -21,11 +21,12 @@ public:
     /// Thread: any.
     [[nodiscard]] bool put(T message) {
         auto* node = new Node{std::move(message), nullptr};
-        node->older = newest_.load(std::memory_order_relaxed);
-        while (!newest_.compare_exchange_weak(node->older, node, std::memory_order_acq_rel,
-                                              std::memory_order_relaxed)) {
-        }
-        return node->older == nullptr;
+        Node* head = newest_.load(std::memory_order_relaxed);
+        do {
+            node->older = head;
+        } while (!newest_.compare_exchange_weak(head, node, std::memory_order_acq_rel,
+                                                std::memory_order_relaxed));
+        return head == nullptr;  // the node is the receiver's by now
     }
 
     /// Oldest first.

@@ -339,4 +339,30 @@ TEST_CASE("client pump: the rest of a copy that failed, once passed, frees the s
     CHECK(count(rig, ServerState::Idle) == 1);
 }
 
+TEST_CASE("client pump: who sends requests and reads no answers gets no more of them") {
+    Rig rig([](Rig& made) { made.config.limits.output_buffer = 1000; });
+    FakeStream& client = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    server.take();
+    client.backlog_bytes = 1001;
+    rig.say(client, query("SELECT 1"));
+    CHECK(client.paused);
+    CHECK(server.take().empty());
+    rig.drain(client);
+    CHECK_FALSE(client.paused);
+    CHECK(server.take() == query("SELECT 1"));
+}
+
+TEST_CASE("client pump: after a failed COPY with Syncs inside the server serves nobody else") {
+    Rig rig;
+    Attached pair(rig);
+    rig.say(pair.client, query("COPY t FROM STDIN"));
+    rig.say(pair.server, message('G', std::string(1, '\0') + be16(0)));
+    rig.say(pair.client, sync());
+    rig.say(pair.server, failure("22P04", "bad data") + ready());
+    CHECK(types(pair.client.sent).ends_with("GEZ"));
+    CHECK_FALSE(pair.client.closed);
+    CHECK(pair.server.finished);
+}
+
 }  // namespace pgweir::session

@@ -684,4 +684,66 @@ TEST_CASE("pipeline: the end of the first COPY of a query does not end the secon
     CHECK(ledger.pipeline.empty());
 }
 
+TEST_CASE("pipeline: a COPY that fails after a Sync was taken for ignored may owe one more") {
+    SUBCASE("within a simple query") {
+        Ledger ledger;
+        ledger.client("Q");
+        REQUIRE(ledger.fits("G"));
+        ledger.client("S");
+        CHECK_FALSE(ledger.pipeline.one_more_ready_possible());
+        CHECK(ledger.fits("EZ"));
+        CHECK(ledger.pipeline.at_rest());
+        CHECK(ledger.pipeline.one_more_ready_possible());
+        CHECK(ledger.fits("Z"));
+    }
+    SUBCASE("within an Execute") {
+        Ledger ledger;
+        ledger.client("PBES");
+        REQUIRE(ledger.fits("12GE"));
+        CHECK(ledger.pipeline.one_more_ready_possible());
+    }
+    SUBCASE("not when the COPY went well") {
+        Ledger ledger;
+        ledger.client("Q");
+        REQUIRE(ledger.fits("G"));
+        ledger.client("Sc");
+        CHECK(ledger.fits("CZ"));
+        ledger.client("Q");
+        CHECK(ledger.fits("EZ"));
+        CHECK_FALSE(ledger.pipeline.one_more_ready_possible());
+        CHECK(ledger.server("Z") == "m");
+    }
+}
+
+TEST_CASE("pipeline: the loss of the last unnamed Parse is told, of an earlier one not") {
+    struct Unnamed final : PipelineEvents {
+        void on_confirmed(const Expected&) override {}
+
+        void on_skipped(const Expected&) override {}
+
+        void on_unnamed_lost() override { ++lost; }
+
+        int lost = 0;
+    } events;
+
+    const Expected parse{Request::Parse, Delivery::Forward, nullptr, true};
+    const Expected end{Request::Sync};
+    Pipeline pipeline;
+    pipeline.expect(parse, events);
+    pipeline.expect(end, events);
+    pipeline.expect(parse, events);
+    pipeline.expect(end, events);
+    pipeline.on_reply('E', events);
+    CHECK(events.lost == 0);
+    pipeline.on_reply('Z', events);
+    pipeline.on_reply('E', events);
+    CHECK(events.lost == 1);
+    pipeline.on_reply('Z', events);
+
+    pipeline.expect({Request::Bind}, events);
+    pipeline.on_reply('E', events);
+    pipeline.expect(parse, events);
+    CHECK(events.lost == 2);
+}
+
 }  // namespace pgweir::session

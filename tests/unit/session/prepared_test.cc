@@ -56,7 +56,7 @@ TEST_CASE("prepared: a text is forgotten with its last reference") {
     CHECK(cache.text_bytes() == 0);
 }
 
-TEST_CASE("prepared: a client finds by name what it put, and its texts are counted") {
+TEST_CASE("prepared: a client finds by name what it put, and what it holds is counted") {
     StatementCache cache;
     ClientStatements client;
     client.put("a", cache.intern(as_bytes("SELECT 1")));
@@ -65,17 +65,17 @@ TEST_CASE("prepared: a client finds by name what it put, and its texts are count
     CHECK((*client.find("a"))->query_and_types == "SELECT 1");
     CHECK(client.find("c") == nullptr);
     CHECK(client.size() == 2);
-    CHECK(client.text_bytes() == 17);
+    CHECK(client.bytes() == 2 * (128 + 1) + 17);
 
     client.erase("a");
     client.erase("never there");
     CHECK(client.find("a") == nullptr);
-    CHECK(client.text_bytes() == 9);
+    CHECK(client.bytes() == 128 + 1 + 9);
     CHECK(cache.size() == 1);
 
     client.clear();
     CHECK(client.size() == 0);
-    CHECK(client.text_bytes() == 0);
+    CHECK(client.bytes() == 0);
     CHECK(cache.size() == 0);
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("prepared: a name that is put again is counted once") {
     ClientStatements client;
     client.put("a", cache.intern(as_bytes("SELECT 1")));
     client.put("a", cache.intern(as_bytes("SELECT 22")));
-    CHECK(client.text_bytes() == 9);
+    CHECK(client.bytes() == 128 + 1 + 9);
 }
 
 }  // namespace pgweir::session

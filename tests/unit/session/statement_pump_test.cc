@@ -351,7 +351,7 @@ TEST_CASE("statement pump: an eviction that was skipped did not happen") {
 TEST_CASE("statement pump: a client that prepares more than its share is sent away with 53200") {
     Scene scene([](Rig& rig) {
         one_server(rig);
-        rig.config.limits.prepared_per_client = 30;
+        rig.config.limits.prepared_per_client = 160;
     });
     scene.prepare("a", "SELECT 1");
     scene.say(parse("b", "SELECT 'much too long'") + sync());

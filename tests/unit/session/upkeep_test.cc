@@ -381,4 +381,32 @@ TEST_CASE("upkeep: a database that a reload takes away and another brings back i
     CHECK_FALSE(rig.begin_login().closed);
 }
 
+TEST_CASE("upkeep: who waits for a database that a reload takes away is told so") {
+    Rig rig([](Rig& made) { made.config.pool.pool_size = 1; });
+    FakeStream& first = rig.log_in();
+    FakeStream& second = rig.log_in();
+    rig.idle_server();
+    rig.say(first, query("SELECT 1"));
+    rig.say(second, query("SELECT 1"));
+    rig.config.databases.clear();
+    rig.engine().reload(rig.setup());
+    CHECK(sqlstate_of(second.sent) == "3D000");
+    CHECK(second.closed);
+    CHECK_FALSE(first.closed);
+}
+
+TEST_CASE("upkeep: a drain does not wait for the console") {
+    Rig rig([](Rig& made) { made.config.admin.users = {"ann"}; });
+    FakeStream& console = rig.connect();
+    rig.say(console, startup({
+                         {"user",     "ann"   },
+                         {"database", "pgweir"}
+    }));
+    rig.engine().drain();
+    rig.turn();
+    CHECK_FALSE(console.closed);
+    CHECK(rig.engine().client_count() == 1);
+    CHECK(rig.engine().clients_to_drain() == 0);
+}
+
 }  // namespace pgweir::session
