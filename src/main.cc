@@ -1,3 +1,4 @@
+#include "pgweir/base/error_catalogue.h"
 #include "pgweir/base/log.h"
 #include "pgweir/config/fields.h"
 #include "pgweir/control/control.h"
@@ -35,6 +36,8 @@ int print_docs(const std::string& page) {
         std::cout << config::config_markdown();
     } else if (page == "metrics") {
         std::cout << metrics::metrics_markdown();
+    } else if (page == "errors") {
+        std::cout << errors_markdown();
     } else if (page == "client-fsm") {
         std::cout << session::client_diagram();
     } else if (page == "server-fsm") {

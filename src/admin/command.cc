@@ -1,11 +1,11 @@
 #include "pgweir/admin/command.h"
 
+#include "pgweir/base/error_catalogue.h"
+
 #include <array>
 #include <cctype>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 namespace pgweir::admin {
 namespace {
@@ -46,11 +46,7 @@ constexpr std::array<std::pair<std::string_view, Verb>, 9> kVerbs{
 };
 
 Error unknown_command(std::string_view sql) {
-    return Error{.sqlstate = sqlstate::kSyntaxError,
-                 .severity = Severity::Error,
-                 .message = fmt::format("invalid command '{}', use SHOW HELP;", sql.substr(0, 200)),
-                 .detail = {},
-                 .hint = {}};
+    return make_error(ErrorId::UnknownCommand, {sql.substr(0, 200)});
 }
 
 std::string lower(std::string_view text) {

@@ -1,6 +1,7 @@
 #include "pgweir/control/control.h"
 
 #include "pgweir/auth/digest.h"
+#include "pgweir/base/error_catalogue.h"
 #include "pgweir/base/log.h"
 #include "pgweir/session/errors.h"
 
@@ -34,14 +35,6 @@ int64_t wall_clock_us() {
 uint32_t worker_count(const config::Config& config) {
     if (config.workers > 0) return config.workers;
     return std::max(1u, std::thread::hardware_concurrency());
-}
-
-Error console_error(SqlState sqlstate, std::string message, std::string detail = {}) {
-    return Error{.sqlstate = sqlstate,
-                 .severity = Severity::Error,
-                 .message = std::move(message),
-                 .detail = std::move(detail),
-                 .hint = {}};
 }
 
 }  // namespace
@@ -296,13 +289,11 @@ void Control::execute(const worker::ConsoleAsked& asked) {
     const Console console{asked.worker, asked.client};
     auto command = admin::parse_command(asked.sql);
     if (!command) {
-        answer(console, admin::encode_failure(command.error()));
+        refuse(console, command.error());
         return;
     }
     if (asked.role != session::ConsoleRole::Admin && !admin::is_harmless(*command)) {
-        answer(console, admin::encode_failure(console_error(sqlstate::kInsufficientPrivilege,
-                                                            "admin access needed",
-                                                            "Viewers may use SHOW.")));
+        refuse(console, make_error(ErrorId::AdminNeeded, {}, "Viewers may use SHOW."));
         return;
     }
     order(*command, console);
@@ -356,15 +347,12 @@ void Control::order_reload(const Console& console) {
         answer(console, admin::encode_done("RELOAD"));
         return;
     }
-    answer(console, admin::encode_failure(console_error(
-                        sqlstate::kConfigFileError,
-                        "RELOAD failed, see logs for additional details", problems.front())));
+    refuse(console, make_error(ErrorId::ReloadFailed, {}, problems.front()));
 }
 
 void Control::order_pause(const std::string& database, const Console& console) {
     if (database.empty() && paused_.exchange(true)) {
-        answer(console, admin::encode_failure(console_error(sqlstate::kObjectNotInPrerequisiteState,
-                                                            "already suspended/paused")));
+        refuse(console, make_error(ErrorId::AlreadyPaused));
         return;
     }
     log::info("PAUSE: nobody gets a server until RESUME");
@@ -378,8 +366,7 @@ void Control::order_pause(const std::string& database, const Console& console) {
 
 void Control::order_resume(const std::string& database, const Console& console) {
     if (database.empty() && !paused_.exchange(false)) {
-        answer(console, admin::encode_failure(console_error(sqlstate::kObjectNotInPrerequisiteState,
-                                                            "pooler is not paused/suspended")));
+        refuse(console, make_error(ErrorId::NotPaused));
         return;
     }
     log::info("RESUME");
@@ -392,8 +379,7 @@ void Control::order_kill_client(const std::string& text, const Console& console)
     const auto* end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data(), end, id);
     if (parsed.ec != std::errc() || parsed.ptr != end) {
-        answer(console, admin::encode_failure(console_error(sqlstate::kInvalidParameterValue,
-                                                            "invalid client pointer supplied")));
+        refuse(console, make_error(ErrorId::ClientPointer));
         return;
     }
     order_all([&] { return worker::KillClient{id}; });
@@ -423,6 +409,10 @@ void Control::pause_progress(Gathering& gathering) {
             for (auto& waiting : std::exchange(self.pausing_, {})) self.gather(std::move(waiting));
         },
         kPauseLookMs, 0);
+}
+
+void Control::refuse(const Console& console, const Error& error) {
+    answer(console, admin::encode_failure(error));
 }
 
 void Control::answer(const Console& console, std::string bytes, bool close_after) {

@@ -79,6 +79,7 @@ private:
     void order_pause(const std::string& database, const Console& console);
     void order_resume(const std::string& database, const Console& console);
     void order_kill_client(const std::string& text, const Console& console);
+    void refuse(const Console& console, const Error& error);
     void answer(const Console& console, std::string bytes, bool close_after = false);
     void pause_progress(Gathering& gathering);
     std::vector<std::string> reload();
