@@ -247,7 +247,10 @@ Table show_databases(const Picture& picture) {
         if (cluster == picture.config.clusters.end()) continue;
         const auto& node = cluster->second.nodes.front();
         const auto limits = config::effective_pool(picture.config, *database, "");
-        const Usage usage = usage_of(pools, name, "");
+        Usage usage = usage_of(pools, name, "");
+        const auto ordered = picture.stop_orders.state_of(name);
+        usage.paused = usage.paused || ordered == session::PoolState::Paused;
+        usage.disabled = usage.disabled || ordered == session::PoolState::Disabled;
         const auto lifetime = picture.config.timeouts.server_lifetime;
         table.rows.push_back({name, node.host, text(node.port), database->dbname.value_or(name),
                               database->user.value_or(""), text(limits.size), text(limits.min_size),

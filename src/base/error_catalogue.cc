@@ -214,6 +214,18 @@ constexpr std::array<ErrorRow, kErrors> kCatalogue{{
      "invalid client pointer supplied",
      "KILL_CLIENT with something else than a number",
      "the column `id` of SHOW CLIENTS"},
+    {ClientNotFound, Administration, sqlstate::kUndefinedObject, kError,
+     "client not found",
+     "KILL_CLIENT of an id that no client has, or has any more",
+     "the column `id` of SHOW CLIENTS"},
+    {NoSuchDatabase, Administration, sqlstate::kInvalidCatalogName, kError,
+     "no such database: …",
+     "PAUSE, RESUME, RECONNECT or KILL of a name that is not configured, and there is no `\"*\"`",
+     "SHOW DATABASES"},
+    {DatabaseNotPaused, Administration, sqlstate::kObjectNotInPrerequisiteState, kError,
+     "database … is not paused",
+     "RESUME of a database that neither PAUSE nor KILL has stopped by its name, nor KILL of all",
+     "nothing is to be done; RESUME alone undoes PAUSE alone"},
 }};
 
 // clang-format on

@@ -3,6 +3,7 @@
 #include "pgweir/auth/digest.h"
 #include "pgweir/base/error_catalogue.h"
 #include "pgweir/base/log.h"
+#include "pgweir/config/effective.h"
 #include "pgweir/session/errors.h"
 
 #include <algorithm>
@@ -193,6 +194,8 @@ void Control::handle(worker::Report& report) {
         Gathering gathering = std::move(it->second);
         gatherings_.erase(it);
         gathered(gathering);
+    } else if (const auto* killed = std::get_if<worker::ClientKilled>(&report)) {
+        client_killed(*killed);
     } else if (std::get_if<worker::Drained>(&report) != nullptr) {
         if (++drained_workers_ == process_->worker_count()) stop_now();
     }
@@ -209,7 +212,7 @@ void Control::gathered(Gathering& gathering) {
     switch (gathering.purpose) {
         case Gathering::Purpose::Show: {
             const admin::Picture picture{setup_->config, std::move(gathering.snapshots), period_,
-                                         wall_clock_us()};
+                                         wall_clock_us(), stop_orders_};
             answer(gathering.console, admin::encode_answer(admin::show(gathering.topic, picture)));
             break;
         }
@@ -282,6 +285,7 @@ std::string Control::not_ready() {
         case Lifecycle::Stopped: return "stopped";
         case Lifecycle::Serving: break;
     }
+    if (killed_) return "killed";
     return paused_ ? "paused" : "";
 }
 
@@ -300,6 +304,7 @@ void Control::execute(const worker::ConsoleAsked& asked) {
 }
 
 void Control::order(const admin::Command& command, const Console& console) {
+    if (refuse_unknown_database(command, console)) return;
     const std::string& database = command.argument;
     switch (command.verb) {
         case admin::Verb::Show: order_show(command, console); return;
@@ -314,6 +319,8 @@ void Control::order(const admin::Command& command, const Console& console) {
             return;
         case admin::Verb::Kill:
             log::info("KILL: clients and servers are cut off");
+            stop_orders_.kill(database);
+            if (database.empty()) killed_ = true;
             order_all([&] { return worker::Kill{database}; });
             answer(console, admin::encode_done("KILL"));
             return;
@@ -327,6 +334,16 @@ void Control::order(const admin::Command& command, const Console& console) {
             }
             return;
     }
+}
+
+bool Control::refuse_unknown_database(const admin::Command& command, const Console& console) {
+    const bool takes_database =
+        command.verb == admin::Verb::Pause || command.verb == admin::Verb::Resume ||
+        command.verb == admin::Verb::Reconnect || command.verb == admin::Verb::Kill;
+    if (!takes_database || command.argument.empty()) return false;
+    if (config::find_database(setup_->config, command.argument) != nullptr) return false;
+    refuse(console, make_error(ErrorId::NoSuchDatabase, {command.argument}));
+    return true;
 }
 
 void Control::order_show(const admin::Command& command, const Console& console) {
@@ -355,6 +372,7 @@ void Control::order_pause(const std::string& database, const Console& console) {
         refuse(console, make_error(ErrorId::AlreadyPaused));
         return;
     }
+    if (!database.empty()) stop_orders_.pause(database);
     log::info("PAUSE: nobody gets a server until RESUME");
     order_all([&] { return worker::Pause{database}; });
     Gathering gathering{};
@@ -365,10 +383,14 @@ void Control::order_pause(const std::string& database, const Console& console) {
 }
 
 void Control::order_resume(const std::string& database, const Console& console) {
-    if (database.empty() && !paused_.exchange(false)) {
-        refuse(console, make_error(ErrorId::NotPaused));
+    const bool was_stopped = stop_orders_.resume(database);
+    const bool was_paused = database.empty() && paused_.exchange(false);
+    if (!was_stopped && !was_paused) {
+        refuse(console, database.empty() ? make_error(ErrorId::NotPaused)
+                                         : make_error(ErrorId::DatabaseNotPaused, {database}));
         return;
     }
+    if (database.empty()) killed_ = false;
     log::info("RESUME");
     order_all([&] { return worker::Resume{database}; });
     answer(console, admin::encode_done("RESUME"));
@@ -382,8 +404,23 @@ void Control::order_kill_client(const std::string& text, const Console& console)
         refuse(console, make_error(ErrorId::ClientPointer));
         return;
     }
-    order_all([&] { return worker::KillClient{id}; });
-    answer(console, admin::encode_done("KILL_CLIENT"));
+    const uint64_t ticket = next_ticket_++;
+    killings_.emplace(ticket, Killing{.console = console});
+    order_all([&] { return worker::KillClient{ticket, id}; });
+}
+
+void Control::client_killed(const worker::ClientKilled& report) {
+    const auto it = killings_.find(report.ticket);
+    if (it == killings_.end()) return;
+    Killing& killing = it->second;
+    killing.found = killing.found || report.found;
+    if (++killing.answers < process_->worker_count()) return;
+    if (killing.found) {
+        answer(killing.console, admin::encode_done("KILL_CLIENT"));
+    } else {
+        refuse(killing.console, make_error(ErrorId::ClientNotFound));
+    }
+    killings_.erase(it);
 }
 
 void Control::pause_progress(Gathering& gathering) {
@@ -395,7 +432,9 @@ void Control::pause_progress(Gathering& gathering) {
                     pool.servers_opening + pool.servers_cancelling + pool.servers_closing;
         }
     }
-    const bool over = gathering.database.empty() && !paused_;  // RESUME came first
+    const bool over = gathering.database.empty()  // RESUME came first
+                          ? !paused_
+                          : stop_orders_.state_of(gathering.database) == session::PoolState::Open;
     if (left == 0 || over) {
         answer(gathering.console, admin::encode_done("PAUSE"));
         return;

@@ -208,7 +208,9 @@ void Worker::handle(Order& order) {
             [&](Resume& resume) { engine_.resume(resume.database); },
             [&](Reconnect& reconnect) { engine_.reconnect(reconnect.database); },
             [&](Kill& kill) { engine_.kill(kill.database); },
-            [&](KillClient& kill) { engine_.kill_client(kill.id); },
+            [&](KillClient& kill) {
+                process_.reports().post(ClientKilled{kill.ticket, engine_.kill_client(kill.id)});
+            },
             [&](TakeSnapshot& take) {
                 process_.reports().post(SnapshotTaken{
                     number_, take.ticket, session::take_snapshot(engine_, take.detail)});

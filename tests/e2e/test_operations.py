@@ -8,6 +8,7 @@ import subprocess
 import psycopg
 import pytest
 
+from pgweir_e2e.configuration import yaml_text
 from pgweir_e2e.pooler import BINARY
 from pgweir_e2e.waiting import at_once, in_background, wait_until
 from pgweir_e2e.wire import ServerError, Wire, query
@@ -151,6 +152,45 @@ def test_pause_and_resume_say_when_there_is_nothing_to_do(pooler):
     with pytest.raises(psycopg.Error, match="already"):
         pooler.console("PAUSE")
     pooler.console("RESUME")
+
+
+def test_the_console_refuses_names_that_it_does_not_know(pooler):
+    config = {**pooler.config, "databases": {"app": pooler.config["databases"]["*"]}}
+    pooler.write_config(text=yaml_text(config))
+    pooler.reload()
+    for command in ("PAUSE", "RESUME", "RECONNECT", "KILL"):
+        with pytest.raises(psycopg.Error, match="no such database: nowhere") as refusal:
+            pooler.console(f"{command} nowhere")
+        assert refusal.value.sqlstate == "3D000"
+    with pytest.raises(psycopg.Error, match="database app is not paused"):
+        pooler.console("RESUME app")
+    assert served(pooler)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_kill_client_says_whether_there_was_such_a_client(make_pooler, open_wire_to, workers):
+    pooler = make_pooler(workers=workers)
+    clients = [open_wire_to(pooler, application_name=f"number {i}") for i in range(4)]
+    id_, = [row["id"] for row in pooler.console("SHOW CLIENTS") if row["application_name"] == "number 2"]
+    pooler.console(f"KILL_CLIENT {id_}")
+    assert clients[2].until_closed().sqlstates == ["57P01"]
+    with pytest.raises(psycopg.Error, match="client not found"):
+        pooler.console(f"KILL_CLIENT {id_}")
+    assert [client.sql("SELECT 1").rows for client in clients[:2] + clients[3:]] == [[("1",)]] * 3
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_orders_hold_for_those_who_come_later(make_pooler, workers):
+    pooler = make_pooler(workers=workers, timeouts={"query_wait": "300ms"})
+    pooler.console("PAUSE app")
+    assert all(refused_with(pooler, "53300") for _ in range(workers))
+    pooler.console("KILL app")
+    assert all(refused_with(pooler, "57P03") for _ in range(workers))
+    pooler.console("RESUME app")
+    pooler.console("KILL")
+    assert all(refused_with(pooler, "57P03") for _ in range(workers))
+    pooler.console("RESUME")
+    assert all(served(pooler) for _ in range(workers))
 
 
 def test_signals_pause_and_resume(pooler):

@@ -68,9 +68,12 @@ enum class ErrorId : uint8_t {
     AlreadyPaused,
     NotPaused,
     ClientPointer,
+    ClientNotFound,
+    NoSuchDatabase,
+    DatabaseNotPaused,
 };
 
-inline constexpr size_t kErrors = 49;
+inline constexpr size_t kErrors = 52;
 
 /// The page's headings.
 enum class ErrorSection : uint8_t { Limits, Time, Servers, Login, Protocol, Administration };

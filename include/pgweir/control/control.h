@@ -57,6 +57,13 @@ private:
         std::vector<session::EngineSnapshot> snapshots;
     };
 
+    /// KILL_CLIENT, until every worker has said whether the client was its own.
+    struct Killing {
+        Console console;
+        uint32_t answers = 0;
+        bool found = false;
+    };
+
     std::string metrics() override;
     std::string not_ready() override;
 
@@ -81,6 +88,8 @@ private:
     void order_kill_client(const std::string& text, const Console& console);
     void refuse(const Console& console, const Error& error);
     void answer(const Console& console, std::string bytes, bool close_after = false);
+    bool refuse_unknown_database(const admin::Command& command, const Console& console);
+    void client_killed(const worker::ClientKilled& report);
     void pause_progress(Gathering& gathering);
     std::vector<std::string> reload();
     void drain(const char* why);
@@ -91,6 +100,7 @@ private:
     std::string process_secret_;
     std::atomic<Lifecycle> lifecycle_{Lifecycle::Starting};
     std::atomic<bool> paused_{false};
+    std::atomic<bool> killed_{false};  // KILL of all
     uv_loop_t loop_{};
     uv_timer_t period_timer_{};
     uv_timer_t shutdown_timer_{};
@@ -103,6 +113,8 @@ private:
 
     std::map<uint64_t, Gathering> gatherings_;
     std::vector<Gathering> pausing_;  // PAUSE that is not through yet
+    std::map<uint64_t, Killing> killings_;
+    session::StopOrders stop_orders_;  // as every worker has them
     uint64_t next_ticket_ = 1;
     uint32_t drained_workers_ = 0;
     admin::Period period_;
