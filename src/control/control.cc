@@ -24,8 +24,8 @@ constexpr uint64_t kPeriodMs = 60000;
 // How often PAUSE looks whether all servers are gone.
 constexpr uint64_t kPauseLookMs = 50;
 
-// A scrape that takes longer is given up; a worker is stuck then.
-constexpr auto kMetricsPatience = std::chrono::seconds(3);
+// A page that takes longer is given up; a worker is stuck then.
+constexpr auto kPagePatience = std::chrono::seconds(3);
 
 int64_t wall_clock_us() {
     uv_timeval64_t now{};
@@ -73,14 +73,14 @@ Result<void> Control::start() {
     const uint32_t workers = worker_count(config);
     process_ = std::make_unique<worker::Process>(workers);
     process_->reports().open(&loop_, this, on_report);
-    uv_async_init(&loop_, &metrics_wake_, on_metrics_wanted);
-    metrics_wake_.data = this;
+    uv_async_init(&loop_, &page_wake_, on_page_wanted);
+    page_wake_.data = this;
     for (auto* timer : {&period_timer_, &shutdown_timer_, &pause_timer_}) {
         uv_timer_init(&loop_, timer);
         timer->data = this;
     }
     uv_timer_start(&period_timer_, on_period, kPeriodMs, kPeriodMs);
-    period_began_ = net::Loop::read_clock();
+    started_ = period_began_ = net::Loop::read_clock();
     if (config.http.port != 0) {
         auto http = admin::HttpServer::start(config.http.host, config.http.port, *this);
         if (!http) return fail(std::move(http.error()));
@@ -216,16 +216,7 @@ void Control::gathered(Gathering& gathering) {
             answer(gathering.console, admin::encode_answer(admin::show(gathering.topic, picture)));
             break;
         }
-        case Gathering::Purpose::Metrics: {
-            const std::lock_guard lock(metrics_mutex_);
-            // Whoever asked may have lost patience; then the promise is gone from the list.
-            const auto it =
-                std::find(metrics_wanted_.begin(), metrics_wanted_.end(), gathering.metrics);
-            if (it == metrics_wanted_.end()) break;
-            metrics_wanted_.erase(it);
-            gathering.metrics->set_value(admin::metrics_text(gathering.snapshots));
-            break;
-        }
+        case Gathering::Purpose::Page: page_gathered(gathering); break;
         case Gathering::Purpose::Period: {
             const Instant now = net::Loop::read_clock();
             period_.before = std::move(period_.after);
@@ -244,36 +235,61 @@ void Control::on_period(uv_timer_t* timer) {
     static_cast<Control*>(timer->data)->gather(std::move(gathering));
 }
 
+void Control::page_gathered(Gathering& gathering) {
+    const PageWanted& wanted = gathering.wanted;
+    const std::lock_guard lock(pages_mutex_);
+    // Whoever asked may have lost patience; then the promise is gone, and from the list too.
+    const size_t erased = std::erase_if(
+        pages_wanted_, [&](const PageWanted& listed) { return listed.text == wanted.text; });
+    if (erased == 0) return;
+    if (wanted.page == Page::Metrics) {
+        wanted.text->set_value(admin::metrics_text(gathering.snapshots));
+        return;
+    }
+    const admin::Picture picture{setup_->config, std::move(gathering.snapshots), period_,
+                                 wall_clock_us(), stop_orders_};
+    const int64_t uptime_us = to_microseconds(net::Loop::read_clock() - started_);
+    wanted.text->set_value(admin::status_page(picture, {uptime_us, not_ready()}));
+}
+
 std::string Control::metrics() {
+    return ask_for(Page::Metrics);
+}
+
+std::string Control::status() {
+    return ask_for(Page::Status);
+}
+
+std::string Control::ask_for(Page page) {
     std::promise<std::string> promise;
     auto future = promise.get_future();
     {
-        const std::lock_guard lock(metrics_mutex_);
-        metrics_wanted_.push_back(&promise);
+        const std::lock_guard lock(pages_mutex_);
+        pages_wanted_.push_back({page, &promise});
     }
-    uv_async_send(&metrics_wake_);
-    if (future.wait_for(kMetricsPatience) == std::future_status::ready) return future.get();
-    const std::lock_guard lock(metrics_mutex_);
-    std::erase(metrics_wanted_, &promise);
+    uv_async_send(&page_wake_);
+    if (future.wait_for(kPagePatience) == std::future_status::ready) return future.get();
+    const std::lock_guard lock(pages_mutex_);
+    std::erase_if(pages_wanted_, [&](const PageWanted& listed) { return listed.text == &promise; });
     return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready ? future.get()
                                                                                  : "";
 }
 
-void Control::on_metrics_wanted(uv_async_t* async) {
+void Control::on_page_wanted(uv_async_t* async) {
     auto& self = *static_cast<Control*>(async->data);
-    std::vector<std::promise<std::string>*> wanted;
+    std::vector<PageWanted> wanted;
     {
-        const std::lock_guard lock(self.metrics_mutex_);
-        wanted = self.metrics_wanted_;
+        const std::lock_guard lock(self.pages_mutex_);
+        wanted = self.pages_wanted_;
     }
-    for (auto* promise : wanted) {
+    for (const PageWanted& page : wanted) {
         const bool under_way =
             std::any_of(self.gatherings_.begin(), self.gatherings_.end(),
-                        [&](const auto& entry) { return entry.second.metrics == promise; });
+                        [&](const auto& entry) { return entry.second.wanted.text == page.text; });
         if (under_way) continue;
         Gathering gathering{};
-        gathering.purpose = Gathering::Purpose::Metrics;
-        gathering.metrics = promise;
+        gathering.purpose = Gathering::Purpose::Page;
+        gathering.wanted = page;
         self.gather(std::move(gathering));
     }
 }

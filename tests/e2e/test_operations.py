@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from pgweir_e2e.configuration import yaml_text
-from pgweir_e2e.pooler import BINARY
+from pgweir_e2e.pooler import BINARY, PASSWORDS
+from pgweir_e2e.system import free_port
 from pgweir_e2e.waiting import at_once, in_background, wait_until
 from pgweir_e2e.wire import ServerError, Wire, query
 
@@ -469,6 +470,23 @@ def test_metrics_are_in_the_prometheus_format(make_pooler):
     for name in set(re.match(r"\w+", line).group() for line in lines):
         family = re.sub(r"_(bucket|sum|count)$", "", name)
         assert f"# TYPE {family} " in body or f"# TYPE {name} " in body
+
+
+def test_the_status_page_shows_pools_and_escapes_names(make_pooler):
+    # A port that was free a moment ago: nothing listens there.
+    nowhere = {"host": "127.0.0.1", "port": free_port(), "dbname": "app"}
+    pooler = make_pooler(http=True, databases={"<b>&amp;": nowhere}, timeouts=IMPATIENT)
+    status, page = pooler.http_get("/")
+    assert status == 200 and "It serves." in page
+    assert served(pooler)
+    with pytest.raises(ServerError, match="57P03"):
+        Wire.login(pooler, database="<b>&amp;").sql("SELECT 1")
+    status, page = pooler.http_get("/")
+    assert "<td>&lt;b&gt;&amp;amp;</td><td>app</td><td>transaction</td>" in page and "<b>" not in page
+    assert "could not connect to 127.0.0.1" in page
+    assert not [secret for secret in PASSWORDS.values() if secret and secret in page]
+    pooler.console("PAUSE")
+    assert "It does not serve: paused." in pooler.http_get("/")[1]
 
 
 def test_health_and_readiness(make_pooler):
