@@ -91,7 +91,7 @@ int serve(const Options& options) {
 
 int run(int argc, char** argv) {
     Options options;
-    CLI::App app{"pgweir: a connection pooler and read/write router for PostgreSQL"};
+    CLI::App app{"pgweir: a connection pooler for PostgreSQL"};
     app.set_version_flag("--version", std::string("pgweir " PGWEIR_VERSION));
     app.add_flag("--check", options.check, "validate CONFIG and exit: 0 good, 1 not");
     app.add_flag("--allow-root", options.allow_root, "run as root all the same");

@@ -298,7 +298,8 @@ def run_program(*arguments):
 
 def test_the_program_says_its_version_and_its_usage():
     assert re.search(r"pgweir \d+\.\d+\.\d+", run_program("--version").stdout)
-    assert "--check" in run_program("--help").stdout
+    usage = run_program("--help").stdout
+    assert "a connection pooler for PostgreSQL" in usage and "--check" in usage
 
 
 def test_check_names_every_mistake_with_its_line(pooler):

@@ -19,7 +19,7 @@ public:
 
     ~Mailbox() {
         for (Node* node = newest_.exchange(nullptr); node != nullptr;) {
-            delete std::exchange(node, node->older);
+            delete std::exchange(node, node->next);
         }
     }
 
@@ -32,8 +32,8 @@ public:
     /// Thread: any.
     void post(T message) {
         auto* node = new Node{std::move(message), nullptr};
-        node->older = newest_.load(std::memory_order_relaxed);
-        while (!newest_.compare_exchange_weak(node->older, node, std::memory_order_release,
+        node->next = newest_.load(std::memory_order_relaxed);
+        while (!newest_.compare_exchange_weak(node->next, node, std::memory_order_release,
                                               std::memory_order_relaxed)) {
         }
         uv_async_send(&async_);  // wakes coalesce: one take() empties the box
@@ -42,20 +42,23 @@ public:
     /// Oldest first.
     /// Thread: the receiving loop's.
     std::vector<T> take() {
-        std::vector<T> messages;
+        Node* oldest = nullptr;
         for (Node* node = newest_.exchange(nullptr, std::memory_order_acquire); node != nullptr;) {
-            messages.push_back(std::move(node->message));
-            delete std::exchange(node, node->older);
+            Node* older = std::exchange(node->next, oldest);
+            oldest = std::exchange(node, older);
         }
-        for (size_t i = 0, j = messages.size(); i + 1 < j; ++i)
-            std::swap(messages[i], messages[--j]);
+        std::vector<T> messages;
+        for (Node* node = oldest; node != nullptr;) {
+            messages.push_back(std::move(node->message));
+            delete std::exchange(node, node->next);
+        }
         return messages;
     }
 
 private:
     struct Node {
         T message;
-        Node* older;
+        Node* next;  // the older one; take() turns it round
     };
 
     std::atomic<Node*> newest_{nullptr};
