@@ -62,10 +62,11 @@ void raise_descriptor_limit(const config::Config& config) {
 }
 
 int serve(const Options& options) {
-    auto [setup, problems] = control::read_setup(options.config);
+    auto [setup, problems, warnings] = control::read_setup(options.config);
     for (const auto& problem : problems) std::cerr << problem << "\n";
     if (setup == nullptr) return kBadConfiguration;
     if (options.check) {
+        for (const auto& warning : warnings) std::cerr << warning << "\n";
         std::cout << options.config << ": good\n";
         return kCleanStop;
     }
@@ -80,6 +81,7 @@ int serve(const Options& options) {
         std::cerr << "pgweir: cannot log to " << setup->config.log.file << ": " << problem << "\n";
         return kCouldNotStart;
     }
+    for (const auto& warning : warnings) log::warning("{}", warning);
     raise_descriptor_limit(setup->config);
     control::Control control(std::move(setup));
     if (auto started = control.start(); !started) {

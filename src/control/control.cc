@@ -138,7 +138,7 @@ void Control::on_signal(uv_signal_t* signal, int number) {
 }
 
 std::vector<std::string> Control::reload() {
-    auto [setup, problems] = read_setup(setup_->config.path);
+    auto [setup, problems, warnings] = read_setup(setup_->config.path);
     if (setup == nullptr) {
         for (const auto& problem : problems) log::error("{}", problem);
         log::error("reload: nothing was changed, because the configuration has {} problems",
@@ -151,6 +151,7 @@ std::vector<std::string> Control::reload() {
         before.workers != after.workers) {
         log::warning("reload: listen, http and workers change at the next start only");
     }
+    for (const auto& warning : warnings) log::warning("{}", warning);
     setup_ = std::move(setup);
     log::set_level(to_log(setup_->config.log.level));
     order_all([this] { return worker::Reload{copy(*setup_)}; });

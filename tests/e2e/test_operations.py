@@ -311,6 +311,17 @@ def test_check_names_every_mistake_with_its_line(pooler):
     assert re.search(r"pgweir\.yaml:2\b.*prot", said) and re.search(r"pgweir\.yaml:3\b.*workers", said)
 
 
+def test_a_users_file_that_others_can_read_gives_a_warning(pooler):
+    warning = r"users\.txt:1: auth\.users_file is accessible to everybody \(mode 0644\); chmod 640 it"
+    assert "users_file" not in pooler.log() + run_program("--check", pooler.config_path).stderr
+    os.chmod(os.path.join(pooler.folder, "users.txt"), 0o644)
+    checked = run_program("--check", pooler.config_path)
+    assert checked.returncode == 0 and re.search(warning, checked.stderr)
+    pooler.reload()
+    pooler.log_contains(warning)
+    assert served(pooler)
+
+
 def test_a_bad_file_and_a_port_in_use_have_exit_codes_of_their_own(pooler, make_pooler):
     root = ["--allow-root"] if os.geteuid() == 0 else []
     assert run_program(*root, "/nowhere/pgweir.yaml").returncode == 1

@@ -85,6 +85,7 @@ class Pooler(Endpoint):
 
     def write_users(self, secrets):
         self._write("users.txt", users_text(secrets))
+        os.chmod(os.path.join(self.folder, "users.txt"), 0o640)
 
     def write_config(self, text=None, **changes):
         """A new pgweir.yaml: `text` as it is, or the present configuration with changes."""
