@@ -3,14 +3,17 @@
 #include "pgweir/base/log.h"
 
 #include <array>
+#include <chrono>
+#include <future>
 #include <string_view>
-#include <thread>
 
 #include <civetweb.h>
 #include <fmt/format.h>
 
 namespace pgweir::admin {
 namespace {
+
+constexpr auto kKnockPause = std::chrono::milliseconds(10);
 
 int respond(mg_connection* connection,
             int status,
@@ -95,11 +98,13 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host,
     civetweb->port = port;
     civetweb->context = mg_start(&callbacks, nullptr, const_cast<const char**>(options.data()));
     if (civetweb->context == nullptr) {
-        return fail(Error{.sqlstate = sqlstate::kConfigFileError,
-                          .severity = Severity::Fatal,
-                          .message = fmt::format("cannot listen on {} for HTTP", address),
-                          .detail = {},
-                          .hint = "Is another process there already? http.port: 0 turns it off."});
+        return fail(
+            Error{.sqlstate = sqlstate::kConfigFileError,
+                  .severity = Severity::Fatal,
+                  .message = fmt::format("cannot listen on {} for HTTP", address),
+                  .detail = {},
+                  .hint = "Is another process there already? It takes IPv4 addresses and names. "
+                          "http.port: 0 turns it off."});
     }
     mg_set_request_handler(civetweb->context, "/", serve_status, &source);
     mg_set_request_handler(civetweb->context, "/healthz", serve_health, nullptr);
@@ -110,13 +115,16 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host,
 
 HttpServer::~HttpServer() {
     if (civetweb_->context == nullptr) return;
-    std::thread stopping([this] { mg_stop(civetweb_->context); });
-    // Civetweb looks every two seconds whether it shall stop, or when somebody connects.
-    std::array<char, 128> problem{};
-    mg_connection* knock = mg_connect_client(civetweb_->host.c_str(), civetweb_->port, 0,
-                                             problem.data(), problem.size());
-    if (knock != nullptr) mg_close_connection(knock);
-    stopping.join();
+    const auto stopping = std::async(std::launch::async, [this] { mg_stop(civetweb_->context); });
+    // Civetweb looks every two seconds whether it shall stop, or when somebody connects. Once is
+    // not enough: that may come before mg_stop() has said what it shall see. A peer that is
+    // connected and sends nothing can still keep a thread of it for those two seconds.
+    do {
+        std::array<char, 128> problem{};
+        mg_connection* knock = mg_connect_client(civetweb_->host.c_str(), civetweb_->port, 0,
+                                                 problem.data(), problem.size());
+        if (knock != nullptr) mg_close_connection(knock);
+    } while (stopping.wait_for(kKnockPause) != std::future_status::ready);
 }
 
 }  // namespace pgweir::admin

@@ -48,6 +48,7 @@ Control::Control(std::unique_ptr<session::Setup> setup) : setup_(std::move(setup
 }
 
 Control::~Control() {
+    close_pages();
     http_.reset();
     uv_walk(
         &loop_,
@@ -266,14 +267,21 @@ std::string Control::ask_for(Page page) {
     auto future = promise.get_future();
     {
         const std::lock_guard lock(pages_mutex_);
+        if (pages_closed_) return "";
         pages_wanted_.push_back({page, &promise});
     }
     uv_async_send(&page_wake_);
-    if (future.wait_for(kPagePatience) == std::future_status::ready) return future.get();
-    const std::lock_guard lock(pages_mutex_);
+    future.wait_for(kPagePatience);
+    const std::lock_guard lock(pages_mutex_);  // who sets the promise is through with it then
     std::erase_if(pages_wanted_, [&](const PageWanted& listed) { return listed.text == &promise; });
     return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready ? future.get()
                                                                                  : "";
+}
+
+void Control::close_pages() {
+    const std::lock_guard lock(pages_mutex_);
+    pages_closed_ = true;
+    for (const PageWanted& wanted : std::exchange(pages_wanted_, {})) wanted.text->set_value("");
 }
 
 void Control::on_page_wanted(uv_async_t* async) {

@@ -362,6 +362,14 @@ def test_int_stops_at_once(pooler, wire, postgres):
     wait_until(lambda: postgres.backends() == [], "its server connections are gone")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_http_port_does_not_hold_up_an_int(make_pooler, host):
+    pooler = make_pooler(http=host)
+    assert pooler.http_get("/")[0] == 200  # it has just begun another two seconds of waiting
+    pooler.send(signal.SIGINT)
+    assert pooler.wait_for_exit(timeout=1.5) == 0
+
+
 # Servers that are down, die, or hang.
 
 def refused_with(pooler, *sqlstates):

@@ -90,6 +90,7 @@ private:
     void gather(Gathering gathering);
     void gathered(Gathering& gathering);
     void page_gathered(Gathering& gathering);
+    void close_pages();
     std::string ask_for(Page page);
     void handle(worker::Report& report);
     void execute(const worker::ConsoleAsked& asked);
@@ -136,6 +137,7 @@ private:
 
     std::mutex pages_mutex_;
     std::vector<PageWanted> pages_wanted_;
+    bool pages_closed_ = false;  // True exactly when nobody will answer any more.
 };
 
 }  // namespace pgweir::control

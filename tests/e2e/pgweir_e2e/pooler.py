@@ -74,7 +74,7 @@ class Pooler(Endpoint):
             "databases": {"*": {"host": postgres.host, "port": postgres.port, "pool_size": pool_size}},
         }, changes)
         if http:
-            self.config["http"] = {"host": self.host, "port": self.http_port}
+            self.config["http"] = {"host": self.host if http is True else http, "port": self.http_port}
         self.write_users(users or PASSWORDS)
         self.write_config()
         self._start()
