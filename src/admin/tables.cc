@@ -352,6 +352,7 @@ Table show(Topic topic, const Picture& picture) {
         case Topic::Stats: return show_stats(picture);
         case Topic::StatsTotals: return show_totals(picture);
         case Topic::StatsAverages: return show_averages(picture);
+        case Topic::Totals: return show_sums(picture);
         case Topic::Lists: return show_lists(picture);
         case Topic::Config: return show_config(picture);
         case Topic::State: return show_state(picture);

@@ -36,6 +36,12 @@ COLUMNS = {
                        *("total_" + name for name in STATISTICS.format(received="received").split()),
                        *("avg_" + name for name in STATISTICS.format(received="recv").split())]),
     "STATS_TOTALS": "database " + STATISTICS.replace("{received} sent", "bytes_received bytes_sent"),
+    "STATS_AVERAGES": ("database " + STATISTICS.replace("{received} sent", "bytes_received bytes_sent")
+                       .replace("client_parse", "avg_client_parse").replace("server_parse", "avg_server_parse")
+                       .replace("bind", "avg_bind").replace("client_login", "avg_client_login")),
+    "TOTALS": "name value",
+    "USERS": "name pool_size reserve_pool_size pool_mode max_user_connections current_connections"
+             " max_user_client_connections current_client_connections",
     "LISTS": "list items",
     "CONFIG": "key value default changeable",
     "STATE": "key value",
@@ -65,8 +71,10 @@ def test_the_console_answers_in_lower_case_with_semicolon_and_to_the_name_pgweir
 
 def test_the_console_lives_on_after_a_mistake(pooler):
     with pooler.open_console() as console:
-        with pytest.raises(psycopg.Error):
+        with pytest.raises(psycopg.errors.SyntaxError):
             console.execute("SHOW NONSENSE")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="SHOW MEM is not supported"):
+            console.execute("SHOW MEM")
         assert console.execute("SHOW VERSION").fetchone()
 
 

@@ -62,6 +62,7 @@ enum class ErrorId : uint8_t {
     ShuttingDown,
     Killed,
     UnknownCommand,
+    UnsupportedCommand,
     AdminNeeded,
     ConsoleProtocol,
     ReloadFailed,
@@ -73,7 +74,7 @@ enum class ErrorId : uint8_t {
     DatabaseNotPaused,
 };
 
-inline constexpr size_t kErrors = 52;
+inline constexpr size_t kErrors = 53;
 
 /// The page's headings.
 enum class ErrorSection : uint8_t { Limits, Time, Servers, Login, Protocol, Administration };

@@ -73,6 +73,15 @@ TEST_CASE("stats: totals are of now, averages of the period") {
     CHECK(row["bytes_received"] == "10000");
     row = cells(show(Topic::StatsAverages, picture));
     CHECK(row["xact_count"] == "1");
+
+    std::map<std::string, std::string> sums;
+    for (const auto& line : show(Topic::Totals, picture).rows) sums[line[0]] = line[1];
+    CHECK(sums.size() == 24);
+    CHECK(sums["total_xact_count"] == "200");
+    CHECK(sums["total_client_bytes"] == "10000");
+    CHECK(sums["avg_client_bytes"] == "50");
+    CHECK(sums["avg_query_time"] == "150");
+    CHECK(sums.contains("total_ps_bind_count"));
 }
 
 TEST_CASE("stats: without a period, or for a database that is new in it, averages are zero") {

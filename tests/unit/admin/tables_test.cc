@@ -225,9 +225,9 @@ TEST_CASE("tables: only what a topic needs is asked of the workers") {
 
 TEST_CASE("tables: every row of every topic fills its columns") {
     const Scene scene;
-    for (const auto topic :
-         {Topic::Version, Topic::Pools, Topic::Databases, Topic::Users, Topic::Stats,
-          Topic::StatsTotals, Topic::StatsAverages, Topic::Lists, Topic::Config, Topic::State}) {
+    for (const auto topic : {Topic::Version, Topic::Pools, Topic::Databases, Topic::Users,
+                             Topic::Stats, Topic::StatsTotals, Topic::StatsAverages, Topic::Totals,
+                             Topic::Lists, Topic::Config, Topic::State}) {
         const Table table = scene.shown(topic);
         CHECK_FALSE(table.rows.empty());
         for (const auto& row : table.rows) CHECK(row.size() == table.columns.size());
