@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 namespace pgweir::admin {
 namespace {
@@ -36,7 +37,7 @@ std::map<std::string_view, std::string> cells(const Table& table, size_t row = 0
 }
 
 bool has_line(const std::string& text, std::string_view line) {
-    return ("\n" + text).find("\n" + std::string(line) + "\n") != std::string::npos;
+    return fmt::format("\n{}", text).find(fmt::format("\n{}\n", line)) != std::string::npos;
 }
 
 }  // namespace
