@@ -1,3 +1,4 @@
+#include "pgweir/base/error_catalogue.h"
 #include "pgweir/base/log.h"
 #include "pgweir/config/fields.h"
 #include "pgweir/control/control.h"
@@ -35,6 +36,8 @@ int print_docs(const std::string& page) {
         std::cout << config::config_markdown();
     } else if (page == "metrics") {
         std::cout << metrics::metrics_markdown();
+    } else if (page == "errors") {
+        std::cout << errors_markdown();
     } else if (page == "client-fsm") {
         std::cout << session::client_diagram();
     } else if (page == "server-fsm") {
@@ -59,10 +62,11 @@ void raise_descriptor_limit(const config::Config& config) {
 }
 
 int serve(const Options& options) {
-    auto [setup, problems] = control::read_setup(options.config);
+    auto [setup, problems, warnings] = control::read_setup(options.config);
     for (const auto& problem : problems) std::cerr << problem << "\n";
     if (setup == nullptr) return kBadConfiguration;
     if (options.check) {
+        for (const auto& warning : warnings) std::cerr << warning << "\n";
         std::cout << options.config << ": good\n";
         return kCleanStop;
     }
@@ -77,6 +81,7 @@ int serve(const Options& options) {
         std::cerr << "pgweir: cannot log to " << setup->config.log.file << ": " << problem << "\n";
         return kCouldNotStart;
     }
+    for (const auto& warning : warnings) log::warning("{}", warning);
     raise_descriptor_limit(setup->config);
     control::Control control(std::move(setup));
     if (auto started = control.start(); !started) {
@@ -88,7 +93,7 @@ int serve(const Options& options) {
 
 int run(int argc, char** argv) {
     Options options;
-    CLI::App app{"pgweir: a connection pooler and read/write router for PostgreSQL"};
+    CLI::App app{"pgweir: a connection pooler for PostgreSQL"};
     app.set_version_flag("--version", std::string("pgweir " PGWEIR_VERSION));
     app.add_flag("--check", options.check, "validate CONFIG and exit: 0 good, 1 not");
     app.add_flag("--allow-root", options.allow_root, "run as root all the same");

@@ -26,6 +26,8 @@ BANS = [
     Ban(r"\breinterpret_cast\b", "use base/bytes.h", except_for=("include/pgweir/base/bytes.h",)),
     Ban(r"\busing namespace (?!std::(chrono_literals|literals|string_literals|string_view_literals)\b)",
         "name what you use"),
+    Ban(r"\.sqlstate = sqlstate::", "give it a row in src/base/error_catalogue.cc and use make_error()",
+        where="src/", except_for=("src/session/settings.cc", "src/net/listener.cc", "src/admin/http.cc")),
     Ban(r"\bsleep_for\b|\busleep\(", "wait for the fact, or step the fake clock", where="tests/"),
 ]
 WORDS = [  # looked for in comments as well

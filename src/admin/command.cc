@@ -1,18 +1,18 @@
 #include "pgweir/admin/command.h"
 
+#include "pgweir/base/error_catalogue.h"
+
 #include <array>
 #include <cctype>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 namespace pgweir::admin {
 namespace {
 
 constexpr size_t kStatementBytesMax = 4096;
 
-constexpr std::array<std::pair<std::string_view, Topic>, 14> kTopics{
+constexpr std::array<std::pair<std::string_view, Topic>, 15> kTopics{
     {
      {"help", Topic::Help},
      {"version", Topic::Version},
@@ -24,6 +24,7 @@ constexpr std::array<std::pair<std::string_view, Topic>, 14> kTopics{
      {"stats", Topic::Stats},
      {"stats_totals", Topic::StatsTotals},
      {"stats_averages", Topic::StatsAverages},
+     {"totals", Topic::Totals},
      {"lists", Topic::Lists},
      {"config", Topic::Config},
      {"state", Topic::State},
@@ -45,12 +46,43 @@ constexpr std::array<std::pair<std::string_view, Verb>, 9> kVerbs{
      }
 };
 
+/// What PgBouncer's console has and this one has not: who asks is told what to use instead.
+struct Unsupported {
+    std::string_view verb;
+    std::string_view topic;  // of SHOW
+    std::string_view name;
+    std::string_view instead;
+};
+
+// clang-format off
+constexpr std::array<Unsupported, 12> kUnsupported{{
+    {"show",       "fds",            "SHOW FDS",            "Descriptors cannot be handed to another process; SHOW CLIENTS and SHOW SERVERS list connections."},
+    {"show",       "sockets",        "SHOW SOCKETS",        "Use SHOW CLIENTS and SHOW SERVERS."},
+    {"show",       "active_sockets", "SHOW ACTIVE_SOCKETS", "Use SHOW CLIENTS and SHOW SERVERS, and their column state."},
+    {"show",       "mem",            "SHOW MEM",            "The metrics pgweir_buffer_bytes and pgweir_statement_bytes say where memory goes."},
+    {"show",       "dns_hosts",      "SHOW DNS_HOSTS",      "Names are looked up again after timeouts.dns; SHOW SERVERS has the addresses."},
+    {"show",       "dns_zones",      "SHOW DNS_ZONES",      "Names are looked up again after timeouts.dns."},
+    {"show",       "peers",          "SHOW PEERS",          "One process has all workers; there are no peers."},
+    {"show",       "peer_pools",     "SHOW PEER_POOLS",     "One process has all workers; there are no peers."},
+    {"disable",    "",               "DISABLE",             "KILL with a database refuses its logins, and cuts its clients off."},
+    {"enable",     "",               "ENABLE",              "RESUME with a database undoes KILL."},
+    {"suspend",    "",               "SUSPEND",             "Use PAUSE."},
+    {"wait_close", "",               "WAIT_CLOSE",          "After RECONNECT, look at close_needed in SHOW SERVERS."},
+}};
+
+// clang-format on
+
 Error unknown_command(std::string_view sql) {
-    return Error{.sqlstate = sqlstate::kSyntaxError,
-                 .severity = Severity::Error,
-                 .message = fmt::format("invalid command '{}', use SHOW HELP;", sql.substr(0, 200)),
-                 .detail = {},
-                 .hint = {}};
+    return make_error(ErrorId::UnknownCommand, {sql.substr(0, 200)});
+}
+
+/// Why `verb` and `topic` are refused: PgBouncer has them, or nobody.
+Error no_such_command(std::string_view verb, std::string_view topic, std::string_view sql) {
+    for (const Unsupported& row : kUnsupported) {
+        if (row.verb != verb || (!row.topic.empty() && row.topic != topic)) continue;
+        return make_error(ErrorId::UnsupportedCommand, {row.name}, {}, std::string(row.instead));
+    }
+    return unknown_command(sql);
 }
 
 std::string lower(std::string_view text) {
@@ -105,7 +137,7 @@ Result<Command> parse_command(std::string_view sql) {
             for (const auto& [topic_name, id] : kTopics) {
                 if (topic_name == topic) command.topic = id;
             }
-            if (command.topic == Topic::None) return fail(unknown_command(sql));
+            if (command.topic == Topic::None) return fail(no_such_command(first, topic, sql));
             return command;
         }
         const bool wants_argument = verb == Verb::KillClient;
@@ -114,7 +146,7 @@ Result<Command> parse_command(std::string_view sql) {
         if (words.size() > 1) command.argument = words[1];
         return command;
     }
-    return fail(unknown_command(sql));
+    return fail(no_such_command(first, "", sql));
 }
 
 bool is_harmless(const Command& command) {
@@ -123,7 +155,7 @@ bool is_harmless(const Command& command) {
 
 std::string_view help_text() {
     return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
-           "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|LISTS|STATE\n"
+           "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS|LISTS|STATE\n"
            "\tRELOAD\n"
            "\tPAUSE [<db>]\n"
            "\tRESUME [<db>]\n"

@@ -3,8 +3,9 @@
 #include "pgweir/base/log.h"
 
 #include <array>
+#include <chrono>
+#include <future>
 #include <string_view>
-#include <thread>
 
 #include <civetweb.h>
 #include <fmt/format.h>
@@ -12,24 +13,31 @@
 namespace pgweir::admin {
 namespace {
 
+constexpr auto kKnockPause = std::chrono::milliseconds(10);
+
 int respond(mg_connection* connection,
             int status,
             std::string_view reason,
             std::string_view type,
             std::string_view body) {
     const std::string head = fmt::format(
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n"
+        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+        "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
+        "frame-ancestors 'none'\r\n\r\n",
         status, reason, type, body.size());
     mg_write(connection, head.data(), head.size());
     mg_write(connection, body.data(), body.size());
     return status;
 }
 
+int no_answer(mg_connection* connection) {
+    return respond(connection, 503, "Service Unavailable", "text/plain", "no answer in time\n");
+}
+
 int serve_metrics(mg_connection* connection, void* data) {
     const std::string text = static_cast<HttpSource*>(data)->metrics();
-    if (text.empty()) {
-        return respond(connection, 503, "Service Unavailable", "text/plain", "no answer in time\n");
-    }
+    if (text.empty()) return no_answer(connection);
     return respond(connection, 200, "OK", "text/plain; version=0.0.4; charset=utf-8", text);
 }
 
@@ -43,9 +51,16 @@ int serve_readiness(mg_connection* connection, void* data) {
     return respond(connection, 503, "Service Unavailable", "text/plain", reason + "\n");
 }
 
-int serve_nothing(mg_connection* connection, void*) {
+/// Civetweb asks the handler of "/" for every path that has none of its own.
+int serve_status(mg_connection* connection, void* data) {
+    const mg_request_info* request = mg_get_request_info(connection);
+    if (request->local_uri != nullptr && std::string_view(request->local_uri) == "/") {
+        const std::string page = static_cast<HttpSource*>(data)->status();
+        if (page.empty()) return no_answer(connection);
+        return respond(connection, 200, "OK", "text/html; charset=utf-8", page);
+    }
     return respond(connection, 404, "Not Found", "text/plain",
-                   "pgweir serves /metrics, /healthz and /readyz\n");
+                   "pgweir serves /, /metrics, /healthz and /readyz\n");
 }
 
 int log_message(const mg_connection*, const char* message) {
@@ -83,13 +98,15 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host,
     civetweb->port = port;
     civetweb->context = mg_start(&callbacks, nullptr, const_cast<const char**>(options.data()));
     if (civetweb->context == nullptr) {
-        return fail(Error{.sqlstate = sqlstate::kConfigFileError,
-                          .severity = Severity::Fatal,
-                          .message = fmt::format("cannot listen on {} for HTTP", address),
-                          .detail = {},
-                          .hint = "Is another process there already? http.port: 0 turns it off."});
+        return fail(
+            Error{.sqlstate = sqlstate::kConfigFileError,
+                  .severity = Severity::Fatal,
+                  .message = fmt::format("cannot listen on {} for HTTP", address),
+                  .detail = {},
+                  .hint = "Is another process there already? It takes IPv4 addresses and names. "
+                          "http.port: 0 turns it off."});
     }
-    mg_set_request_handler(civetweb->context, "/", serve_nothing, nullptr);
+    mg_set_request_handler(civetweb->context, "/", serve_status, &source);
     mg_set_request_handler(civetweb->context, "/healthz", serve_health, nullptr);
     mg_set_request_handler(civetweb->context, "/metrics", serve_metrics, &source);
     mg_set_request_handler(civetweb->context, "/readyz", serve_readiness, &source);
@@ -98,13 +115,16 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host,
 
 HttpServer::~HttpServer() {
     if (civetweb_->context == nullptr) return;
-    std::thread stopping([this] { mg_stop(civetweb_->context); });
-    // Civetweb looks every two seconds whether it shall stop, or when somebody connects.
-    std::array<char, 128> problem{};
-    mg_connection* knock = mg_connect_client(civetweb_->host.c_str(), civetweb_->port, 0,
-                                             problem.data(), problem.size());
-    if (knock != nullptr) mg_close_connection(knock);
-    stopping.join();
+    const auto stopping = std::async(std::launch::async, [this] { mg_stop(civetweb_->context); });
+    // Civetweb looks every two seconds whether it shall stop, or when somebody connects. Once is
+    // not enough: that may come before mg_stop() has said what it shall see. A peer that is
+    // connected and sends nothing can still keep a thread of it for those two seconds.
+    do {
+        std::array<char, 128> problem{};
+        mg_connection* knock = mg_connect_client(civetweb_->host.c_str(), civetweb_->port, 0,
+                                                 problem.data(), problem.size());
+        if (knock != nullptr) mg_close_connection(knock);
+    } while (stopping.wait_for(kKnockPause) != std::future_status::ready);
 }
 
 }  // namespace pgweir::admin

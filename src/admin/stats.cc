@@ -18,24 +18,25 @@ struct StatColumn {
     std::string_view average;        // there too
     std::string_view plain;          // in SHOW STATS_TOTALS
     std::string_view plain_average;  // in SHOW STATS_AVERAGES
+    std::string_view sum;            // in SHOW TOTALS, after total_ and avg_
     uint64_t Totals::*value;
     uint64_t Totals::*divided_by;  // nullptr: by the seconds of the period
 };
 
 // clang-format off
 constexpr std::array<StatColumn, 12> kStats{{
-    {"total_server_assignment_count", "avg_server_assignment_count", "server_assignment_count", "server_assignment_count", &Totals::assignments,    nullptr},
-    {"total_xact_count",              "avg_xact_count",              "xact_count",              "xact_count",              &Totals::transactions,   nullptr},
-    {"total_query_count",             "avg_query_count",             "query_count",             "query_count",             &Totals::queries,        nullptr},
-    {"total_received",                "avg_recv",                    "bytes_received",          "bytes_received",          &Totals::received,       nullptr},
-    {"total_sent",                    "avg_sent",                    "bytes_sent",              "bytes_sent",              &Totals::sent,           nullptr},
-    {"total_xact_time",               "avg_xact_time",               "xact_time",               "xact_time",               &Totals::transaction_us, &Totals::transactions},
-    {"total_query_time",              "avg_query_time",              "query_time",              "query_time",              &Totals::query_us,       &Totals::queries},
-    {"total_wait_time",               "avg_wait_time",               "wait_time",               "wait_time",               &Totals::wait_us,        nullptr},
-    {"total_client_parse_count",      "avg_client_parse_count",      "client_parse_count",      "avg_client_parse_count",  &Totals::client_parses,  nullptr},
-    {"total_server_parse_count",      "avg_server_parse_count",      "server_parse_count",      "avg_server_parse_count",  &Totals::server_parses,  nullptr},
-    {"total_bind_count",              "avg_bind_count",              "bind_count",              "avg_bind_count",          &Totals::binds,          nullptr},
-    {"total_client_login_count",      "avg_client_login_count",      "client_login_count",      "avg_client_login_count",  &Totals::logins,         nullptr},
+    {"total_server_assignment_count", "avg_server_assignment_count", "server_assignment_count", "server_assignment_count", "server_assignment_count", &Totals::assignments,    nullptr},
+    {"total_xact_count",              "avg_xact_count",              "xact_count",              "xact_count",              "xact_count",                &Totals::transactions,   nullptr},
+    {"total_query_count",             "avg_query_count",             "query_count",             "query_count",             "query_count",               &Totals::queries,        nullptr},
+    {"total_received",                "avg_recv",                    "bytes_received",          "bytes_received",          "client_bytes",              &Totals::received,       nullptr},
+    {"total_sent",                    "avg_sent",                    "bytes_sent",              "bytes_sent",              "server_bytes",              &Totals::sent,           nullptr},
+    {"total_xact_time",               "avg_xact_time",               "xact_time",               "xact_time",               "xact_time",                 &Totals::transaction_us, &Totals::transactions},
+    {"total_query_time",              "avg_query_time",              "query_time",              "query_time",              "query_time",                &Totals::query_us,       &Totals::queries},
+    {"total_wait_time",               "avg_wait_time",               "wait_time",               "wait_time",               "wait_time",                 &Totals::wait_us,        nullptr},
+    {"total_client_parse_count",      "avg_client_parse_count",      "client_parse_count",      "avg_client_parse_count",  "ps_client_parse_count",     &Totals::client_parses,  nullptr},
+    {"total_server_parse_count",      "avg_server_parse_count",      "server_parse_count",      "avg_server_parse_count",  "ps_server_parse_count",     &Totals::server_parses,  nullptr},
+    {"total_bind_count",              "avg_bind_count",              "bind_count",              "avg_bind_count",          "ps_bind_count",             &Totals::binds,          nullptr},
+    {"total_client_login_count",      "avg_client_login_count",      "client_login_count",      "avg_client_login_count",  "client_login_count",        &Totals::logins,         nullptr},
 }};
 
 // clang-format on
@@ -50,6 +51,15 @@ uint64_t average(const StatColumn& stat,
         return count == 0 ? 0 : change / count;
     }
     return seconds <= 0 ? 0 : static_cast<uint64_t>(static_cast<double>(change) / seconds);
+}
+
+/// All databases together.
+Totals sum_of(const DatabaseTotals& totals) {
+    Totals sum;
+    for (const auto& [database, part] : totals) {
+        for (const auto& stat : kStats) sum.*stat.value += part.*stat.value;
+    }
+    return sum;
 }
 
 const Totals& find(const DatabaseTotals& totals, const std::string& name) {
@@ -128,6 +138,26 @@ Table show_averages(const Picture& picture) {
         std::vector<std::string> row{database};
         append_averages(picture, database, row);
         table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
+Table show_sums(const Picture& picture) {
+    Table table{
+        {{"name"},  {"value", Int8}},
+        {         }
+    };
+    const Totals now = sum_of(sum_by_database(picture.workers));
+    const Totals before = sum_of(picture.period.before);
+    const Totals after = sum_of(picture.period.after);
+    for (const auto& stat : kStats) {
+        table.rows.push_back(
+            {fmt::format("total_{}", stat.sum), fmt::format("{}", now.*stat.value)});
+    }
+    for (const auto& stat : kStats) {
+        table.rows.push_back(
+            {fmt::format("avg_{}", stat.sum),
+             fmt::format("{}", average(stat, before, after, picture.period.seconds))});
     }
     return table;
 }

@@ -1,5 +1,6 @@
 #include "pgweir/admin/tables.h"
 
+#include "admin/pools.h"
 #include "admin/stats.h"
 #include "pgweir/config/effective.h"
 #include "pgweir/config/fields.h"
@@ -34,33 +35,6 @@ std::pair<std::string, std::string> split_address(const std::string& address) {
     std::string host = address.substr(0, colon);
     if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
     return {host, address.substr(colon + 1)};
-}
-
-/// The same pool in several workers is one row.
-std::vector<session::PoolRow> merged_pools(const Picture& picture) {
-    std::map<std::pair<std::string, std::string>, session::PoolRow> merged;
-    for (const auto& worker : picture.workers) {
-        for (const auto& pool : worker.pools) {
-            auto [it, added] = merged.try_emplace({pool.database, pool.user}, pool);
-            if (added) continue;
-            session::PoolRow& row = it->second;
-            row.clients_idle += pool.clients_idle;
-            row.clients_active += pool.clients_active;
-            row.clients_waiting += pool.clients_waiting;
-            row.servers_active += pool.servers_active;
-            row.servers_idle += pool.servers_idle;
-            row.servers_checking += pool.servers_checking;
-            row.servers_opening += pool.servers_opening;
-            row.servers_cancelling += pool.servers_cancelling;
-            row.servers_closing += pool.servers_closing;
-            row.cancels += pool.cancels;
-            row.max_wait_us = std::max(row.max_wait_us, pool.max_wait_us);
-        }
-    }
-    std::vector<session::PoolRow> rows;
-    rows.reserve(merged.size());
-    for (auto& [key, row] : merged) rows.push_back(std::move(row));
-    return rows;
 }
 
 Table show_pools(const Picture& picture) {
@@ -247,7 +221,10 @@ Table show_databases(const Picture& picture) {
         if (cluster == picture.config.clusters.end()) continue;
         const auto& node = cluster->second.nodes.front();
         const auto limits = config::effective_pool(picture.config, *database, "");
-        const Usage usage = usage_of(pools, name, "");
+        Usage usage = usage_of(pools, name, "");
+        const auto ordered = picture.stop_orders.state_of(name);
+        usage.paused = usage.paused || ordered == session::PoolState::Paused;
+        usage.disabled = usage.disabled || ordered == session::PoolState::Disabled;
         const auto lifetime = picture.config.timeouts.server_lifetime;
         table.rows.push_back({name, node.host, text(node.port), database->dbname.value_or(name),
                               database->user.value_or(""), text(limits.size), text(limits.min_size),
@@ -375,6 +352,7 @@ Table show(Topic topic, const Picture& picture) {
         case Topic::Stats: return show_stats(picture);
         case Topic::StatsTotals: return show_totals(picture);
         case Topic::StatsAverages: return show_averages(picture);
+        case Topic::Totals: return show_sums(picture);
         case Topic::Lists: return show_lists(picture);
         case Topic::Config: return show_config(picture);
         case Topic::State: return show_state(picture);

@@ -106,7 +106,7 @@ constexpr auto kFields = std::to_array<Field>({
 
     {"http.host", &member<&Config::http, &HttpAddress::host>,
      kHost, Restart,
-     "Address of /metrics, /healthz, /readyz and the status page."},
+     "Address of /metrics, /healthz, /readyz and the status page; IPv4, or a name."},
     {"http.port", &member<&Config::http, &HttpAddress::port>,
      port().or_zero("no HTTP listener"), Restart,
      "Port of the HTTP listener."},

@@ -144,7 +144,8 @@ void Reader::read_named(const YamlNode& map, const Place& place) {
 
 void Reader::read_listed(const YamlNode& list, const Place& place, const Owner& owner) {
     if (list.kind != YamlNode::Kind::List) {
-        refuse(list.line, place, " " + kind_words(list.kind), list_example(place.key));
+        refuse(list.line, place, fmt::format(" {}", kind_words(list.kind)),
+               list_example(place.key));
         return;
     }
     if (list.items.empty()) refuse(list.line, place, " is empty", list_example(place.key));
@@ -197,7 +198,8 @@ void Reader::read_list(const YamlNode& node,
                        const Rule& rule,
                        const Slot& slot) {
     if (node.kind != YamlNode::Kind::List) {
-        refuse(node.line, place, " " + kind_words(node.kind), list_example(place.key));
+        refuse(node.line, place, fmt::format(" {}", kind_words(node.kind)),
+               list_example(place.key));
         return;
     }
     for (const YamlNode& item : node.items) read_scalar(item, place, rule, slot);
@@ -209,7 +211,7 @@ void Reader::read_scalar(const YamlNode& node,
                          const Slot& slot) {
     if (node.kind != YamlNode::Kind::Scalar) {
         const bool nothing = node.kind == YamlNode::Kind::Nothing;
-        refuse(node.line, place, " " + kind_words(node.kind),
+        refuse(node.line, place, fmt::format(" {}", kind_words(node.kind)),
                nothing ? "give it one, or remove the key" : "write one value");
         return;
     }
@@ -287,7 +289,7 @@ std::optional<std::string> Reader::file_text(const YamlNode& node, const Place& 
 bool Reader::is_map(const YamlNode& node, const Place& place) {
     if (node.kind == YamlNode::Kind::Map) return true;
     const bool nothing = node.kind == YamlNode::Kind::Nothing;
-    refuse(node.line, place, " " + kind_words(node.kind),
+    refuse(node.line, place, fmt::format(" {}", kind_words(node.kind)),
            nothing ? "give it keys, or remove it" : "write keys with values below it");
     return false;
 }

@@ -1,7 +1,9 @@
 #include "pgweir/control/control.h"
 
 #include "pgweir/auth/digest.h"
+#include "pgweir/base/error_catalogue.h"
 #include "pgweir/base/log.h"
+#include "pgweir/config/effective.h"
 #include "pgweir/session/errors.h"
 
 #include <algorithm>
@@ -22,8 +24,8 @@ constexpr uint64_t kPeriodMs = 60000;
 // How often PAUSE looks whether all servers are gone.
 constexpr uint64_t kPauseLookMs = 50;
 
-// A scrape that takes longer is given up; a worker is stuck then.
-constexpr auto kMetricsPatience = std::chrono::seconds(3);
+// A page that takes longer is given up; a worker is stuck then.
+constexpr auto kPagePatience = std::chrono::seconds(3);
 
 int64_t wall_clock_us() {
     uv_timeval64_t now{};
@@ -36,14 +38,6 @@ uint32_t worker_count(const config::Config& config) {
     return std::max(1u, std::thread::hardware_concurrency());
 }
 
-Error console_error(SqlState sqlstate, std::string message, std::string detail = {}) {
-    return Error{.sqlstate = sqlstate,
-                 .severity = Severity::Error,
-                 .message = std::move(message),
-                 .detail = std::move(detail),
-                 .hint = {}};
-}
-
 }  // namespace
 
 Control::Control(std::unique_ptr<session::Setup> setup) : setup_(std::move(setup)) {
@@ -54,6 +48,7 @@ Control::Control(std::unique_ptr<session::Setup> setup) : setup_(std::move(setup
 }
 
 Control::~Control() {
+    close_pages();
     http_.reset();
     uv_walk(
         &loop_,
@@ -79,14 +74,14 @@ Result<void> Control::start() {
     const uint32_t workers = worker_count(config);
     process_ = std::make_unique<worker::Process>(workers);
     process_->watch_reports(&loop_, this, on_report);
-    uv_async_init(&loop_, &metrics_wake_, on_metrics_wanted);
-    metrics_wake_.data = this;
+    uv_async_init(&loop_, &page_wake_, on_page_wanted);
+    page_wake_.data = this;
     for (auto* timer : {&period_timer_, &shutdown_timer_, &pause_timer_}) {
         uv_timer_init(&loop_, timer);
         timer->data = this;
     }
     uv_timer_start(&period_timer_, on_period, kPeriodMs, kPeriodMs);
-    period_began_ = net::Loop::read_clock();
+    started_ = period_began_ = net::Loop::read_clock();
     if (config.http.port != 0) {
         auto http = admin::HttpServer::start(config.http.host, config.http.port, *this);
         if (!http) return fail(std::move(http.error()));
@@ -144,7 +139,7 @@ void Control::on_signal(uv_signal_t* signal, int number) {
 }
 
 std::vector<std::string> Control::reload() {
-    auto [setup, problems] = read_setup(setup_->config.path);
+    auto [setup, problems, warnings] = read_setup(setup_->config.path);
     if (setup == nullptr) {
         for (const auto& problem : problems) log::error("{}", problem);
         log::error("reload: nothing was changed, because the configuration has {} problems",
@@ -157,6 +152,7 @@ std::vector<std::string> Control::reload() {
         before.workers != after.workers) {
         log::warning("reload: listen, http and workers change at the next start only");
     }
+    for (const auto& warning : warnings) log::warning("{}", warning);
     setup_ = std::move(setup);
     log::set_level(to_log(setup_->config.log.level));
     order_all([this] { return worker::Reload{copy(*setup_)}; });
@@ -200,6 +196,8 @@ void Control::handle(worker::Report& report) {
         Gathering gathering = std::move(it->second);
         gatherings_.erase(it);
         gathered(gathering);
+    } else if (const auto* killed = std::get_if<worker::ClientKilled>(&report)) {
+        client_killed(*killed);
     } else if (std::get_if<worker::Drained>(&report) != nullptr) {
         if (++drained_workers_ == process_->worker_count()) stop_now();
     }
@@ -216,20 +214,11 @@ void Control::gathered(Gathering& gathering) {
     switch (gathering.purpose) {
         case Gathering::Purpose::Show: {
             const admin::Picture picture{setup_->config, std::move(gathering.snapshots), period_,
-                                         wall_clock_us()};
+                                         wall_clock_us(), stop_orders_};
             answer(gathering.console, admin::encode_answer(admin::show(gathering.topic, picture)));
             break;
         }
-        case Gathering::Purpose::Metrics: {
-            const std::lock_guard lock(metrics_mutex_);
-            // Whoever asked may have lost patience; then the promise is gone from the list.
-            const auto it =
-                std::find(metrics_wanted_.begin(), metrics_wanted_.end(), gathering.metrics);
-            if (it == metrics_wanted_.end()) break;
-            metrics_wanted_.erase(it);
-            gathering.metrics->set_value(admin::metrics_text(gathering.snapshots));
-            break;
-        }
+        case Gathering::Purpose::Page: page_gathered(gathering); break;
         case Gathering::Purpose::Period: {
             const Instant now = net::Loop::read_clock();
             period_.before = std::move(period_.after);
@@ -248,36 +237,68 @@ void Control::on_period(uv_timer_t* timer) {
     static_cast<Control*>(timer->data)->gather(std::move(gathering));
 }
 
+void Control::page_gathered(Gathering& gathering) {
+    const PageWanted& wanted = gathering.wanted;
+    const std::lock_guard lock(pages_mutex_);
+    // Whoever asked may have lost patience; then the promise is gone, and from the list too.
+    const size_t erased = std::erase_if(
+        pages_wanted_, [&](const PageWanted& listed) { return listed.text == wanted.text; });
+    if (erased == 0) return;
+    if (wanted.page == Page::Metrics) {
+        wanted.text->set_value(admin::metrics_text(gathering.snapshots));
+        return;
+    }
+    const admin::Picture picture{setup_->config, std::move(gathering.snapshots), period_,
+                                 wall_clock_us(), stop_orders_};
+    const int64_t uptime_us = to_microseconds(net::Loop::read_clock() - started_);
+    wanted.text->set_value(admin::status_page(picture, {uptime_us, not_ready()}));
+}
+
 std::string Control::metrics() {
+    return ask_for(Page::Metrics);
+}
+
+std::string Control::status() {
+    return ask_for(Page::Status);
+}
+
+std::string Control::ask_for(Page page) {
     std::promise<std::string> promise;
     auto future = promise.get_future();
     {
-        const std::lock_guard lock(metrics_mutex_);
-        metrics_wanted_.push_back(&promise);
+        const std::lock_guard lock(pages_mutex_);
+        if (pages_closed_) return "";
+        pages_wanted_.push_back({page, &promise});
     }
-    uv_async_send(&metrics_wake_);
-    if (future.wait_for(kMetricsPatience) == std::future_status::ready) return future.get();
-    const std::lock_guard lock(metrics_mutex_);
-    std::erase(metrics_wanted_, &promise);
+    uv_async_send(&page_wake_);
+    future.wait_for(kPagePatience);
+    const std::lock_guard lock(pages_mutex_);  // who sets the promise is through with it then
+    std::erase_if(pages_wanted_, [&](const PageWanted& listed) { return listed.text == &promise; });
     return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready ? future.get()
                                                                                  : "";
 }
 
-void Control::on_metrics_wanted(uv_async_t* async) {
+void Control::close_pages() {
+    const std::lock_guard lock(pages_mutex_);
+    pages_closed_ = true;
+    for (const PageWanted& wanted : std::exchange(pages_wanted_, {})) wanted.text->set_value("");
+}
+
+void Control::on_page_wanted(uv_async_t* async) {
     auto& self = *static_cast<Control*>(async->data);
-    std::vector<std::promise<std::string>*> wanted;
+    std::vector<PageWanted> wanted;
     {
-        const std::lock_guard lock(self.metrics_mutex_);
-        wanted = self.metrics_wanted_;
+        const std::lock_guard lock(self.pages_mutex_);
+        wanted = self.pages_wanted_;
     }
-    for (auto* promise : wanted) {
+    for (const PageWanted& page : wanted) {
         const bool under_way =
             std::any_of(self.gatherings_.begin(), self.gatherings_.end(),
-                        [&](const auto& entry) { return entry.second.metrics == promise; });
+                        [&](const auto& entry) { return entry.second.wanted.text == page.text; });
         if (under_way) continue;
         Gathering gathering{};
-        gathering.purpose = Gathering::Purpose::Metrics;
-        gathering.metrics = promise;
+        gathering.purpose = Gathering::Purpose::Page;
+        gathering.wanted = page;
         self.gather(std::move(gathering));
     }
 }
@@ -289,6 +310,7 @@ std::string Control::not_ready() {
         case Lifecycle::Stopped: return "stopped";
         case Lifecycle::Serving: break;
     }
+    if (killed_) return "killed";
     return paused_ ? "paused" : "";
 }
 
@@ -296,19 +318,18 @@ void Control::execute(const worker::ConsoleAsked& asked) {
     const Console console{asked.worker, asked.client};
     auto command = admin::parse_command(asked.sql);
     if (!command) {
-        answer(console, admin::encode_failure(command.error()));
+        refuse(console, command.error());
         return;
     }
     if (asked.role != session::ConsoleRole::Admin && !admin::is_harmless(*command)) {
-        answer(console, admin::encode_failure(console_error(sqlstate::kInsufficientPrivilege,
-                                                            "admin access needed",
-                                                            "Viewers may use SHOW.")));
+        refuse(console, make_error(ErrorId::AdminNeeded, {}, "Viewers may use SHOW."));
         return;
     }
     order(*command, console);
 }
 
 void Control::order(const admin::Command& command, const Console& console) {
+    if (refuse_unknown_database(command, console)) return;
     const std::string& database = command.argument;
     switch (command.verb) {
         case admin::Verb::Show: order_show(command, console); return;
@@ -323,6 +344,8 @@ void Control::order(const admin::Command& command, const Console& console) {
             return;
         case admin::Verb::Kill:
             log::info("KILL: clients and servers are cut off");
+            stop_orders_.kill(database);
+            if (database.empty()) killed_ = true;
             order_all([&] { return worker::Kill{database}; });
             answer(console, admin::encode_done("KILL"));
             return;
@@ -336,6 +359,16 @@ void Control::order(const admin::Command& command, const Console& console) {
             }
             return;
     }
+}
+
+bool Control::refuse_unknown_database(const admin::Command& command, const Console& console) {
+    const bool takes_database =
+        command.verb == admin::Verb::Pause || command.verb == admin::Verb::Resume ||
+        command.verb == admin::Verb::Reconnect || command.verb == admin::Verb::Kill;
+    if (!takes_database || command.argument.empty()) return false;
+    if (config::find_database(setup_->config, command.argument) != nullptr) return false;
+    refuse(console, make_error(ErrorId::NoSuchDatabase, {command.argument}));
+    return true;
 }
 
 void Control::order_show(const admin::Command& command, const Console& console) {
@@ -356,17 +389,15 @@ void Control::order_reload(const Console& console) {
         answer(console, admin::encode_done("RELOAD"));
         return;
     }
-    answer(console, admin::encode_failure(console_error(
-                        sqlstate::kConfigFileError,
-                        "RELOAD failed, see logs for additional details", problems.front())));
+    refuse(console, make_error(ErrorId::ReloadFailed, {}, problems.front()));
 }
 
 void Control::order_pause(const std::string& database, const Console& console) {
     if (database.empty() && paused_.exchange(true)) {
-        answer(console, admin::encode_failure(console_error(sqlstate::kObjectNotInPrerequisiteState,
-                                                            "already suspended/paused")));
+        refuse(console, make_error(ErrorId::AlreadyPaused));
         return;
     }
+    if (!database.empty()) stop_orders_.pause(database);
     log::info("PAUSE: nobody gets a server until RESUME");
     order_all([&] { return worker::Pause{database}; });
     Gathering gathering{};
@@ -377,11 +408,14 @@ void Control::order_pause(const std::string& database, const Console& console) {
 }
 
 void Control::order_resume(const std::string& database, const Console& console) {
-    if (database.empty() && !paused_.exchange(false)) {
-        answer(console, admin::encode_failure(console_error(sqlstate::kObjectNotInPrerequisiteState,
-                                                            "pooler is not paused/suspended")));
+    const bool was_stopped = stop_orders_.resume(database);
+    const bool was_paused = database.empty() && paused_.exchange(false);
+    if (!was_stopped && !was_paused) {
+        refuse(console, database.empty() ? make_error(ErrorId::NotPaused)
+                                         : make_error(ErrorId::DatabaseNotPaused, {database}));
         return;
     }
+    if (database.empty()) killed_ = false;
     log::info("RESUME");
     order_all([&] { return worker::Resume{database}; });
     answer(console, admin::encode_done("RESUME"));
@@ -392,12 +426,26 @@ void Control::order_kill_client(const std::string& text, const Console& console)
     const auto* end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data(), end, id);
     if (parsed.ec != std::errc() || parsed.ptr != end) {
-        answer(console, admin::encode_failure(console_error(sqlstate::kInvalidParameterValue,
-                                                            "invalid client pointer supplied")));
+        refuse(console, make_error(ErrorId::ClientPointer));
         return;
     }
-    order_all([&] { return worker::KillClient{id}; });
-    answer(console, admin::encode_done("KILL_CLIENT"));
+    const uint64_t ticket = next_ticket_++;
+    killings_.emplace(ticket, Killing{.console = console});
+    order_all([&] { return worker::KillClient{ticket, id}; });
+}
+
+void Control::client_killed(const worker::ClientKilled& report) {
+    const auto it = killings_.find(report.ticket);
+    if (it == killings_.end()) return;
+    Killing& killing = it->second;
+    killing.found = killing.found || report.found;
+    if (++killing.answers < process_->worker_count()) return;
+    if (killing.found) {
+        answer(killing.console, admin::encode_done("KILL_CLIENT"));
+    } else {
+        refuse(killing.console, make_error(ErrorId::ClientNotFound));
+    }
+    killings_.erase(it);
 }
 
 void Control::pause_progress(Gathering& gathering) {
@@ -409,7 +457,9 @@ void Control::pause_progress(Gathering& gathering) {
                     pool.servers_opening + pool.servers_cancelling + pool.servers_closing;
         }
     }
-    const bool over = gathering.database.empty() && !paused_;  // RESUME came first
+    const bool over = gathering.database.empty()  // RESUME came first
+                          ? !paused_
+                          : stop_orders_.state_of(gathering.database) == session::PoolState::Open;
     if (left == 0 || over) {
         answer(gathering.console, admin::encode_done("PAUSE"));
         return;
@@ -423,6 +473,10 @@ void Control::pause_progress(Gathering& gathering) {
             for (auto& waiting : std::exchange(self.pausing_, {})) self.gather(std::move(waiting));
         },
         kPauseLookMs, 0);
+}
+
+void Control::refuse(const Console& console, const Error& error) {
+    answer(console, admin::encode_failure(error));
 }
 
 void Control::answer(const Console& console, std::string bytes, bool close_after) {

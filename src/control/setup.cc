@@ -6,6 +6,12 @@
 #include <fmt/format.h>
 
 namespace pgweir::control {
+namespace {
+
+// Permissions of those who are neither the owner nor in the group.
+constexpr uint32_t kOthersMode = 07;
+
+}  // namespace
 
 ReadSetup read_setup(const std::string& path) {
     ReadSetup result;
@@ -21,6 +27,11 @@ ReadSetup read_setup(const std::string& path) {
             result.problems.push_back(
                 fmt::format("{}:1: cannot read auth.users_file: {}", users_file, file.error()));
             return result;
+        }
+        if ((file->mode & kOthersMode) != 0) {
+            result.warnings.push_back(fmt::format(
+                "{}:1: auth.users_file is accessible to everybody (mode {:04o}); chmod 640 it",
+                users_file, file->mode));
         }
         auto [list, problems] = auth::parse_users_file(file->text);
         for (const auto& problem : problems) {

@@ -143,6 +143,7 @@ Pool& Engine::pool(std::string_view database, std::string_view user) {
     auto& slot = pools_[key];
     if (slot == nullptr) {
         slot = std::make_unique<Pool>(key.first, key.second, shell_.pool_share(database, user));
+        slot->state = stop_orders_.state_of(database);
         apply_setup(*slot);
     }
     return *slot;
@@ -159,7 +160,7 @@ void Engine::apply_setup(Pool& pool) {
         pool.state = PoolState::Gone;
         return;
     }
-    if (pool.state == PoolState::Gone) pool.state = PoolState::Open;
+    if (pool.state == PoolState::Gone) pool.state = stop_orders_.state_of(pool.database);
     pool.limits = config::effective_pool(config(), *database, pool.user);
     pool.database_group = &shell_.database_share(pool.database);
     pool.user_group = &shell_.user_share(pool.user);

@@ -29,6 +29,7 @@ PoolRow pool_row(Engine& engine, Pool& pool) {
     if (!pool.waiting.empty()) {
         row.max_wait_us = to_microseconds(engine.now() - pool.waiting.front().state_since);
     }
+    if (pool.last_failure) row.last_problem = pool.last_failure->message;
     row.stats = pool.stats;
     return row;
 }

@@ -173,6 +173,7 @@ void Engine::drain() {
 
 void Engine::pause(std::string_view database) {
     if (database.empty()) paused_ = true;
+    if (!database.empty()) stop_orders_.pause(database);
     for (auto& [key, pool] : pools_) {
         if (!names(database, *pool)) continue;
         if (!database.empty() && pool->state == PoolState::Open) pool->state = PoolState::Paused;
@@ -181,14 +182,11 @@ void Engine::pause(std::string_view database) {
 }
 
 bool Engine::resume(std::string_view database) {
-    bool changed = false;
-    if (database.empty()) changed = std::exchange(paused_, false);
+    bool changed = stop_orders_.resume(database);
+    if (database.empty() && std::exchange(paused_, false)) changed = true;
     for (auto& [key, pool] : pools_) {
         if (!names(database, *pool)) continue;
-        if (!database.empty() && pool->state != PoolState::Open) {
-            pool->state = PoolState::Open;
-            changed = true;
-        }
+        if (pool->state != PoolState::Gone) pool->state = stop_orders_.state_of(pool->database);
         ask_others(*this, *pool);
         open_servers(*this, *pool);
     }
@@ -206,6 +204,7 @@ void Engine::reconnect(std::string_view database) {
 
 void Engine::kill(std::string_view database) {
     const Error error = killed_by_administrator();
+    stop_orders_.kill(database);
     for (auto& [key, pool] : pools_) {
         if (!names(database, *pool)) continue;
         const Pool* killed = pool.get();

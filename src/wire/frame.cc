@@ -1,5 +1,7 @@
 #include "pgweir/wire/frame.h"
 
+#include "pgweir/base/error_catalogue.h"
+
 #include <fmt/format.h>
 
 namespace pgweir::wire {
@@ -32,13 +34,10 @@ constexpr HandlingTable kServerTable = server_table();
 
 Error bad_length(Bytes input, uint32_t message_bytes_max) {
     const uint32_t length = load_be32(input.data() + 1);
-    return Error{
-        .sqlstate = sqlstate::kProtocolViolation,
-        .severity = Severity::Fatal,
-        .message = fmt::format("invalid message length {}", length),
-        .detail = fmt::format("A message of type 0x{:02X} may have 4 to {} bytes.", input[0],
-                              uint64_t{message_bytes_max} + kLengthWordBytes),
-        .hint = "The peer does not speak PostgreSQL's protocol, or the stream is damaged."};
+    return make_error(ErrorId::MessageLength, {fmt::format("{}", length)},
+                      fmt::format("A message of type 0x{:02X} may have 4 to {} bytes.", input[0],
+                                  uint64_t{message_bytes_max} + kLengthWordBytes),
+                      "The peer does not speak PostgreSQL's protocol, or the stream is damaged.");
 }
 
 Handling client_message(char type) {

@@ -1,5 +1,6 @@
 #include "pgweir/wire/startup.h"
 
+#include "pgweir/base/error_catalogue.h"
 #include "pgweir/wire/reader.h"
 
 #include <fmt/format.h>
@@ -16,11 +17,8 @@ constexpr uint32_t kGssEncCode = (1234u << 16) | 5680u;
 constexpr uint32_t kPacketBytesMin = 8;
 
 Error bad_startup(std::string detail) {
-    return Error{.sqlstate = sqlstate::kProtocolViolation,
-                 .severity = Severity::Fatal,
-                 .message = "invalid startup packet",
-                 .detail = std::move(detail),
-                 .hint = "Is the peer a PostgreSQL client?"};
+    return make_error(ErrorId::StartupPacket, {}, std::move(detail),
+                      "Is the peer a PostgreSQL client?");
 }
 
 Result<FirstPacket> decode_cancel(Bytes body) {
@@ -40,12 +38,10 @@ Result<FirstPacket> decode_startup_message(uint32_t version, Bytes body) {
     startup.major = static_cast<uint16_t>(version >> 16);
     startup.minor = static_cast<uint16_t>(version & 0xffff);
     if (startup.major != kProtocolMajor) {
-        return fail(Error{.sqlstate = sqlstate::kFeatureNotSupported,
-                          .severity = Severity::Fatal,
-                          .message = fmt::format("unsupported frontend protocol {}.{}",
-                                                 startup.major, startup.minor),
-                          .detail = "pgweir speaks the protocol's versions 3.0 to 3.2.",
-                          .hint = "Use a client of PostgreSQL 7.4 or later."});
+        return fail(make_error(ErrorId::ProtocolVersion,
+                               {fmt::format("{}.{}", startup.major, startup.minor)},
+                               "pgweir speaks the protocol's versions 3.0 to 3.2.",
+                               "Use a client of PostgreSQL 7.4 or later."));
     }
     Reader reader(body);
     while (reader.ok()) {

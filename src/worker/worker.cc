@@ -221,7 +221,9 @@ void Worker::handle(Order& order) {
             [&](Resume& resume) { engine_.resume(resume.database); },
             [&](Reconnect& reconnect) { engine_.reconnect(reconnect.database); },
             [&](Kill& kill) { engine_.kill(kill.database); },
-            [&](KillClient& kill) { engine_.kill_client(kill.id); },
+            [&](KillClient& kill) {
+                process_.report(ClientKilled{kill.ticket, engine_.kill_client(kill.id)});
+            },
             [&](TakeSnapshot& take) {
                 process_.report(SnapshotTaken{number_, take.ticket,
                                               session::take_snapshot(engine_, take.detail)});

@@ -8,7 +8,9 @@ import subprocess
 import psycopg
 import pytest
 
-from pgweir_e2e.pooler import BINARY
+from pgweir_e2e.configuration import yaml_text
+from pgweir_e2e.pooler import BINARY, PASSWORDS
+from pgweir_e2e.system import free_port
 from pgweir_e2e.waiting import at_once, in_background, wait_until
 from pgweir_e2e.wire import ServerError, Wire, query
 
@@ -34,6 +36,12 @@ COLUMNS = {
                        *("total_" + name for name in STATISTICS.format(received="received").split()),
                        *("avg_" + name for name in STATISTICS.format(received="recv").split())]),
     "STATS_TOTALS": "database " + STATISTICS.replace("{received} sent", "bytes_received bytes_sent"),
+    "STATS_AVERAGES": ("database " + STATISTICS.replace("{received} sent", "bytes_received bytes_sent")
+                       .replace("client_parse", "avg_client_parse").replace("server_parse", "avg_server_parse")
+                       .replace("bind", "avg_bind").replace("client_login", "avg_client_login")),
+    "TOTALS": "name value",
+    "USERS": "name pool_size reserve_pool_size pool_mode max_user_connections current_connections"
+             " max_user_client_connections current_client_connections",
     "LISTS": "list items",
     "CONFIG": "key value default changeable",
     "STATE": "key value",
@@ -63,8 +71,10 @@ def test_the_console_answers_in_lower_case_with_semicolon_and_to_the_name_pgweir
 
 def test_the_console_lives_on_after_a_mistake(pooler):
     with pooler.open_console() as console:
-        with pytest.raises(psycopg.Error):
+        with pytest.raises(psycopg.errors.SyntaxError):
             console.execute("SHOW NONSENSE")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="SHOW MEM is not supported"):
+            console.execute("SHOW MEM")
         assert console.execute("SHOW VERSION").fetchone()
 
 
@@ -151,6 +161,45 @@ def test_pause_and_resume_say_when_there_is_nothing_to_do(pooler):
     with pytest.raises(psycopg.Error, match="already"):
         pooler.console("PAUSE")
     pooler.console("RESUME")
+
+
+def test_the_console_refuses_names_that_it_does_not_know(pooler):
+    config = {**pooler.config, "databases": {"app": pooler.config["databases"]["*"]}}
+    pooler.write_config(text=yaml_text(config))
+    pooler.reload()
+    for command in ("PAUSE", "RESUME", "RECONNECT", "KILL"):
+        with pytest.raises(psycopg.Error, match="no such database: nowhere") as refusal:
+            pooler.console(f"{command} nowhere")
+        assert refusal.value.sqlstate == "3D000"
+    with pytest.raises(psycopg.Error, match="database app is not paused"):
+        pooler.console("RESUME app")
+    assert served(pooler)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_kill_client_says_whether_there_was_such_a_client(make_pooler, open_wire_to, workers):
+    pooler = make_pooler(workers=workers)
+    clients = [open_wire_to(pooler, application_name=f"number {i}") for i in range(4)]
+    id_, = [row["id"] for row in pooler.console("SHOW CLIENTS") if row["application_name"] == "number 2"]
+    pooler.console(f"KILL_CLIENT {id_}")
+    assert clients[2].until_closed().sqlstates == ["57P01"]
+    with pytest.raises(psycopg.Error, match="client not found"):
+        pooler.console(f"KILL_CLIENT {id_}")
+    assert [client.sql("SELECT 1").rows for client in clients[:2] + clients[3:]] == [[("1",)]] * 3
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_orders_hold_for_those_who_come_later(make_pooler, workers):
+    pooler = make_pooler(workers=workers, timeouts={"query_wait": "300ms"})
+    pooler.console("PAUSE app")
+    assert all(refused_with(pooler, "53300") for _ in range(workers))
+    pooler.console("KILL app")
+    assert all(refused_with(pooler, "57P03") for _ in range(workers))
+    pooler.console("RESUME app")
+    pooler.console("KILL")
+    assert all(refused_with(pooler, "57P03") for _ in range(workers))
+    pooler.console("RESUME")
+    assert all(served(pooler) for _ in range(workers))
 
 
 def test_signals_pause_and_resume(pooler):
@@ -257,7 +306,8 @@ def run_program(*arguments):
 
 def test_the_program_says_its_version_and_its_usage():
     assert re.search(r"pgweir \d+\.\d+\.\d+", run_program("--version").stdout)
-    assert "--check" in run_program("--help").stdout
+    usage = run_program("--help").stdout
+    assert "a connection pooler for PostgreSQL" in usage and "--check" in usage
 
 
 def test_check_names_every_mistake_with_its_line(pooler):
@@ -267,6 +317,17 @@ def test_check_names_every_mistake_with_its_line(pooler):
     said = checked.stdout + checked.stderr
     assert checked.returncode == 1
     assert re.search(r"pgweir\.yaml:2\b.*prot", said) and re.search(r"pgweir\.yaml:3\b.*workers", said)
+
+
+def test_a_users_file_that_others_can_read_gives_a_warning(pooler):
+    warning = r"users\.txt:1: auth\.users_file is accessible to everybody \(mode 0644\); chmod 640 it"
+    assert "users_file" not in pooler.log() + run_program("--check", pooler.config_path).stderr
+    os.chmod(os.path.join(pooler.folder, "users.txt"), 0o644)
+    checked = run_program("--check", pooler.config_path)
+    assert checked.returncode == 0 and re.search(warning, checked.stderr)
+    pooler.reload()
+    pooler.log_contains(warning)
+    assert served(pooler)
 
 
 def test_a_bad_file_and_a_port_in_use_have_exit_codes_of_their_own(pooler, make_pooler):
@@ -307,6 +368,14 @@ def test_int_stops_at_once(pooler, wire, postgres):
     pooler.send(signal.SIGINT)
     assert pooler.wait_for_exit(timeout=5) == 0
     wait_until(lambda: postgres.backends() == [], "its server connections are gone")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_http_port_does_not_hold_up_an_int(make_pooler, host):
+    pooler = make_pooler(http=host)
+    assert pooler.http_get("/")[0] == 200  # it has just begun another two seconds of waiting
+    pooler.send(signal.SIGINT)
+    assert pooler.wait_for_exit(timeout=1.5) == 0
 
 
 # Servers that are down, die, or hang.
@@ -429,6 +498,23 @@ def test_metrics_are_in_the_prometheus_format(make_pooler):
     for name in set(re.match(r"\w+", line).group() for line in lines):
         family = re.sub(r"_(bucket|sum|count)$", "", name)
         assert f"# TYPE {family} " in body or f"# TYPE {name} " in body
+
+
+def test_the_status_page_shows_pools_and_escapes_names(make_pooler):
+    # A port that was free a moment ago: nothing listens there.
+    nowhere = {"host": "127.0.0.1", "port": free_port(), "dbname": "app"}
+    pooler = make_pooler(http=True, databases={"<b>&amp;": nowhere}, timeouts=IMPATIENT)
+    status, page = pooler.http_get("/")
+    assert status == 200 and "It serves." in page
+    assert served(pooler)
+    with pytest.raises(ServerError, match="57P03"):
+        Wire.login(pooler, database="<b>&amp;").sql("SELECT 1")
+    status, page = pooler.http_get("/")
+    assert "<td>&lt;b&gt;&amp;amp;</td><td>app</td><td>transaction</td>" in page and "<b>" not in page
+    assert "could not connect to 127.0.0.1" in page
+    assert not [secret for secret in PASSWORDS.values() if secret and secret in page]
+    pooler.console("PAUSE")
+    assert "It does not serve: paused." in pooler.http_get("/")[1]
 
 
 def test_health_and_readiness(make_pooler):

@@ -43,8 +43,7 @@ constexpr std::array<Target, 8> kTargets{
 };
 
 std::filesystem::path corpus_of(std::string_view target) {
-    const auto tests = std::filesystem::path(__FILE__).parent_path().parent_path();
-    return tests / "fuzz" / "corpus" / target;
+    return std::filesystem::path("tests") / "fuzz" / "corpus" / target;
 }
 
 std::vector<std::filesystem::path> inputs_of(std::string_view target) {

@@ -33,6 +33,7 @@ enum class Topic : uint8_t {
     Stats,
     StatsTotals,
     StatsAverages,
+    Totals,
     Lists,
     Config,
     State,
@@ -44,7 +45,7 @@ struct Command {
     std::string argument{};  // a database, a client's id, or a way of shutting down
 };
 
-/// Errors: 42601 for what the console does not know.
+/// Errors: 42601 for what the console does not know, 0A000 for what only PgBouncer has.
 Result<Command> parse_command(std::string_view sql);
 
 /// True for what a viewer may do.

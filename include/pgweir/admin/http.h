@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-/// Metrics and health over HTTP, read-only, in threads of their own.
+/// The status page, metrics and health over HTTP, read-only, in threads of their own.
 namespace pgweir::admin {
 
 /// Where the pages get their contents.
@@ -15,6 +15,10 @@ public:
     /// Text for /metrics; empty when the workers did not answer in time.
     /// Thread: any.
     virtual std::string metrics() = 0;
+
+    /// HTML for /; empty when the workers did not answer in time.
+    /// Thread: any.
+    virtual std::string status() = 0;
 
     /// Empty when pgweir can serve, else why not.
     /// Thread: any.

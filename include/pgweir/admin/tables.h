@@ -2,6 +2,7 @@
 
 #include "pgweir/admin/command.h"
 #include "pgweir/session/snapshot.h"
+#include "pgweir/session/stop_orders.h"
 #include "pgweir/wire/backend.h"
 
 #include <map>
@@ -49,6 +50,7 @@ struct Picture {
     std::vector<session::EngineSnapshot> workers;
     const Period& period;
     int64_t wall_clock_us = 0;  // since 1970, for the columns with times of day
+    session::StopOrders stop_orders{};
 };
 
 /// The detail that a topic needs from each worker.

@@ -2,6 +2,7 @@
 
 #include "pgweir/admin/command.h"
 #include "pgweir/admin/http.h"
+#include "pgweir/admin/status_page.h"
 #include "pgweir/admin/tables.h"
 #include "pgweir/control/setup.h"
 #include "pgweir/net/listener.h"
@@ -25,7 +26,8 @@ enum class Lifecycle : uint8_t { Starting, Serving, Draining, Stopped };
 
 /// The loop of the main thread: signals, the console's commands, reload, drain, statistics. It
 /// gives orders to the workers and collects their reports; it shares nothing with them. Lifecycle:
-/// start(), run() until the process shall end. Thread: the main one; metrics() and not_ready() any.
+/// start(), run() until the process shall end. Thread: the main one; metrics(), status() and
+/// not_ready() any.
 class Control final : admin::HttpSource {
 public:
     explicit Control(std::unique_ptr<session::Setup> setup);
@@ -45,25 +47,41 @@ private:
         Handle client;
     };
 
+    enum class Page : uint8_t { Metrics, Status };
+
+    /// A thread of the HTTP server waits for it, until it loses patience.
+    struct PageWanted {
+        Page page = Page::Metrics;
+        std::promise<std::string>* text = nullptr;
+    };
+
     /// Waits for a snapshot of every worker.
     struct Gathering {
-        enum class Purpose : uint8_t { Show, Metrics, Period, Pause };
+        enum class Purpose : uint8_t { Show, Page, Period, Pause };
 
         Purpose purpose;
         Console console;
         admin::Topic topic = admin::Topic::None;
         std::string database;  // of PAUSE
-        std::promise<std::string>* metrics = nullptr;
+        PageWanted wanted;
         std::vector<session::EngineSnapshot> snapshots;
     };
 
+    /// KILL_CLIENT, until every worker has said whether the client was its own.
+    struct Killing {
+        Console console;
+        uint32_t answers = 0;
+        bool found = false;
+    };
+
     std::string metrics() override;
+    std::string status() override;
     std::string not_ready() override;
 
     static void on_signal(uv_signal_t* signal, int number);
     static void on_report(uv_async_t* async);
     static void on_period(uv_timer_t* timer);
-    static void on_metrics_wanted(uv_async_t* async);
+    static void on_page_wanted(uv_async_t* async);
     static void on_deadline(uv_timer_t* timer);
 
     template <class MakeOrder>
@@ -71,6 +89,9 @@ private:
 
     void gather(Gathering gathering);
     void gathered(Gathering& gathering);
+    void page_gathered(Gathering& gathering);
+    void close_pages();
+    std::string ask_for(Page page);
     void handle(worker::Report& report);
     void execute(const worker::ConsoleAsked& asked);
     void order(const admin::Command& command, const Console& console);
@@ -79,7 +100,10 @@ private:
     void order_pause(const std::string& database, const Console& console);
     void order_resume(const std::string& database, const Console& console);
     void order_kill_client(const std::string& text, const Console& console);
+    void refuse(const Console& console, const Error& error);
     void answer(const Console& console, std::string bytes, bool close_after = false);
+    bool refuse_unknown_database(const admin::Command& command, const Console& console);
+    void client_killed(const worker::ClientKilled& report);
     void pause_progress(Gathering& gathering);
     std::vector<std::string> reload();
     void drain(const char* why);
@@ -90,11 +114,12 @@ private:
     std::string process_secret_;
     std::atomic<Lifecycle> lifecycle_{Lifecycle::Starting};
     std::atomic<bool> paused_{false};
+    std::atomic<bool> killed_{false};  // KILL of all
     uv_loop_t loop_{};
     uv_timer_t period_timer_{};
     uv_timer_t shutdown_timer_{};
     uv_timer_t pause_timer_{};
-    uv_async_t metrics_wake_{};
+    uv_async_t page_wake_{};
     std::vector<std::unique_ptr<uv_signal_t>> signals_;
     std::vector<std::unique_ptr<net::ListeningSocket>> sockets_;
     std::unique_ptr<worker::Process> process_;
@@ -102,13 +127,17 @@ private:
 
     std::map<uint64_t, Gathering> gatherings_;
     std::vector<Gathering> pausing_;  // PAUSE that is not through yet
+    std::map<uint64_t, Killing> killings_;
+    session::StopOrders stop_orders_;  // as every worker has them
     uint64_t next_ticket_ = 1;
     uint32_t drained_workers_ = 0;
     admin::Period period_;
     Instant period_began_;
+    Instant started_;
 
-    std::mutex metrics_mutex_;
-    std::vector<std::promise<std::string>*> metrics_wanted_;
+    std::mutex pages_mutex_;
+    std::vector<PageWanted> pages_wanted_;
+    bool pages_closed_ = false;  // True exactly when nobody will answer any more.
 };
 
 }  // namespace pgweir::control

@@ -13,6 +13,7 @@ namespace pgweir::control {
 struct ReadSetup {
     std::unique_ptr<session::Setup> setup;
     std::vector<std::string> problems;  // "file:line: what; what to do"
+    std::vector<std::string> warnings;  // the same; it can be used all the same
 };
 
 ReadSetup read_setup(const std::string& path);

@@ -10,6 +10,7 @@
 #include "pgweir/session/pool.h"
 #include "pgweir/session/server.h"
 #include "pgweir/session/shell.h"
+#include "pgweir/session/stop_orders.h"
 
 #include <array>
 #include <atomic>
@@ -180,6 +181,7 @@ private:
     EngineStats stats_;
     Admission admission_ = Admission::Open;
     bool paused_ = false;
+    StopOrders stop_orders_;
     uint64_t unnamed_versions_ = 0;
     uint32_t generation_ = 0;  // of orders that outdate servers; the same in every worker
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-/// Every error that a session makes itself; docs/errors.md lists them.
+/// Every error that a session makes itself, from its row in base/error_catalogue.h.
 namespace pgweir::session {
 
 Error bad_message(std::string_view what);

@@ -25,7 +25,8 @@ struct PoolRow {
     uint32_t servers_closing = 0;     // told to go, not gone yet
     uint32_t cancels = 0;             // under way to servers
     uint32_t size = 0;
-    int64_t max_wait_us = 0;  // of the client that waits longest now
+    int64_t max_wait_us = 0;     // of the client that waits longest now
+    std::string last_problem{};  // why the last attempt to open a server failed; empty: it did not
     PoolStats stats;
 };
 

@@ -42,7 +42,9 @@ struct Kill {
     std::string database;
 };
 
+/// Answered with a ClientKilled that carries the same ticket.
 struct KillClient {
+    uint64_t ticket;
     uint64_t id;
 };
 
@@ -85,12 +87,18 @@ struct SnapshotTaken {
     session::EngineSnapshot snapshot;
 };
 
+/// Whether the client was one of this worker's.
+struct ClientKilled {
+    uint64_t ticket;
+    bool found;
+};
+
 /// The worker has no client any more, after Drain.
 struct Drained {
     uint32_t worker;
 };
 
 /// To the control loop.
-using Report = std::variant<ConsoleAsked, SnapshotTaken, Drained>;
+using Report = std::variant<ConsoleAsked, SnapshotTaken, ClientKilled, Drained>;
 
 }  // namespace pgweir::worker

@@ -74,7 +74,7 @@ class Pooler(Endpoint):
             "databases": {"*": {"host": postgres.host, "port": postgres.port, "pool_size": pool_size}},
         }, changes)
         if http:
-            self.config["http"] = {"host": self.host, "port": self.http_port}
+            self.config["http"] = {"host": self.host if http is True else http, "port": self.http_port}
         self.write_users(users or PASSWORDS)
         self.write_config()
         self._start()
@@ -85,6 +85,7 @@ class Pooler(Endpoint):
 
     def write_users(self, secrets):
         self._write("users.txt", users_text(secrets))
+        os.chmod(os.path.join(self.folder, "users.txt"), 0o640)
 
     def write_config(self, text=None, **changes):
         """A new pgweir.yaml: `text` as it is, or the present configuration with changes."""

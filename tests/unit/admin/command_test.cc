@@ -37,6 +37,7 @@ TEST_CASE("command: each topic of SHOW, in any case, with or without a semicolon
              {"STATS",          Topic::Stats        },
              {"STATS_TOTALS",   Topic::StatsTotals  },
              {"STATS_AVERAGES", Topic::StatsAverages},
+             {"TOTALS",         Topic::Totals       },
              {"LISTS",          Topic::Lists        },
              {"CONFIG",         Topic::Config       },
              {"STATE",          Topic::State        }
@@ -79,6 +80,19 @@ TEST_CASE("command: anything else is refused with 42601") {
         refuses(sql);
     }
     refuses(std::string(5000, 'x'));
+}
+
+TEST_CASE("command: what only PgBouncer has is refused with what to use instead") {
+    for (const char* sql : {"SHOW FDS", "show mem;", "SHOW SOCKETS", "SHOW ACTIVE_SOCKETS",
+                            "SHOW DNS_HOSTS", "SHOW DNS_ZONES", "SHOW PEERS", "SHOW PEER_POOLS",
+                            "DISABLE app", "ENABLE app", "SUSPEND", "WAIT_CLOSE"}) {
+        CAPTURE(sql);
+        const auto command = parse_command(sql);
+        REQUIRE_FALSE(command.has_value());
+        CHECK(command.error().sqlstate == sqlstate::kFeatureNotSupported);
+        CHECK(command.error().message.find(" is not supported") != std::string::npos);
+        CHECK(command.error().hint.back() == '.');
+    }
 }
 
 TEST_CASE("command: a refusal does not repeat boundless input") {

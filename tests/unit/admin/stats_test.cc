@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 namespace pgweir::admin {
 namespace {
@@ -36,7 +37,7 @@ std::map<std::string_view, std::string> cells(const Table& table, size_t row = 0
 }
 
 bool has_line(const std::string& text, std::string_view line) {
-    return ("\n" + text).find("\n" + std::string(line) + "\n") != std::string::npos;
+    return fmt::format("\n{}", text).find(fmt::format("\n{}\n", line)) != std::string::npos;
 }
 
 }  // namespace
@@ -73,6 +74,15 @@ TEST_CASE("stats: totals are of now, averages of the period") {
     CHECK(row["bytes_received"] == "10000");
     row = cells(show(Topic::StatsAverages, picture));
     CHECK(row["xact_count"] == "1");
+
+    std::map<std::string, std::string> sums;
+    for (const auto& line : show(Topic::Totals, picture).rows) sums[line[0]] = line[1];
+    CHECK(sums.size() == 24);
+    CHECK(sums["total_xact_count"] == "200");
+    CHECK(sums["total_client_bytes"] == "10000");
+    CHECK(sums["avg_client_bytes"] == "50");
+    CHECK(sums["avg_query_time"] == "150");
+    CHECK(sums.contains("total_ps_bind_count"));
 }
 
 TEST_CASE("stats: without a period, or for a database that is new in it, averages are zero") {

@@ -155,6 +155,16 @@ TEST_CASE("tables: SHOW DATABASES says where each leads and what is used") {
     CHECK(row["disabled"] == "0");
 }
 
+TEST_CASE("tables: SHOW DATABASES says who is stopped although it has no pool yet") {
+    Scene scene;
+    scene.workers.clear();
+    Picture picture{scene.config, scene.workers, scene.period, 0};
+    picture.stop_orders.pause("app");
+    CHECK(cells(show(Topic::Databases, picture))["paused"] == "1");
+    picture.stop_orders.kill("");
+    CHECK(cells(show(Topic::Databases, picture))["disabled"] == "1");
+}
+
 TEST_CASE("tables: a database that only \"*\" serves is shown while it has a pool") {
     Scene scene;
     scene.config.databases["*"].name = "*";
@@ -215,9 +225,9 @@ TEST_CASE("tables: only what a topic needs is asked of the workers") {
 
 TEST_CASE("tables: every row of every topic fills its columns") {
     const Scene scene;
-    for (const auto topic :
-         {Topic::Version, Topic::Pools, Topic::Databases, Topic::Users, Topic::Stats,
-          Topic::StatsTotals, Topic::StatsAverages, Topic::Lists, Topic::Config, Topic::State}) {
+    for (const auto topic : {Topic::Version, Topic::Pools, Topic::Databases, Topic::Users,
+                             Topic::Stats, Topic::StatsTotals, Topic::StatsAverages, Topic::Totals,
+                             Topic::Lists, Topic::Config, Topic::State}) {
         const Table table = scene.shown(topic);
         CHECK_FALSE(table.rows.empty());
         for (const auto& row : table.rows) CHECK(row.size() == table.columns.size());

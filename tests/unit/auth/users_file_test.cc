@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 namespace pgweir::auth {
 
@@ -116,8 +117,8 @@ TEST_CASE("users file: each mistake has its own message") {
 
 TEST_CASE("users file: limits hold at both ends") {
     const auto line = [](size_t name_bytes, size_t secret_bytes) {
-        return "\"" + std::string(name_bytes, 'n') + "\" \"" + std::string(secret_bytes, 's') +
-               "\"";
+        return fmt::format("\"{}\" \"{}\"", std::string(name_bytes, 'n'),
+                           std::string(secret_bytes, 's'));
     };
     CHECK(problem_of(line(63, 1)) == "no problem");
     CHECK(contains(problem_of(line(64, 1)), "64 bytes"));

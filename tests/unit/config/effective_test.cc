@@ -12,7 +12,7 @@ struct Rig {
 
     Rig() {
         config.databases["mastodon"].name = "mastodon";
-        config.databases["*"].name = "*";
+        config.databases["*"].name.assign(1, '*');
         config.users["sidekiq"].name = "sidekiq";
     }
 

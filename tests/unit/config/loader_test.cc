@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 namespace pgweir::config {
 namespace {
@@ -47,8 +48,7 @@ TEST_CASE("loader: a file has at most a megabyte, and its problems an end") {
     CHECK(problems_of(std::string(kFileBytesMax + 1, '#')) ==
           Lines{"1: the file is larger than 1048576 bytes; make it smaller"});
     std::string many;
-    for (int i = 0; many.size() < kFileBytesMax - 32; ++i)
-        many += "k" + std::to_string(i) + ": 1\n";
+    for (int i = 0; many.size() < kFileBytesMax - 32; ++i) many += fmt::format("k{}: 1\n", i);
     CHECK(problems_of(many).size() == 100);
 }
 

@@ -13,10 +13,6 @@ std::string text_of(const std::string& path) {
     return file->text;
 }
 
-TEST_CASE("manual: docs/config.md is what the table says (run scripts/docs)") {
-    CHECK(text_of("docs/config.md") == config_markdown());
-}
-
 TEST_CASE("manual: every key has exactly one row") {
     const std::string page = config_markdown();
     for (const Field& field : fields()) {

@@ -3,12 +3,13 @@
 #include <string>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 namespace pgweir::metrics {
 namespace {
 
 bool has_line(const std::string& text, std::string_view line) {
-    return ("\n" + text).find("\n" + std::string(line) + "\n") != std::string::npos;
+    return fmt::format("\n{}", text).find(fmt::format("\n{}\n", line)) != std::string::npos;
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "pgweir/session/errors.h"
 
+#include "pgweir/base/error_catalogue.h"
+#include "pgweir/session/settings.h"
+
 #include <chrono>
 #include <string>
 #include <utility>
@@ -95,6 +98,27 @@ TEST_CASE("session errors: only what is wrong with one statement leaves the conn
             sqlstate == "57014" || sqlstate == "00000" || error.message.find("the console") == 0;
         CHECK((error.severity == Severity::Error) == stays_open);
     }
+}
+
+TEST_CASE(
+    "session errors: those of startup settings, which make themselves, stand in the catalogue") {
+    const auto options = startup_settings({
+        {"options", "-x"}
+    });
+    REQUIRE_FALSE(options.has_value());
+    const Error argument = make_error(ErrorId::OptionsArgument, {"-x"});
+    CHECK(options.error().message == argument.message);
+    CHECK(options.error().sqlstate == argument.sqlstate);
+    CHECK(options.error().severity == argument.severity);
+
+    const auto named = startup_settings({
+        {"no name", "1"}
+    });
+    REQUIRE_FALSE(named.has_value());
+    const Error parameter = make_error(ErrorId::UnknownParameter, {"no name"});
+    CHECK(named.error().message == parameter.message);
+    CHECK(named.error().sqlstate == parameter.sqlstate);
+    CHECK(named.error().severity == parameter.severity);
 }
 
 TEST_CASE("session errors: they name what the reader needs") {

@@ -30,6 +30,7 @@ TEST_CASE("snapshot: a pool's clients and servers are counted by state") {
     CHECK(row.servers_idle == 0);
     CHECK(row.size == 1);
     CHECK(row.max_wait_us == 3'000'000);
+    CHECK(row.last_problem.empty());
     CHECK(row.stats.queries == 1);
     CHECK(snapshot.clients.empty());
     CHECK(snapshot.servers.empty());

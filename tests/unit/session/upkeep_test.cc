@@ -277,6 +277,29 @@ TEST_CASE("upkeep: KILL ends everybody in the database and refuses who comes") {
     CHECK_FALSE(rig.begin_login().closed);
 }
 
+TEST_CASE("upkeep: PAUSE and KILL of a database hold for pools that are made later") {
+    Rig rig;
+    rig.engine().kill("app");
+    FakeStream& refused = rig.begin_login();
+    CHECK(sqlstate_of(refused.sent) == "57P03");
+    CHECK(rig.engine().resume("app"));
+    CHECK_FALSE(rig.engine().resume("app"));
+
+    Rig another;
+    another.engine().pause("app");
+    CHECK(another.pool().state == PoolState::Paused);
+    CHECK(another.engine().resume("app"));
+    CHECK(another.pool().state == PoolState::Open);
+}
+
+TEST_CASE("upkeep: RESUME of all undoes KILL of all") {
+    Rig rig;
+    rig.engine().kill("");
+    CHECK(sqlstate_of(rig.begin_login().sent) == "57P03");
+    CHECK(rig.engine().resume(""));
+    CHECK_FALSE(rig.begin_login().closed);
+}
+
 TEST_CASE("upkeep: KILL_CLIENT ends one client by its number") {
     Rig rig;
     FakeStream& victim = rig.log_in();

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "pgweir/admin/tables.h"
+
+#include <vector>
+
+namespace pgweir::admin {
+
+/// The same pool in several workers is one row; in order of database and user.
+std::vector<session::PoolRow> merged_pools(const Picture& picture);
+
+}  // namespace pgweir::admin
