@@ -118,6 +118,13 @@ void authenticated(Engine& engine, ClientSession& client, const auth::ScramKeys*
         reject(engine, client, unknown_database(client.login->database));
         return;
     }
+    const uint32_t pools_max = engine.config().limits.pools;
+    if (engine.process().pools.load(std::memory_order_relaxed) >= pools_max &&
+        engine.find_pool(client.login->database, client.user) == nullptr) {
+        ++engine.stats().refused;
+        reject(engine, client, too_many_pools(pools_max));
+        return;
+    }
     Pool& pool = engine.pool(client.login->database, client.user);
     if (pool.state == PoolState::Disabled) {
         reject(engine, client, pool_disabled(pool.database));

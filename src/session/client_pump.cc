@@ -356,10 +356,20 @@ void client_bytes(Engine& engine, ClientSession& client, Bytes input) {
         if (client.state == ClientState::Closed) return;
         client.inbox.append(engine.buffers(), input.subspan(used));
     }
+    const uint64_t limit = engine.config().limits.input_buffers;
+    const bool beyond = engine.buffers().bytes_in_use() > limit;
+    if (beyond && client.state == ClientState::Idle && client.inbox.size() > kSmallMessageMax) {
+        ++engine.stats().refused;
+        const Error error = too_much_held_back(limit);
+        engine.close(client, &error, "limits.input_buffers is reached");
+        return;
+    }
     const bool held = client.state == ClientState::Waiting || client.state == ClientState::Attached;
     const bool serves_itself =
         client.server != nullptr && client.server->state == ServerState::Active;
-    if (held && !serves_itself && client.inbox.size() > kWaitingInboxMax) client.stream->pause();
+    if (held && !serves_itself && (beyond || client.inbox.size() > kWaitingInboxMax)) {
+        client.stream->pause();
+    }
 }
 
 void resume_client(Engine& engine, ClientSession& client) {

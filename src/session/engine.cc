@@ -150,7 +150,11 @@ Pool& Engine::pool(std::string_view database, std::string_view user) {
 }
 
 Pool* Engine::find_pool(const PoolShare& share) {
-    const auto it = pools_.find({share.database(), share.user()});
+    return find_pool(share.database(), share.user());
+}
+
+Pool* Engine::find_pool(std::string_view database, std::string_view user) {
+    const auto it = pools_.find({std::string(database), std::string(user)});
     return it == pools_.end() ? nullptr : it->second.get();
 }
 

@@ -154,6 +154,17 @@ Error too_much_prepared(uint64_t limit) {
                       "Close statements that are not used any more, or raise the limit.");
 }
 
+Error too_many_pools(uint32_t limit) {
+    return make_error(ErrorId::TooManyPools, {}, fmt::format("limits.pools is {}.", limit),
+                      "Each pair of database and user has a pool.");
+}
+
+Error too_much_held_back(uint64_t limit) {
+    return make_error(ErrorId::TooMuchHeldBack, {},
+                      fmt::format("limits.input_buffers is {} bytes for each worker.", limit),
+                      "Send the request again.");
+}
+
 Error no_place_for_walsender(std::string_view database, uint32_t pool_size) {
     return make_error(
         ErrorId::NoPlaceForWalsender, {database},

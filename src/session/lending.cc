@@ -84,20 +84,36 @@ void open_server(Engine& engine, Pool& pool) {
     server.stream = &engine.shell().connect(pool.address.node, server);
 }
 
+/// Ends an idle server of another pool of the group, for each client that waits here. Other workers
+/// see `starving` at their next upkeep.
+void make_room(Engine& engine, Pool& hungry) {
+    size_t wanted = hungry.waiting.size();
+    for (auto& [key, pool] : engine.pools()) {
+        const GroupShare* group = hungry.starves_for;
+        if (pool->database_group != group && pool->user_group != group) continue;
+        wanted -= std::min(wanted, pool->in(ServerState::Closing).size());
+        while (wanted > 0 && blocks_others(*pool) && !pool->in(ServerState::Idle).empty()) {
+            engine.retire(pool->in(ServerState::Idle).back(),
+                          "another pool waits for its place within max_servers");
+            --wanted;
+        }
+    }
+}
+
 }  // namespace
 
-bool take_permits(Pool& pool, uint32_t limit) {
-    if (!try_take(pool.share.open, limit)) return false;
+Permit take_permits(Pool& pool, uint32_t limit) {
+    if (!try_take(pool.share.open, limit)) return Permit::PoolFull;
     if (!try_take(pool.database_group->servers, pool.database_servers_max)) {
         give_back(pool.share.open);
-        return false;
+        return Permit::DatabaseFull;
     }
     if (!try_take(pool.user_group->servers, pool.user_servers_max)) {
         give_back(pool.database_group->servers);
         give_back(pool.share.open);
-        return false;
+        return Permit::UserFull;
     }
-    return true;
+    return Permit::Taken;
 }
 
 void reset(Engine& engine, ServerConn& server) {
@@ -251,6 +267,9 @@ void offer(Engine& engine, ServerConn& server) {
         }
     }
     serve_waiting(engine, pool);
+    if (server.state == ServerState::Idle && blocks_others(pool)) {
+        engine.retire(server, "another pool waits for its place within max_servers");
+    }
 }
 
 bool others_wait(const Engine& engine, const Pool& pool) {
@@ -310,7 +329,10 @@ void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
 }
 
 void open_servers(Engine& engine, Pool& pool) {
-    if (!serving(engine, pool) || engine.now() < pool.retry_at) return;
+    if (!serving(engine, pool) || engine.now() < pool.retry_at) {
+        starve(pool, nullptr);
+        return;
+    }
     uint32_t limit = pool.limits.size;
     if (!pool.waiting.empty() && pool.limits.reserve_size > 0 &&
         engine.now() - pool.waiting.front().state_since >= pool.limits.reserve_after) {
@@ -321,15 +343,39 @@ void open_servers(Engine& engine, Pool& pool) {
         pool.back_off.failures() > 0 ? 1 : engine.config().limits.opening_servers;
     const bool below_minimum = pool.clients > 0 && pool.share.open.load() < pool.limits.min_size;
     size_t wanted = std::max<size_t>(pool.waiting.size(), below_minimum ? 1 : 0);
+    GroupShare* full_group = nullptr;
     while (pool.opening_count() < std::min<size_t>(opening_max, wanted)) {
-        if (!take_permits(pool, limit)) return;
+        const Permit permit = take_permits(pool, limit);
+        if (permit == Permit::DatabaseFull) full_group = pool.database_group;
+        if (permit == Permit::UserFull) full_group = pool.user_group;
+        if (permit != Permit::Taken) break;
         open_server(engine, pool);
     }
+    starve(pool, pool.waiting.empty() ? nullptr : full_group);
+    if (pool.starves_for != nullptr) make_room(engine, pool);
+}
+
+void starve(Pool& pool, GroupShare* group) {
+    if (pool.starves_for == group) return;
+    if (pool.starves_for != nullptr) pool.starves_for->starving.fetch_sub(1);
+    pool.starves_for = group;
+    if (group != nullptr) group->starving.fetch_add(1);
+}
+
+bool blocks_others(const Pool& pool) {
+    if (pool.starves_for != nullptr || !pool.waiting.empty()) return false;
+    return pool.database_group->starving.load(std::memory_order_relaxed) > 0 ||
+           pool.user_group->starving.load(std::memory_order_relaxed) > 0;
 }
 
 void after_server_closed(Engine& engine, Pool& pool) {
     ask_others(engine, pool);  // it may have been on its way to a client
     open_servers(engine, pool);
+    for (auto& [key, other] : engine.pools()) {
+        GroupShare* wanted = other->starves_for;
+        const bool freed = wanted == pool.database_group || wanted == pool.user_group;
+        if (wanted != nullptr && freed) open_servers(engine, *other);
+    }
     if (!pool.waiting.empty()) return;
     for (uint32_t other = 0; other < pool.share.workers(); ++other) {
         const bool waits = pool.share.oldest_wait(other) != PoolShare::kNobodyWaits;

@@ -5,6 +5,9 @@
 /// The parts of the engine, each in the file of its name.
 namespace pgweir::session {
 
+// No server reports more parameters than this; PostgreSQL 15 reports 14.
+inline constexpr size_t kReportedMax = 200;
+
 // client_login.cc: from the first byte to ReadyForQuery.
 size_t login_step(Engine& engine, ClientSession& client, Bytes input);
 void welcome(Engine& engine, ClientSession& client);
@@ -53,7 +56,13 @@ void release(Engine& engine, ServerConn& server);
 void offer(Engine& engine, ServerConn& server);
 void serve_waiting(Engine& engine, Pool& pool);
 void open_servers(Engine& engine, Pool& pool);
-bool take_permits(Pool& pool, uint32_t limit);
+enum class Permit : uint8_t { Taken, PoolFull, DatabaseFull, UserFull };
+
+Permit take_permits(Pool& pool, uint32_t limit);
+/// Notes that clients of this pool wait for max_servers of `group`, or, nullptr, that none does.
+void starve(Pool& pool, GroupShare* group);
+/// True exactly when idle servers of this pool keep clients of another one from theirs.
+bool blocks_others(const Pool& pool);
 void publish_waiting(Engine& engine, Pool& pool);
 void settings_applied(Engine& engine, ServerConn& server);
 void after_server_closed(Engine& engine, Pool& pool);

@@ -11,7 +11,7 @@ namespace pgweir::session {
 void open_walsender(Engine& engine, ClientSession& client) {
     Pool& pool = *client.pool;
     if (pool.state != PoolState::Open || engine.globally_paused() ||
-        !take_permits(pool, pool.limits.size)) {
+        take_permits(pool, pool.limits.size) != Permit::Taken) {
         const Error error = no_place_for_walsender(pool.database, pool.limits.size);
         engine.close(client, &error, "no server is free for replication");
         return;

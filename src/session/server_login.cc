@@ -158,6 +158,7 @@ Result<bool> take(Engine& engine, ServerConn& server, char type, Bytes body) {
         case 'S': {
             const auto status = wire::decode_parameter_status(body);
             if (!status) return malformed();
+            if (server.reported.size() >= kReportedMax) return malformed();
             server.reported.emplace_back(status->name, status->value);
             return true;
         }

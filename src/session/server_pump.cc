@@ -133,6 +133,10 @@ private:
     Verdict parameter_status(Bytes body) {
         const auto status = wire::decode_parameter_status(body);
         if (!status) return Verdict::Mismatch;
+        const auto& known = server_.settings.values();
+        if (known.size() >= kReportedMax && !server_.settings.holds(status->name)) {
+            return Verdict::Mismatch;
+        }
         if (planted(Bug::ParameterStatusIgnored)) return Verdict::Forward;
         const bool same_view =
             server_.client != nullptr && server_.client->settings == server_.settings;

@@ -138,6 +138,10 @@ void upkeep(Engine& engine) {
             end_slow_servers(engine, *pool, state);
         }
         retire_idle_servers(engine, *pool);
+        if (blocks_others(*pool) && !pool->in(ServerState::Idle).empty()) {
+            engine.retire(pool->in(ServerState::Idle).back(),
+                          "another pool waits for its place within max_servers");
+        }
         offer_again(engine, *pool);
         ask_others(engine, *pool);
         open_servers(engine, *pool);

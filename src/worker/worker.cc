@@ -35,6 +35,7 @@ session::PoolShare& Process::pool_share(std::string_view database, std::string_v
     if (slot == nullptr) {
         slot = std::make_unique<session::PoolShare>(std::string(database), std::string(user),
                                                     worker_count_);
+        share_.pools.fetch_add(1);
     }
     return *slot;
 }

@@ -22,6 +22,8 @@ enum class ErrorId : uint8_t {
     NoPlaceForWalsender,
     StatementTooLarge,
     TooMuchPrepared,
+    TooManyPools,
+    TooMuchHeldBack,
     WaitsNotice,
     // time
     LoginTimeout,
@@ -74,7 +76,7 @@ enum class ErrorId : uint8_t {
     DatabaseNotPaused,
 };
 
-inline constexpr size_t kErrors = 53;
+inline constexpr size_t kErrors = 55;
 
 /// The page's headings.
 enum class ErrorSection : uint8_t { Limits, Time, Servers, Login, Protocol, Administration };

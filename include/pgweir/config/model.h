@@ -98,7 +98,9 @@ struct Limits {
     uint32_t prepared_per_server = 500;              // statements kept on one server, LRU beyond
     Bytes64 prepared_per_server_size = Bytes64{16} << 20;
     Bytes64 output_buffer = Bytes64{256} << 10;  // backlog towards one peer that stops reading
+    Bytes64 input_buffers = Bytes64{256} << 20;  // requests held back in one worker
     uint32_t queue = 10000;                      // clients that may wait in one pool
+    uint32_t pools = 10000;                      // pairs of database and user
     uint32_t opening_servers = 4;                // servers of one pool opened at once, per worker
     uint32_t cancels_in_flight = 64;             // cancel connections towards servers, per worker
 };

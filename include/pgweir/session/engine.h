@@ -28,6 +28,7 @@ namespace pgweir::session {
 struct ProcessShare {
     std::atomic<uint32_t> clients{0};
     std::atomic<uint32_t> logins{0};
+    std::atomic<uint32_t> pools{0};  // pairs of database and user that were ever served
     std::atomic<uint64_t> next_id{1};
 };
 
@@ -130,6 +131,7 @@ public:
 
     Pool& pool(std::string_view database, std::string_view user);
     Pool* find_pool(const PoolShare& share);
+    Pool* find_pool(std::string_view database, std::string_view user);
 
     std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>>& pools() { return pools_; }
 

@@ -36,6 +36,8 @@ Error settings_refused(const Error& cause);
 Error no_transaction_blocks();
 Error statement_too_large(uint64_t limit);
 Error too_much_prepared(uint64_t limit);
+Error too_many_pools(uint32_t limit);
+Error too_much_held_back(uint64_t limit);
 Error no_place_for_walsender(std::string_view database, uint32_t pool_size);
 Error cannot_reach(std::string_view node, std::string_view reason);
 Error cannot_log_in(std::string_view node, std::string_view why);

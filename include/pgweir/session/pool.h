@@ -120,6 +120,7 @@ struct Pool {
     PoolShare& share;
     GroupShare* database_group = nullptr;
     GroupShare* user_group = nullptr;
+    GroupShare* starves_for = nullptr;  // the group whose max_servers its clients wait for
     uint32_t database_servers_max = 0;
     uint32_t user_servers_max = 0;
     config::EffectivePool limits;

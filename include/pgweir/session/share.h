@@ -18,6 +18,9 @@ struct GroupShare {
     std::string name;
     std::atomic<uint32_t> servers{0};
     std::atomic<uint32_t> clients{0};
+
+    /// Pools, of all workers, whose clients wait because max_servers of the group is reached.
+    std::atomic<uint32_t> starving{0};
 };
 
 /// Takes one unit if fewer than `limit` are taken; zero is no limit.

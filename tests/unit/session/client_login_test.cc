@@ -557,7 +557,7 @@ TEST_CASE("client login: a login that takes too long is ended") {
     rig.pass(1s);
     CHECK(silent.closed);
     CHECK(thinking.closed);
-    CHECK(sqlstate_of(thinking.sent) == "08P01");
+    CHECK(sqlstate_of(thinking.sent) == "57014");
     CHECK(rig.engine().stats().login_failures == 2);
 }
 

@@ -46,7 +46,7 @@ std::vector<std::pair<std::string_view, Error>> all_errors() {
     add("57014", cancelled_while_waiting());
     add("57P03", shutting_down());
     add("57P03", pool_disabled("app"));
-    add("08P01", login_timeout());
+    add("57014", login_timeout());
     add("57P05", idle_too_long());
     add("25P03", idle_in_transaction_too_long());
     add("57P01", killed_by_administrator());
@@ -56,6 +56,8 @@ std::vector<std::pair<std::string_view, Error>> all_errors() {
     add("0A000", no_transaction_blocks());
     add("54000", statement_too_large(10));
     add("53200", too_much_prepared(10));
+    add("53300", too_many_pools(10));
+    add("53200", too_much_held_back(10));
     add("53300", no_place_for_walsender("app", 10));
     add("08006", cannot_reach("pg1", "connection refused"));
     add("28000", cannot_log_in("pg1", "it said no"));
@@ -94,8 +96,8 @@ TEST_CASE("session errors: the message is no sentence, detail and hint are") {
 TEST_CASE("session errors: only what is wrong with one statement leaves the connection open") {
     for (const auto& [sqlstate, error] : all_errors()) {
         CAPTURE(error.message);
-        const bool stays_open =
-            sqlstate == "57014" || sqlstate == "00000" || error.message.find("the console") == 0;
+        const bool stays_open = error.message == "canceling statement due to user request" ||
+                                sqlstate == "00000" || error.message.find("the console") == 0;
         CHECK((error.severity == Severity::Error) == stays_open);
     }
 }

@@ -145,7 +145,9 @@ TEST_CASE("lending: max_servers of a database and of a user hold over all of the
         made.config.databases["app"].pool.max_servers = 1;
         made.config.users["bob"].pool.max_servers = 1;
     });
-    rig.log_in();
+    FakeStream& ann = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    rig.say(ann, query("SELECT 1"));
     FakeStream& bob = rig.connect();
     rig.say(bob, startup({
                      {"user",     "bob"},
@@ -153,8 +155,29 @@ TEST_CASE("lending: max_servers of a database and of a user hold over all of the
     }));
     CHECK(rig.shell().connects.empty());
     CHECK(rig.process.databases["app"].servers.load() == 1);
+    CHECK(rig.process.databases["app"].starving.load() == 1);
     CHECK(rig.process.users["bob"].servers.load() == 0);
     CHECK(rig.engine().pool("app", "bob").share.open.load() == 0);
+
+    // A server that idles while another pool waits for its place makes room.
+    rig.answer(server);
+    CHECK(server.finished);
+    CHECK(rig.shell().connects.size() == 1);
+    CHECK(rig.engine().pool("app", "bob").share.open.load() == 1);
+    CHECK(rig.process.databases["app"].starving.load() == 0);
+}
+
+TEST_CASE("lending: an idle server goes when a client of another pool needs its place") {
+    Rig rig([](Rig& made) { made.config.databases["app"].pool.max_servers = 1; });
+    rig.log_in();
+    FakeStream& server = rig.idle_server();
+    FakeStream& bob = rig.connect();
+    rig.say(bob, startup({
+                     {"user",     "bob"},
+                     {"database", "app"}
+    }));
+    CHECK(server.finished);
+    CHECK(rig.shell().connects.size() == 1);
 }
 
 TEST_CASE("lending: a client beyond the queue's limit is refused with 53300") {
