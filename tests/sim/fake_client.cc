@@ -1,5 +1,7 @@
 #include "sim/fake_client.h"
 
+#include "sim/fake_postgres.h"
+
 #include <algorithm>
 #include <array>
 
@@ -67,7 +69,7 @@ void FakeClient::start(Link& link, std::string database, std::string user) {
 // --- what it sends ---
 
 void FakeClient::act() {
-    if (state_ != State::Ready || sent_.size() > kSentMax) return;
+    if (state_ != State::Ready || sent_.size() > kSentMax || misled_) return;
     if (alone_ && owed()) return;
     alone_ = false;
     if (copying_) {
@@ -85,7 +87,11 @@ void FakeClient::act() {
     }
 }
 
-bool FakeClient::wind_up() {
+bool FakeClient::wind_up(FakeNetwork& network) {
+    if (misled_ && state_ != State::Gone) {
+        vanish(network);
+        return true;
+    }
     if (state_ != State::Ready) return false;
     requests_left = 0;
     if (copying_) {
@@ -182,6 +188,11 @@ std::string FakeClient::prepared_text() {
 
 /// A name whose meaning is certain; the unnamed one only where it was parsed for sure.
 std::string FakeClient::usable_name() {
+    if (spied_on != nullptr && prng_.chance(8)) {
+        // What pgweir calls a statement at a server is no name that a client could use.
+        std::string stolen = spied_on->spy_statement_name();
+        if (!stolen.empty()) return stolen;
+    }
     const std::string name(kNames[prng_.below(kNames.size())]);
     if (name.empty()) return unnamed_in_batch_ || (may_prepare_ && unnamed_sure_) ? name : "none";
     return may_prepare_ || !unsure_.contains(name) ? name : "none";

@@ -12,6 +12,8 @@
 
 namespace pgweir::sim {
 
+class FakePostgres;
+
 /// What the scenario allows to happen to a client that is not the client's own fault.
 struct Mishaps {
     bool waits_end = false;         // query_wait is set
@@ -48,7 +50,7 @@ public:
     void act();
 
     /// Brings what is open to an end, then leaves. False: it has to wait for an answer.
-    bool wind_up();
+    bool wind_up(FakeNetwork& network);
 
     /// Vanishes, perhaps in the middle of a message.
     void vanish(FakeNetwork& network);
@@ -60,6 +62,13 @@ public:
     void set_reading(bool reading) { reading_ = reading; }
 
     void excuse() { fault_met_ = true; }
+
+    /// Its server has said what nobody asked for. If that could be taken for an answer, no reply
+    /// means anything any more.
+    void deceive(bool plausibly) {
+        deceived_ = true;
+        misled_ = misled_ || plausibly;
+    }
 
     void on_cancel_hit();
 
@@ -74,6 +83,7 @@ public:
 
     uint32_t requests_left = 0;
     bool may_discard = true;
+    FakePostgres* spied_on = nullptr;  // whose statements it tries to use
 
 private:
     void put(char type, std::string body = {});
@@ -131,6 +141,8 @@ private:
     bool copy_extended_ = false;
     bool copy_syncs_ = false;  // True exactly when it sends Syncs amid the data.
     bool fault_met_ = false;   // True exactly when the world broke a server it held.
+    bool deceived_ = false;    // True exactly when its server said what nobody asked for.
+    bool misled_ = false;      // True exactly when it believes nothing any more.
     bool told_fatal_ = false;
     bool bad_startup_ = false;
     bool view_lags_ = false;     // True exactly when DISCARD ALL was just answered.

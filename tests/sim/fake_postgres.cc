@@ -102,6 +102,7 @@ bool FakePostgres::work(Backend& backend) {
         violations_.add(fmt::format("a backend was sent nonsense: {}", session.offence()));
     }
     reply(backend);
+    if (session.dead()) leave(backend);
     return true;
 }
 
@@ -180,6 +181,38 @@ void FakePostgres::reply(Backend& backend) {
     if (!flush) return;
     backend.link->send_to_engine(backend.held);
     backend.held.clear();
+}
+
+void FakePostgres::lie(Backend& backend) {
+    Frame frame;
+    const bool nonsense = prng_.chance(60);
+    backend.link->faulted = true;
+    (nonsense ? backend.link->far_babbled : backend.link->far_lied) = true;
+    std::string bytes;
+    if (nonsense) {
+        switch (prng_.below(5)) {
+            case 0: append_frame(bytes, {"@RKpq"[prng_.below(5)], "surprise"}); break;
+            case 1:  // shorter than its own length
+                bytes.push_back("DCZET"[prng_.below(5)]);
+                put_u32(bytes, static_cast<uint32_t>(prng_.below(4)));
+                break;
+            case 2: append_frame(bytes, {'Z', prng_.chance(50) ? "Q" : "II"}); break;
+            case 3: append_frame(bytes, {'S', "no end"}); break;
+            case 4: append_frame(bytes, {'V'}); break;
+        }
+    } else {
+        frame.type = "123DCTntIZGHdcsE"[prng_.below(16)];
+        if (frame.type == 'Z') frame.body = "I";
+        if (frame.type == 'E') frame = make_report('E', "ERROR", "XX000", "of nobody's query");
+        append_frame(bytes, frame);
+    }
+    backend.link->send_to_engine(std::exchange(backend.held, {}) + bytes);
+}
+
+std::string FakePostgres::spy_statement_name() {
+    if (backends_.empty()) return "";
+    const Backend& backend = *backends_[prng_.below(backends_.size())];
+    return backend.session == nullptr ? "" : backend.session->statement_name();
 }
 
 void FakePostgres::kill(Backend& backend, bool politely) {

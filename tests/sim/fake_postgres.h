@@ -64,6 +64,12 @@ public:
     /// Lets one backend do one thing. False: nobody has anything to do.
     bool work_once();
 
+    /// Lets a backend say something between its replies that is none.
+    void lie(Backend& backend);
+
+    /// The name of a statement that some backend holds, or empty.
+    std::string spy_statement_name();
+
     /// Ends a backend as an administrator or a crash would.
     void kill(Backend& backend, bool politely);
 

@@ -65,6 +65,14 @@ public:
     /// What no client may ever send, or empty.
     const std::string& offence() const { return offence_; }
 
+    /// True exactly when its last output is the end of it: it cannot tell messages any more.
+    bool dead() const { return dead_; }
+
+    /// Any name of a statement that it holds, or empty.
+    std::string statement_name() const {
+        return statements_.empty() ? "" : statements_.rbegin()->first;
+    }
+
     std::deque<Frame> output;
 
 private:
@@ -93,6 +101,8 @@ private:
     void close(std::string_view body);
     void sync();
     void copy_data(const Frame& message);
+    void lose_synchronization(char type);
+    bool refuses_format(const Frame& message);
     void ready();
 
     Outcome run(const std::string& text,
@@ -123,6 +133,7 @@ private:
     std::string running_;
     std::string offence_;
     uint32_t copied_ = 0;
+    bool dead_ = false;
 };
 
 }  // namespace pgweir::sim

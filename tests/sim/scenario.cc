@@ -93,9 +93,14 @@ void draw_timeouts(Scenario& scenario, Prng& prng) {
     timeouts.cancel = seconds(2);
 }
 
+void draw_families(Scenario& scenario, Prng& prng, Families families) {
+    scenario.families = families;
+    if (families.has(Family::RecklessClients)) scenario.reckless = 1 + up_to(prng, 4);
+}
+
 }  // namespace
 
-Scenario draw_scenario(Prng& prng) {
+Scenario draw_scenario(Prng& prng, Families families) {
     Scenario scenario;
     scenario.engines = prng.chance(40) ? 1 : 2 + up_to(prng, 2);
     scenario.clients = 3 + up_to(prng, 9);
@@ -120,6 +125,7 @@ Scenario draw_scenario(Prng& prng) {
     draw_pools(scenario, prng);
     draw_limits(scenario, prng);
     draw_timeouts(scenario, prng);
+    draw_families(scenario, prng, families);
     return scenario;
 }
 

@@ -87,10 +87,10 @@ private:
     uint32_t number_;
 };
 
-World::World(uint64_t seed, bool trace)
+World::World(uint64_t seed, bool trace, Families families)
     : prng_(seed),
       violations_(trace),
-      scenario_(draw_scenario(prng_)),
+      scenario_(draw_scenario(prng_, families)),
       network_(prng_, violations_, *this),
       postgres_(prng_, network_, violations_, *this),
       checker_(violations_) {
@@ -106,6 +106,11 @@ World::World(uint64_t seed, bool trace)
         clients_.push_back(std::make_unique<FakeClient>(i, prng_, violations_, scenario_.mishaps));
         clients_.back()->requests_left = 1 + static_cast<uint32_t>(prng_.below(8));
         clients_.back()->may_discard = scenario_.discards;
+        if (families.has(Family::RecklessClients)) clients_.back()->spied_on = &postgres_;
+    }
+    for (uint32_t i = 0; i < scenario_.reckless; ++i) {
+        reckless_.push_back(std::make_unique<RecklessClient>(i, prng_, violations_));
+        reckless_.back()->acts_left = 1 + static_cast<uint32_t>(prng_.below(12));
     }
     postgres_.sleepers_wake = !scenario_.sleepers_stay;
 }
@@ -140,7 +145,11 @@ void World::on_fault_met(FakeStream& stream) {
     auto* server = dynamic_cast<session::ServerConn*>(stream.owner());
     if (server == nullptr || server->client == nullptr || server->client->stream == nullptr) return;
     Link& link = static_cast<FakeStream*>(server->client->stream)->link();
-    if (auto* client = dynamic_cast<FakeClient*>(link.far)) client->excuse();
+    auto* client = dynamic_cast<FakeClient*>(link.far);
+    if (client == nullptr) return;
+    client->excuse();
+    const Link& faulted = stream.link();
+    if (faulted.far_lied || faulted.far_babbled) client->deceive(faulted.far_lied);
 }
 
 void World::on_send_to_server(FakeStream& stream) {
@@ -170,10 +179,11 @@ void World::on_detach(FakeStream& stream) {
 
 void World::on_cancel_hit(const std::string& token) {
     uint32_t number = 0;
+    trace(fmt::format("a cancel hits {}", token));
+    if (token.empty() || token[0] != 'c') return;  // a reckless client's
     for (size_t i = 1; i < token.size() && token[i] >= '0' && token[i] <= '9'; ++i) {
         number = number * 10 + static_cast<uint32_t>(token[i] - '0');
     }
-    trace(fmt::format("a cancel hits {}", token));
     if (number < clients_.size()) clients_[number]->on_cancel_hit();
 }
 
@@ -339,6 +349,21 @@ void World::stimulate_client() {
     }
 }
 
+void World::stimulate_reckless_client() {
+    if (reckless_.empty() || !prng_.chance(30)) return;
+    RecklessClient& client = *reckless_[prng_.below(reckless_.size())];
+    if (client.state() != RecklessClient::State::Absent) {
+        client.act();
+        return;
+    }
+    const auto engine = static_cast<uint32_t>(prng_.below(engines_.size()));
+    FakeStream& stream = network_.open(Link::Kind::Client, engine, &client, nullptr);
+    client.start(stream.link(), fmt::format("db{}", prng_.below(scenario_.databases)),
+                 fmt::format("user{}", prng_.below(scenario_.users)));
+    engines_[engine]->accept(stream);
+    after(engine);
+}
+
 void World::stimulate_faults() {
     auto& links = network_.links();
     if (scenario_.slow_network && !links.empty()) {
@@ -352,8 +377,15 @@ void World::stimulate_faults() {
             network_.cut(link, prng_.chance(30));
         }
     }
-    if (!scenario_.server_faults) return;
     auto& backends = postgres_.backends();
+    if (scenario_.families.has(Family::RecklessServers) && !backends.empty() && prng_.chance(5)) {
+        Backend& backend = *backends[prng_.below(backends.size())];
+        if (!backend.left && backend.session != nullptr) {
+            trace(fmt::format("backend {} says what nobody asked for", backend.pid));
+            postgres_.lie(backend);
+        }
+    }
+    if (!scenario_.server_faults) return;
     if (!backends.empty() && prng_.chance(2)) {
         Backend& backend = *backends[prng_.below(backends.size())];
         trace(fmt::format("backend {} is killed", backend.pid));
@@ -393,6 +425,7 @@ void World::stimulate_administration() {
 
 void World::step() {
     stimulate_client();
+    stimulate_reckless_client();
     stimulate_faults();
     stimulate_administration();
     for (uint64_t left = prng_.below(2 * scenario_.events_per_step); left > 0; --left) {
@@ -409,10 +442,13 @@ void World::step() {
 // --- the end ---
 
 bool World::all_left() const {
-    return std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
-        return client->state() == FakeClient::State::Gone ||
-               client->state() == FakeClient::State::Absent;
-    });
+    const bool reckless_left = std::all_of(
+        reckless_.begin(), reckless_.end(),
+        [](const auto& client) { return client->state() != RecklessClient::State::Connected; });
+    return reckless_left && std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
+               return client->state() == FakeClient::State::Gone ||
+                      client->state() == FakeClient::State::Absent;
+           });
 }
 
 std::string World::who_is_left() {
@@ -422,6 +458,9 @@ std::string World::who_is_left() {
             client->state() == FakeClient::State::Absent)
             continue;
         text += " " + client->describe() + ";";
+    }
+    for (const auto& client : reckless_) {
+        if (client->state() == RecklessClient::State::Connected) text += client->describe() + ";";
     }
     for (const auto& [key, share] : pools_) {
         text += fmt::format(" {}/{}: {} permits,", key.first, key.second, share->open.load());
@@ -463,7 +502,7 @@ void World::heal() {
         }
         check_all();
         network_.sweep();
-        for (const auto& client : clients_) busy = client->wind_up() || busy;
+        wind_up(busy);
         if (busy) continue;
         if (all_left() && mail_count_ == 0) break;
         if (clock_.time() > deadline) {
@@ -474,7 +513,24 @@ void World::heal() {
     }
 }
 
+void World::wind_up(bool& busy) {
+    for (const auto& client : clients_) busy = client->wind_up(network_) || busy;
+    for (const auto& client : reckless_) client->wind_up();
+}
+
+/// Who has talked nonsense, and was heard, is not kept.
+void World::check_liars() {
+    for (const auto& backend : postgres_.backends()) {
+        const Link& link = *backend->link;
+        const bool kept = !link.engine_closed && !link.engine_finished && !link.reset;
+        if (link.far_babbled && kept && link.to_engine.empty()) {
+            violations_.add(fmt::format("backend {} is kept after its nonsense", backend->pid));
+        }
+    }
+}
+
 void World::tear_down() {
+    check_liars();
     trace("all engines close");
     for (uint32_t i = 0; i < engines_.size(); ++i) {
         engines_[i]->close_everything();

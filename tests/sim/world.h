@@ -6,6 +6,7 @@
 #include "sim/fake_clock.h"
 #include "sim/fake_network.h"
 #include "sim/fake_postgres.h"
+#include "sim/reckless_client.h"
 #include "sim/scenario.h"
 
 #include <cstdint>
@@ -38,7 +39,7 @@ using Mail = std::variant<session::PeerMessage, AdminOrder, ConsoleAnswer>;
 
 class World final : LinkEvents, CancelEvents {
 public:
-    World(uint64_t seed, bool trace);
+    World(uint64_t seed, bool trace, Families families);
     ~World();
     World(const World&) = delete;
     World& operator=(const World&) = delete;
@@ -64,6 +65,7 @@ private:
     void stimulate_client();
     void stimulate_faults();
     void stimulate_administration();
+    void stimulate_reckless_client();
     void connect_client(FakeClient& client);
     void send_cancel(FakeClient& client);
     void order(AdminOrder order);
@@ -77,6 +79,8 @@ private:
 
     void heal();
     bool all_left() const;
+    void wind_up(bool& busy);
+    void check_liars();
     std::string who_is_left();
     void tear_down();
     void trace(std::string_view what);
@@ -96,6 +100,7 @@ private:
     std::vector<std::unique_ptr<EngineShell>> shells_;
     std::vector<std::unique_ptr<session::Engine>> engines_;
     std::vector<std::unique_ptr<FakeClient>> clients_;
+    std::vector<std::unique_ptr<RecklessClient>> reckless_;
     std::vector<std::deque<Mail>> mail_;  // [from * (engines + 1) + to]; the last is control's
     size_t mail_count_ = 0;
     Checker checker_;
