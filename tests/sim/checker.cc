@@ -93,7 +93,10 @@ void Checker::check_law(const Engines& engines, const PoolShares& shares) {
             if (pool == nullptr) continue;
             all_serve = all_serve && serving(*engine, *pool);
             waits = waits || !pool->waiting.empty();
-            idles = idles || !pool->in(ServerState::Idle).empty();
+            // One that something is on its way from cannot move yet.
+            pool->in(ServerState::Idle).for_each([&](session::ServerConn& server) {
+                idles = idles || (server.inbox.empty() && server.passing == 0);
+            });
         }
         if (all_serve && waits && idles) {
             violations_.add("a client waits while an idle server sits in another worker");

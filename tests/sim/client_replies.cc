@@ -126,7 +126,7 @@ void FakeClient::expect_more(bool through_copy) {
     auto& output = own_->output;
     while (true) {
         while (!output.empty() && output.front().type == 'S') output.pop_front();
-        if (!output.empty() || sent_.empty() || own_->mode() == PgSession::Mode::Sleeping) return;
+        if (!output.empty() || sent_.empty() || own_->runs()) return;
         if (own_->mode() == PgSession::Mode::CopyIn && !through_copy) return;
         own_->take(sent_.front());
         sent_.pop_front();
@@ -136,9 +136,8 @@ void FakeClient::expect_more(bool through_copy) {
 bool FakeClient::owed() {
     if (own_ == nullptr) return false;
     const auto speaks = [](const PgSession& session) {
-        return session.mode() == PgSession::Mode::Sleeping ||
-               std::any_of(session.output.begin(), session.output.end(),
-                           [](const Frame& frame) { return frame.type != 'S'; });
+        return session.runs() || std::any_of(session.output.begin(), session.output.end(),
+                                             [](const Frame& frame) { return frame.type != 'S'; });
     };
     if (speaks(*own_)) return true;
     // Thought through on a copy: what was sent may still be taken back by a cancel.
@@ -162,8 +161,31 @@ bool FakeClient::take_cancel(const Frame& frame, const ReportFields& report) {
     expect_more(false);
     auto& output = own_->output;
     if (!output.empty() || own_->mode() == PgSession::Mode::Ready) return false;
+    if (own_->mode() == PgSession::Mode::CopyIn) doubt_syncs(true);
     own_->cancel();
     compare(frame, report);
+    return true;
+}
+
+/// Nobody knows which of the Syncs amid the data of a COPY came before its error, and so were
+/// ignored, and which behind it: each may be answered or not, but for the one at the end.
+void FakeClient::doubt_syncs(bool all) {
+    if (copying_) copy_syncs_ = false;
+    if (!all && syncs_amid_copy_ == 0) return;
+    bool in_copy = true;
+    std::erase_if(sent_, [&](const Frame& sent) {
+        if (sent.type == 'c' || sent.type == 'f') in_copy = false;
+        return in_copy && sent.type == 'S';
+    });
+    spare_readies_ += syncs_amid_copy_ + (copy_sync_ahead_ ? 1 : 0);
+    syncs_amid_copy_ = 0;
+    copy_sync_ahead_ = false;
+}
+
+/// One of the answers that may come or not.
+bool FakeClient::take_spare_ready(const Frame& frame) {
+    if (frame.type != 'Z' || spare_readies_ == 0 || frame.body != spare_status_) return false;
+    --spare_readies_;
     return true;
 }
 
@@ -181,13 +203,19 @@ void FakeClient::take_back_request() {
 }
 
 void FakeClient::compare(const Frame& frame, const ReportFields& report) {
+    const bool copied = own_->mode() == PgSession::Mode::CopyIn;
     expect_more(true);
-    if (own_->output.empty() && own_->mode() == PgSession::Mode::Sleeping) {
-        own_->wake();
+    if (own_->output.empty() && own_->runs()) {
+        if (own_->mode() == PgSession::Mode::Sleeping) {
+            own_->wake();
+        } else {
+            own_->copy_row_out();
+        }
         expect_more(true);
     }
     auto& output = own_->output;
     if (output.empty()) {
+        if (take_spare_ready(frame)) return;
         fail("nothing was owed, it got " + printable(frame));
         return;
     }
@@ -204,9 +232,17 @@ void FakeClient::compare(const Frame& frame, const ReportFields& report) {
         same = wanted == report.sqlstate && (wanted == "26000" || wanted == "42P05");
         same = same || (of_parse(wanted) && of_parse(report.sqlstate));
     }
+    if (!same && take_spare_ready(frame)) {
+        output.push_front(expected);
+        return;
+    }
     if (!same) {
         fail(fmt::format("expected {}, got {}", printable(expected), printable(frame)));
         return;
+    }
+    if (frame.type == 'E' && copied && !has(report.message, "COPY from stdin failed")) {
+        doubt_syncs(false);
+        spare_status_ = std::string(1, own_->status());
     }
     if (frame.type == 'C' && has(frame.body, "DISCARD ALL")) view_lags_ = true;
     if (frame.type == 'Z') check_view();

@@ -140,6 +140,10 @@ void FakeClient::request() {
 
 std::string FakeClient::text_for_query() {
     const std::string mine = token();
+    if (families.has(Family::CopyErrors) && prng_.chance(12)) {
+        return fmt::format("copyslow {} {}{}", mine, 1 + prng_.below(12),
+                           prng_.chance(30) ? " fail" : "");
+    }
     switch (prng_.below(22)) {
         case 0:
         case 1:
@@ -300,7 +304,10 @@ void FakeClient::begin_copy() {
     copying_ = true;
     copy_token_ = token();
     copy_extended_ = prng_.chance(50);
-    copy_syncs_ = copy_extended_ && cancels_sent_ == 0 && prng_.chance(40);
+    const bool errors = families.has(Family::CopyErrors);
+    copy_syncs_ = copy_extended_ && (cancels_sent_ == 0 || errors) && prng_.chance(40);
+    syncs_amid_copy_ = 0;
+    copy_sync_ahead_ = false;
     if (!copy_extended_) {
         query("copyin " + copy_token_);
     } else {
@@ -311,7 +318,10 @@ void FakeClient::begin_copy() {
         put('E', std::string(5, '\0'));
         // libpq's way: the server ignores this Sync if it comes to copy. A cancel could come before
         // it, and then nobody knows whether it was ignored.
-        if (cancels_sent_ == 0 && prng_.chance(50)) put('S');
+        if ((cancels_sent_ == 0 || errors) && prng_.chance(50)) {
+            put('S');
+            copy_sync_ahead_ = true;
+        }
     }
     while (copying_ && prng_.chance(50)) go_on_copying();
 }
@@ -319,10 +329,15 @@ void FakeClient::begin_copy() {
 void FakeClient::go_on_copying() {
     const uint64_t choice = prng_.below(100);
     if (choice < 50) {
-        // Whether a Sync comes before or behind an error decides whether it is ignored: never both.
-        const bool wrong = !copy_syncs_ && prng_.chance(4);
+        // Whether a Sync comes before or behind an error decides whether it is ignored: both only
+        // where that is what is played.
+        const bool errors = families.has(Family::CopyErrors);
+        const bool wrong = (!copy_syncs_ || errors) && prng_.chance(errors ? 10 : 4);
         put('d', copy_token_ + (wrong ? " wrong" : " data"));
-        if (copy_syncs_ && prng_.chance(30)) put('S');
+        if (copy_syncs_ && prng_.chance(30)) {
+            put('S');
+            ++syncs_amid_copy_;
+        }
         return;
     }
     if (choice < 90) {
@@ -336,6 +351,10 @@ void FakeClient::go_on_copying() {
 
 bool FakeClient::wants_cancel() {
     if (state_ != State::Ready || own_ == nullptr || !owed()) return false;
+    if (families.has(Family::CopyErrors)) {
+        ++cancels_sent_;
+        return true;
+    }
     if (copying_ || batch_open_) return false;
     const bool copies = std::any_of(sent_.begin(), sent_.end(), [](const Frame& frame) {
         return frame.type == 'd' || frame.type == 'c' || frame.type == 'f';

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sim/fake_network.h"
+#include "sim/family.h"
 #include "sim/pg_session.h"
 
 #include <cstdint>
@@ -82,6 +83,7 @@ public:
     std::string describe();
 
     uint32_t requests_left = 0;
+    Families families;
     bool may_discard = true;
     FakePostgres* spied_on = nullptr;  // whose statements it tries to use
 
@@ -111,6 +113,8 @@ private:
     bool is_allowed(const ReportFields& report) const;
     bool take_cancel(const Frame& frame, const ReportFields& report);
     void take_back_request();
+    void doubt_syncs(bool all);
+    bool take_spare_ready(const Frame& frame);
     void expect_more(bool through_copy);
     void compare(const Frame& frame, const ReportFields& report);
     void check_view();
@@ -139,10 +143,14 @@ private:
     bool batch_open_ = false;  // True exactly when it owes a Sync.
     bool copying_ = false;     // True exactly when it owes CopyDone or CopyFail.
     bool copy_extended_ = false;
-    bool copy_syncs_ = false;  // True exactly when it sends Syncs amid the data.
-    bool fault_met_ = false;   // True exactly when the world broke a server it held.
-    bool deceived_ = false;    // True exactly when its server said what nobody asked for.
-    bool misled_ = false;      // True exactly when it believes nothing any more.
+    bool copy_syncs_ = false;       // True exactly when it sends Syncs amid the data.
+    bool copy_sync_ahead_ = false;  // True exactly when one was sent before its first data.
+    uint32_t syncs_amid_copy_ = 0;
+    uint32_t spare_readies_ = 0;  // ReadyForQuery that may come or not
+    std::string spare_status_;
+    bool fault_met_ = false;  // True exactly when the world broke a server it held.
+    bool deceived_ = false;   // True exactly when its server said what nobody asked for.
+    bool misled_ = false;     // True exactly when it believes nothing any more.
     bool told_fatal_ = false;
     bool bad_startup_ = false;
     bool view_lags_ = false;     // True exactly when DISCARD ALL was just answered.

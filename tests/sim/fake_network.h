@@ -156,6 +156,9 @@ public:
     /// something, kFarEnd when a far end was, or kNothing.
     int deliver_one();
 
+    /// Tells the engine of what the link holds for it, if it listens.
+    bool deliver_to_engine(Link& link) { return tell_engine(link); }
+
     /// Breaks a connection: gently, with what is under way still arriving, or not.
     void cut(Link& link, bool gently);
 

@@ -63,7 +63,7 @@ bool FakePostgres::work_once() {
 }
 
 bool FakePostgres::work(Backend& backend) {
-    // PostgreSQL notices that its peer is gone only when it reads again.
+    // PostgreSQL notices that its peer is gone only when it reads again, or writes.
     const bool sleeps =
         backend.session != nullptr && backend.session->mode() == PgSession::Mode::Sleeping;
     if (backend.left && !sleeps && (backend.done || !has_work(backend))) {
@@ -84,6 +84,16 @@ bool FakePostgres::work(Backend& backend) {
     if (session.mode() == PgSession::Mode::Sleeping) {
         if (!sleepers_wake || !prng_.chance(network_.fast ? 100 : 10)) return false;
         session.wake();
+        reply(backend);
+        return true;
+    }
+    if (session.mode() == PgSession::Mode::CopyOut) {
+        if (backend.left) {
+            leave(backend);
+            return true;
+        }
+        if (!prng_.chance(network_.fast ? 100 : 60)) return false;
+        session.copy_row_out();
         reply(backend);
         return true;
     }
@@ -183,9 +193,9 @@ void FakePostgres::reply(Backend& backend) {
     backend.held.clear();
 }
 
-void FakePostgres::lie(Backend& backend) {
+void FakePostgres::lie(Backend& backend, bool plausibly) {
     Frame frame;
-    const bool nonsense = prng_.chance(60);
+    const bool nonsense = !plausibly;
     backend.link->faulted = true;
     (nonsense ? backend.link->far_babbled : backend.link->far_lied) = true;
     std::string bytes;
@@ -201,8 +211,8 @@ void FakePostgres::lie(Backend& backend) {
             case 4: append_frame(bytes, {'V'}); break;
         }
     } else {
-        frame.type = "123DCTntIZGHdcsE"[prng_.below(16)];
-        if (frame.type == 'Z') frame.body = "I";
+        // Not ReadyForQuery, after which the next client would be given what is left for this one.
+        frame.type = "123DCTntIGHdcsE"[prng_.below(15)];
         if (frame.type == 'E') frame = make_report('E', "ERROR", "XX000", "of nobody's query");
         append_frame(bytes, frame);
     }

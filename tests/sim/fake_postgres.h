@@ -65,7 +65,7 @@ public:
     bool work_once();
 
     /// Lets a backend say something between its replies that is none.
-    void lie(Backend& backend);
+    void lie(Backend& backend, bool plausibly);
 
     /// The name of a statement that some backend holds, or empty.
     std::string spy_statement_name();

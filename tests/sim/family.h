@@ -13,6 +13,7 @@ namespace pgweir::sim {
 enum class Family : uint8_t {
     RecklessClients,
     RecklessServers,
+    CopyErrors,
 };
 
 struct FamilyRow {
@@ -23,8 +24,9 @@ struct FamilyRow {
 };
 
 inline constexpr auto kFamilies = std::to_array<FamilyRow>({
-    {Family::RecklessClients, "reckless-clients", 12, "clients that break the protocol"        },
-    {Family::RecklessServers, "reckless-servers", 8,  "servers that say what nobody asked them"},
+    {Family::RecklessClients, "reckless-clients", 12, "clients that break the protocol"           },
+    {Family::CopyErrors,      "copy-errors",      0,  "cancels and errors amid COPY and its Syncs"},
+    {Family::RecklessServers, "reckless-servers", 8,  "servers that say what nobody asked them"   },
 });
 
 class Families {

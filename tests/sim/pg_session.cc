@@ -280,6 +280,22 @@ void PgSession::wake() {
     if (!extended_) go_on();
 }
 
+void PgSession::copy_row_out() {
+    if (copied_ < rows_out_) {
+        emit('d', fmt::format("{}:{}:{}\n", running_, copied_, std::string(copied_ % 40, 'y')));
+        ++copied_;
+        return;
+    }
+    if (fails_after_) {
+        fail("22P04", "no more rows " + running_);
+    } else {
+        emit('c');
+        complete(fmt::format("COPY {}", copied_));
+        mode_ = Mode::Ready;
+    }
+    if (!extended_) go_on();
+}
+
 void PgSession::cancel() {
     fail("57014", "canceling statement due to user request");
     if (!extended_) go_on();
@@ -526,6 +542,14 @@ PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_vie
         copied_ = 0;
         mode_ = Mode::CopyIn;
         emit('G', std::string("\0\0\1\0\0", 5));
+        return Outcome::Paused;
+    } else if (verb == "copyslow") {
+        running_ = take_word(rest);
+        rows_out_ = to_number(take_word(rest));
+        fails_after_ = rest == "fail";
+        copied_ = 0;
+        mode_ = Mode::CopyOut;
+        emit('H', std::string("\0\0\1\0\0", 5));
         return Outcome::Paused;
     } else if (verb == "copyout") {
         const std::string_view token = take_word(rest);

@@ -23,6 +23,7 @@ public:
         Ready,
         Sleeping,  // in a statement that ends by itself or by a cancel
         CopyIn,
+        CopyOut,  // rows follow one by one
     };
 
     /// What a server without any client's wishes begins with.
@@ -42,6 +43,12 @@ public:
     /// The end of a sleep, and a cancel that hits what runs.
     void wake();
     void cancel();
+
+    /// The next row of a COPY OUT, or its end.
+    void copy_row_out();
+
+    /// True exactly when it goes on by itself, without a further message.
+    bool runs() const { return mode_ == Mode::Sleeping || mode_ == Mode::CopyOut; }
 
     Mode mode() const { return mode_; }
 
@@ -133,6 +140,8 @@ private:
     std::string running_;
     std::string offence_;
     uint32_t copied_ = 0;
+    uint32_t rows_out_ = 0;     // of the COPY OUT under way
+    bool fails_after_ = false;  // True exactly when that COPY OUT ends in an error.
     bool dead_ = false;
 };
 

@@ -96,6 +96,7 @@ void draw_timeouts(Scenario& scenario, Prng& prng) {
 void draw_families(Scenario& scenario, Prng& prng, Families families) {
     scenario.families = families;
     if (families.has(Family::RecklessClients)) scenario.reckless = 1 + up_to(prng, 4);
+    if (families.has(Family::CopyErrors)) scenario.cancels = true;
 }
 
 }  // namespace

@@ -106,6 +106,7 @@ World::World(uint64_t seed, bool trace, Families families)
         clients_.push_back(std::make_unique<FakeClient>(i, prng_, violations_, scenario_.mishaps));
         clients_.back()->requests_left = 1 + static_cast<uint32_t>(prng_.below(8));
         clients_.back()->may_discard = scenario_.discards;
+        clients_.back()->families = families;
         if (families.has(Family::RecklessClients)) clients_.back()->spied_on = &postgres_;
     }
     for (uint32_t i = 0; i < scenario_.reckless; ++i) {
@@ -364,6 +365,21 @@ void World::stimulate_reckless_client() {
     after(engine);
 }
 
+void World::let_lie(Backend& backend) {
+    if (backend.left || backend.session == nullptr) return;
+    Link& link = *backend.link;
+    const auto* server =
+        link.stream == nullptr ? nullptr : dynamic_cast<session::ServerConn*>(link.stream->owner());
+    // A lie that fits is told to one client; pgweir's own queries would pass it on to all.
+    const bool plausibly = prng_.chance(40) && server != nullptr && !link.faulted &&
+                           server->state == session::ServerState::Active &&
+                           server->client != nullptr && link.to_engine.empty();
+    trace(fmt::format("backend {} says what nobody asked for", backend.pid));
+    const uint32_t engine = link.engine;
+    postgres_.lie(backend, plausibly);
+    if (plausibly && network_.deliver_to_engine(link)) after(engine);
+}
+
 void World::stimulate_faults() {
     auto& links = network_.links();
     if (scenario_.slow_network && !links.empty()) {
@@ -379,11 +395,7 @@ void World::stimulate_faults() {
     }
     auto& backends = postgres_.backends();
     if (scenario_.families.has(Family::RecklessServers) && !backends.empty() && prng_.chance(5)) {
-        Backend& backend = *backends[prng_.below(backends.size())];
-        if (!backend.left && backend.session != nullptr) {
-            trace(fmt::format("backend {} says what nobody asked for", backend.pid));
-            postgres_.lie(backend);
-        }
+        let_lie(*backends[prng_.below(backends.size())]);
     }
     if (!scenario_.server_faults) return;
     if (!backends.empty() && prng_.chance(2)) {

@@ -64,6 +64,7 @@ private:
     void step();
     void stimulate_client();
     void stimulate_faults();
+    void let_lie(Backend& backend);
     void stimulate_administration();
     void stimulate_reckless_client();
     void connect_client(FakeClient& client);
