@@ -128,6 +128,10 @@ void FakeClient::vanish(FakeNetwork& network) {
 }
 
 void FakeClient::request() {
+    if (families.has(Family::PipelinedDiscards) && prng_.chance(25)) {
+        discard_amid_requests();
+        return;
+    }
     const uint64_t choice = prng_.below(100);
     if (choice < 45) {
         simple_request();
@@ -179,6 +183,35 @@ void FakeClient::simple_request() {
         query(text_for_query() + ";" + text_for_query());
     } else {
         query(text_for_query());
+    }
+}
+
+/// All in one go: settings, the command that forgets them, and what a session begins with.
+void FakeClient::discard_amid_requests() {
+    for (uint64_t left = prng_.below(3); left > 0; --left) {
+        const bool zone = prng_.chance(50);
+        query(fmt::format("set {} {}{}", zone ? "TimeZone" : "application_name",
+                          zone ? "mine" : "name", prng_.below(4)));
+    }
+    query(prng_.chance(70) ? "discard all" : "deallocate all");
+    for (uint64_t left = prng_.below(4); left > 0; --left) {
+        if (prng_.chance(40)) {
+            query(prng_.chance(50) ? "show " + token() : text_for_query());
+            continue;
+        }
+        begin_batch();
+        if (prng_.chance(60)) {
+            // If the command failed in a transaction, the name may be taken: nobody relies on it.
+            const std::string name(kNames[prng_.below(kNames.size())]);
+            put_parse(name, prng_.chance(50) ? "show $1" : "select s0 $1");
+            put_bind("", name);
+        } else {
+            put_bind("", usable_name());
+        }
+        put('D', std::string("P\0", 2));
+        put('E', std::string(5, '\0'));
+        put('S');
+        batch_open_ = false;
     }
 }
 
@@ -304,8 +337,10 @@ void FakeClient::begin_copy() {
     copying_ = true;
     copy_token_ = token();
     copy_extended_ = prng_.chance(50);
+    // Which Syncs an error overtakes nobody can know: only where that is what is played.
     const bool errors = families.has(Family::CopyErrors);
-    copy_syncs_ = copy_extended_ && (cancels_sent_ == 0 || errors) && prng_.chance(40);
+    const bool syncs = errors ? families.has(Family::CopySyncs) : cancels_sent_ == 0;
+    copy_syncs_ = copy_extended_ && syncs && prng_.chance(40);
     syncs_amid_copy_ = 0;
     copy_sync_ahead_ = false;
     if (!copy_extended_) {
@@ -316,9 +351,8 @@ void FakeClient::begin_copy() {
         unnamed_in_batch_ = false;
         put('B', std::string(8, '\0'));
         put('E', std::string(5, '\0'));
-        // libpq's way: the server ignores this Sync if it comes to copy. A cancel could come before
-        // it, and then nobody knows whether it was ignored.
-        if ((cancels_sent_ == 0 || errors) && prng_.chance(50)) {
+        // libpq's way: the server ignores this Sync if it comes to copy.
+        if (syncs && prng_.chance(50)) {
             put('S');
             copy_sync_ahead_ = true;
         }
@@ -329,8 +363,6 @@ void FakeClient::begin_copy() {
 void FakeClient::go_on_copying() {
     const uint64_t choice = prng_.below(100);
     if (choice < 50) {
-        // Whether a Sync comes before or behind an error decides whether it is ignored: both only
-        // where that is what is played.
         const bool errors = families.has(Family::CopyErrors);
         const bool wrong = (!copy_syncs_ || errors) && prng_.chance(errors ? 10 : 4);
         put('d', copy_token_ + (wrong ? " wrong" : " data"));

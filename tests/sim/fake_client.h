@@ -98,6 +98,7 @@ private:
 
     void request();
     void simple_request();
+    void discard_amid_requests();
     void extended_request();
     void extended_message();
     void begin_batch();

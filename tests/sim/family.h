@@ -14,6 +14,8 @@ enum class Family : uint8_t {
     RecklessClients,
     RecklessServers,
     CopyErrors,
+    CopySyncs,
+    PipelinedDiscards,
 };
 
 struct FamilyRow {
@@ -24,9 +26,11 @@ struct FamilyRow {
 };
 
 inline constexpr auto kFamilies = std::to_array<FamilyRow>({
-    {Family::RecklessClients, "reckless-clients", 12, "clients that break the protocol"           },
-    {Family::CopyErrors,      "copy-errors",      0,  "cancels and errors amid COPY and its Syncs"},
-    {Family::RecklessServers, "reckless-servers", 8,  "servers that say what nobody asked them"   },
+    {Family::RecklessClients,   "reckless-clients",   12, "clients that break the protocol"       },
+    {Family::RecklessServers,   "reckless-servers",   8,  "servers that say what nobody asked for"},
+    {Family::CopyErrors,        "copy-errors",        12, "cancels and errors amid COPY"          },
+    {Family::CopySyncs,         "copy-syncs",         0,  "the same with Syncs under way"         },
+    {Family::PipelinedDiscards, "pipelined-discards", 0,  "requests in one go with DISCARD ALL"   },
 });
 
 class Families {

@@ -94,9 +94,11 @@ void draw_timeouts(Scenario& scenario, Prng& prng) {
 }
 
 void draw_families(Scenario& scenario, Prng& prng, Families families) {
+    if (families.has(Family::CopySyncs)) families.add(Family::CopyErrors);
     scenario.families = families;
     if (families.has(Family::RecklessClients)) scenario.reckless = 1 + up_to(prng, 4);
     if (families.has(Family::CopyErrors)) scenario.cancels = true;
+    if (families.has(Family::PipelinedDiscards)) scenario.discards = true;
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ World::World(uint64_t seed, bool trace, Families families)
         clients_.push_back(std::make_unique<FakeClient>(i, prng_, violations_, scenario_.mishaps));
         clients_.back()->requests_left = 1 + static_cast<uint32_t>(prng_.below(8));
         clients_.back()->may_discard = scenario_.discards;
-        clients_.back()->families = families;
+        clients_.back()->families = scenario_.families;
         if (families.has(Family::RecklessClients)) clients_.back()->spied_on = &postgres_;
     }
     for (uint32_t i = 0; i < scenario_.reckless; ++i) {
