@@ -14,6 +14,11 @@ bool has(std::string_view text, std::string_view part) {
     return text.find(part) != std::string_view::npos;
 }
 
+/// What may come between any two replies.
+bool is_aside(const Frame& frame) {
+    return frame.type == 'S' || frame.type == 'A';
+}
+
 }  // namespace
 
 void FakeClient::on_far_bytes(Bytes bytes) {
@@ -47,6 +52,10 @@ void FakeClient::on_frame(const Frame& frame) {
         Fields fields(frame.body);
         const std::string name(fields.text());
         view_[name] = fields.text();
+        return;
+    }
+    if (frame.type == 'A') {
+        hear(frame);
         return;
     }
     if (frame.type == 'E') {
@@ -121,11 +130,42 @@ bool FakeClient::is_allowed(const ReportFields& report) const {
     return code == "0A000" && mishaps_.statement_mode;
 }
 
+void FakeClient::hear(const Frame& frame) {
+    Fields fields(frame.body);
+    fields.number(4);
+    const std::string_view channel = fields.text();
+    if (channel != fmt::format("ch{}", number_))
+        fail("it heard of channel " + std::string(channel));
+    heard_.emplace(fields.text());
+}
+
+void FakeClient::skip_asides() {
+    auto& output = own_->output;
+    while (!output.empty() && is_aside(output.front())) {
+        if (output.front().type == 'A') {
+            Fields fields(output.front().body);
+            fields.number(4);
+            fields.text();
+            due_.emplace(fields.text());
+        }
+        output.pop_front();
+    }
+}
+
+/// What a session tells itself comes before the end of its request.
+void FakeClient::check_heard() {
+    for (const std::string& payload : std::exchange(due_, {})) {
+        if (!heard_.contains(payload)) fail("it did not hear itself say " + payload);
+    }
+    // Between transactions its server goes to others, and listens no more.
+    if (own_->status() == 'I' && !mishaps_.session_mode) own_->unlisten_all();
+}
+
 /// Tells the session of its own what was sent until it has something to say.
 void FakeClient::expect_more(bool through_copy) {
     auto& output = own_->output;
     while (true) {
-        while (!output.empty() && output.front().type == 'S') output.pop_front();
+        skip_asides();
         if (!output.empty() || sent_.empty() || own_->runs()) return;
         if (own_->mode() == PgSession::Mode::CopyIn && !through_copy) return;
         own_->take(sent_.front());
@@ -137,7 +177,7 @@ bool FakeClient::owed() {
     if (own_ == nullptr) return false;
     const auto speaks = [](const PgSession& session) {
         return session.runs() || std::any_of(session.output.begin(), session.output.end(),
-                                             [](const Frame& frame) { return frame.type != 'S'; });
+                                             [](const Frame& frame) { return !is_aside(frame); });
     };
     if (speaks(*own_)) return true;
     // Thought through on a copy: what was sent may still be taken back by a cancel.
@@ -192,7 +232,7 @@ bool FakeClient::take_spare_ready(const Frame& frame) {
 /// The request that waited was never sent: all of it is forgotten, and answered by ReadyForQuery.
 void FakeClient::take_back_request() {
     auto& output = own_->output;
-    while (!output.empty() && output.front().type == 'S') output.pop_front();
+    skip_asides();
     if (!output.empty() || !own_->at_rest()) fail("a request was taken back that was under way");
     while (!sent_.empty()) {
         const char type = sent_.front().type;
@@ -245,7 +285,9 @@ void FakeClient::compare(const Frame& frame, const ReportFields& report) {
         spare_status_ = std::string(1, own_->status());
     }
     if (frame.type == 'C' && has(frame.body, "DISCARD ALL")) view_lags_ = true;
-    if (frame.type == 'Z') check_view();
+    if (frame.type != 'Z') return;
+    check_heard();
+    check_view();
 }
 
 void FakeClient::check_view() {

@@ -142,12 +142,21 @@ void FakeClient::request() {
     }
 }
 
+/// Everybody listens on a channel of his own only.
+std::string FakeClient::text_of_notification(const std::string& token) {
+    const uint64_t choice = prng_.below(10);
+    if (choice < 4) return fmt::format("listen ch{}", number_);
+    if (choice < 5) return "unlisten *";
+    return fmt::format("notify ch{} {}", prng_.chance(40) ? number_ : prng_.below(8), token);
+}
+
 std::string FakeClient::text_for_query() {
     const std::string mine = token();
     if (families.has(Family::CopyErrors) && prng_.chance(12)) {
         return fmt::format("copyslow {} {}{}", mine, 1 + prng_.below(12),
                            prng_.chance(30) ? " fail" : "");
     }
+    if (families.has(Family::Notifications) && prng_.chance(35)) return text_of_notification(mine);
     switch (prng_.below(22)) {
         case 0:
         case 1:

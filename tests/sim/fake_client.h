@@ -25,6 +25,7 @@ struct Mishaps {
     bool logins_end = false;        // timeouts.login may run out
     bool killing = false;           // an administrator used KILL or KILL_CLIENT
     bool draining = false;
+    bool session_mode = false;
     bool statement_mode = false;
 };
 
@@ -94,6 +95,7 @@ private:
 
     std::string token();
     std::string text_for_query();
+    std::string text_of_notification(const std::string& token);
     std::string prepared_text();
 
     void request();
@@ -117,6 +119,9 @@ private:
     void doubt_syncs(bool all);
     bool take_spare_ready(const Frame& frame);
     void expect_more(bool through_copy);
+    void hear(const Frame& frame);
+    void skip_asides();
+    void check_heard();
     void compare(const Frame& frame, const ReportFields& report);
     void check_view();
     void fail(const std::string& what);
@@ -162,6 +167,8 @@ private:
     bool failed_in_batch_ = false;  // True exactly when an error came since its batch began.
     std::set<std::string> unsure_;  // names prepared or closed by what is not answered yet
     std::string copy_token_;
+    std::set<std::string> heard_;  // notifications
+    std::set<std::string> due_;    // those that it has to have heard by the end of its request
 };
 
 }  // namespace pgweir::sim

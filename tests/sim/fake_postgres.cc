@@ -87,6 +87,12 @@ bool FakePostgres::work(Backend& backend) {
         reply(backend);
         return true;
     }
+    if (!backend.notes.empty() && session.at_rest() && !backend.left) {
+        for (const Frame& note : backend.notes) append_frame(backend.held, note);
+        backend.notes.clear();
+        backend.link->send_to_engine(std::exchange(backend.held, {}));
+        return true;
+    }
     if (session.mode() == PgSession::Mode::CopyOut) {
         if (backend.left) {
             leave(backend);
@@ -147,6 +153,11 @@ void FakePostgres::begin(Backend& backend) {
         leave(backend);
         return;
     }
+    while (!fields.at_end()) {
+        const std::string_view name = fields.text();
+        const std::string_view value = fields.text();
+        if (name == "database") backend.database = value;
+    }
     backend.session = std::make_unique<PgSession>(PgSession::server_defaults());
     std::string out;
     append_frame(out, {'R', std::string(4, '\0')});
@@ -179,7 +190,20 @@ void FakePostgres::cancel(uint32_t pid, uint32_t key) {
     }
 }
 
+/// Whoever listens is told, its own session apart, which has told itself.
+void FakePostgres::publish(Backend& from) {
+    for (const PgSession::Note& note : std::exchange(from.session->published, {})) {
+        for (const auto& other : backends_) {
+            const bool hears = other.get() != &from && other->session != nullptr &&
+                               other->database == from.database && !other->done &&
+                               other->session->listens_on(note.channel);
+            if (hears) other->notes.push_back(PgSession::notification(note));
+        }
+    }
+}
+
 void FakePostgres::reply(Backend& backend) {
+    publish(backend);
     // PostgreSQL sends when it waits or fails; whatever else is full buffers' doing.
     bool flush = std::exchange(flush_wanted_, false) || network_.fast || prng_.chance(40);
     for (const Frame& frame : backend.session->output) {

@@ -4,6 +4,7 @@
 #include "sim/pg_session.h"
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,9 +49,11 @@ public:
     uint32_t key = 0;
     FrameReader inbox;
     std::unique_ptr<PgSession> session;  // from the startup packet on
-    std::string held;                    // replies not flushed yet
-    bool left = false;                   // True exactly when its peer is gone or was told to go.
-    bool done = false;                   // True exactly when it has read all that it ever will.
+    std::string database;
+    std::deque<Frame> notes;  // notifications of others, told between transactions
+    std::string held;         // replies not flushed yet
+    bool left = false;        // True exactly when its peer is gone or was told to go.
+    bool done = false;        // True exactly when it has read all that it ever will.
 };
 
 class FakePostgres {
@@ -87,6 +90,7 @@ private:
     void begin(Backend& backend);
     void cancel(uint32_t pid, uint32_t key);
     void reply(Backend& backend);
+    void publish(Backend& from);
     void bury(Backend& backend);
 
     Prng& prng_;

@@ -16,6 +16,7 @@ enum class Family : uint8_t {
     CopyErrors,
     CopySyncs,
     PipelinedDiscards,
+    Notifications,
 };
 
 struct FamilyRow {
@@ -30,6 +31,7 @@ inline constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::RecklessServers,   "reckless-servers",   8,  "servers that say what nobody asked for"},
     {Family::CopyErrors,        "copy-errors",        12, "cancels and errors amid COPY"          },
     {Family::CopySyncs,         "copy-syncs",         0,  "the same with Syncs under way"         },
+    {Family::Notifications,     "notifications",      10, "LISTEN and NOTIFY"                     },
     {Family::PipelinedDiscards, "pipelined-discards", 0,  "requests in one go with DISCARD ALL"   },
 });
 

@@ -163,6 +163,7 @@ void PgSession::open_implicit() {
 
 void PgSession::end_transaction(bool commit) {
     if (!commit && before_) settings_ = *before_;
+    settle_notes(commit);
     before_.reset();
     portals_.clear();
     status_ = 'I';
@@ -192,7 +193,54 @@ void PgSession::ready() {
         put_text(body, value);
         emit('S', std::move(body));
     }
+    if (status_ == 'I') {
+        for (const Note& note : committed_) {
+            if (listens_on(note.channel)) output.push_back(notification(note));
+        }
+        published.insert(published.end(), committed_.begin(), committed_.end());
+        committed_.clear();
+    }
     emit('Z', std::string(1, status_));
+}
+
+Frame PgSession::notification(const Note& note) {
+    Frame frame{'A'};
+    put_u32(frame.body, 0);
+    put_text(frame.body, note.channel);
+    put_text(frame.body, note.payload);
+    return frame;
+}
+
+/// LISTEN and NOTIFY are of their transaction.
+void PgSession::settle_notes(bool commit) {
+    for (const std::string& channel : wished_channels_) {
+        if (!commit) break;
+        if (channel.empty()) {
+            channels_.clear();
+        } else {
+            channels_.insert(channel);
+        }
+    }
+    if (commit) committed_.insert(committed_.end(), notes_.begin(), notes_.end());
+    wished_channels_.clear();
+    notes_.clear();
+}
+
+bool PgSession::run_notification(std::string_view verb, std::string_view rest) {
+    if (verb == "listen") {
+        wished_channels_.emplace_back(rest);
+        complete("LISTEN");
+    } else if (verb == "unlisten" || verb == "UNLISTEN") {
+        wished_channels_.emplace_back();
+        complete("UNLISTEN");
+    } else if (verb == "notify") {
+        const std::string channel(take_word(rest));
+        notes_.push_back({channel, std::string(rest)});
+        complete("NOTIFY");
+    } else {
+        return false;
+    }
+    return true;
 }
 
 void PgSession::take(const Frame& message) {
@@ -530,6 +578,7 @@ PgSession::Outcome PgSession::run_big(std::string_view token,
 
 PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_view rest) {
     if (verb == "error") return fail("22012", rest);
+    if (run_notification(verb, rest)) return Outcome::Done;
     if (verb == "notice") {
         output.push_back(make_report('N', "NOTICE", "00000", rest));
         complete("NOTICE");
@@ -565,6 +614,7 @@ PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_vie
         before_ = settings_;
         statements_.clear();
         portals_.clear();
+        channels_.clear();
         complete("DISCARD ALL");
     } else if (verb == "deallocate") {
         statements_.clear();

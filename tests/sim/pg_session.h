@@ -6,8 +6,11 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 /// PostgreSQL's side of the protocol as a pure model: one session, a message in, replies out. The
 /// fake backends are made of it, and so is each client's own idea of what it must be answered: a
@@ -82,6 +85,21 @@ public:
 
     std::deque<Frame> output;
 
+    struct Note {
+        std::string channel;
+        std::string payload;
+    };
+
+    static Frame notification(const Note& note);
+
+    bool listens() const { return !channels_.empty(); }
+
+    bool listens_on(const std::string& channel) const { return channels_.contains(channel); }
+
+    void unlisten_all() { channels_.clear(); }
+
+    std::vector<Note> published;  // for other sessions
+
 private:
     enum class Outcome : uint8_t { Done, Failed, Paused };
 
@@ -124,6 +142,8 @@ private:
     void open_implicit();
     void end_transaction(bool commit);
     bool refuses(std::string_view text) const;
+    bool run_notification(std::string_view verb, std::string_view rest);
+    void settle_notes(bool commit);
 
     char status_ = 'I';
     Mode mode_ = Mode::Ready;
@@ -137,6 +157,10 @@ private:
     std::map<std::string, std::string> statements_;
     std::map<std::string, Portal> portals_;
     std::deque<std::string> rest_;  // statements of a simple query still to be run
+    std::set<std::string> channels_;
+    std::vector<std::string> wished_channels_;  // from the commit on; empty: none any more
+    std::vector<Note> notes_;                   // of the transaction
+    std::vector<Note> committed_;               // of the request, told at its end
     std::string running_;
     std::string offence_;
     uint32_t copied_ = 0;

@@ -24,6 +24,7 @@ void draw_pools(Scenario& scenario, Prng& prng) {
     const auto mode = prng.chance(80)   ? config::PoolMode::Transaction
                       : prng.chance(70) ? config::PoolMode::Session
                                         : config::PoolMode::Statement;
+    scenario.mishaps.session_mode = mode == config::PoolMode::Session;
     scenario.mishaps.statement_mode = mode == config::PoolMode::Statement;
     config.pool.pool_mode = mode;
     config.pool.pool_size = 1 + up_to(prng, 3);
