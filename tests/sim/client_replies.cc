@@ -105,6 +105,10 @@ void FakeClient::on_login_frame(const Frame& frame) {
 
 void FakeClient::on_fatal(const ReportFields& report) {
     told_fatal_ = true;
+    if (report.sqlstate == "57P03" && has(report.message, "shutting down") && own_ != nullptr) {
+        skip_asides();
+        if (!own_->at_rest() || !own_->output.empty()) fail("a drain cut off a transaction");
+    }
     if (is_allowed(report)) return;
     fail(fmt::format("{} {} ({})", report.sqlstate, report.message, report.detail));
 }

@@ -106,6 +106,8 @@ bool FakeClient::wind_up(FakeNetwork& network) {
     if (owed()) return false;
     if (own_->status() != 'I') {
         query("rollback");
+    } else if (mishaps_.draining) {
+        return false;  // it has to be sent away
     } else if (prng_.chance(50)) {
         query("show " + token());
     } else {

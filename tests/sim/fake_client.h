@@ -24,7 +24,7 @@ struct Mishaps {
     bool servers_are_slow = false;  // server_connect may run out
     bool logins_end = false;        // timeouts.login may run out
     bool killing = false;           // an administrator used KILL or KILL_CLIENT
-    bool draining = false;
+    bool draining = false;          // pgweir was told to end
     bool session_mode = false;
     bool statement_mode = false;
 };

@@ -17,6 +17,7 @@ enum class Family : uint8_t {
     CopySyncs,
     PipelinedDiscards,
     Notifications,
+    Drains,
 };
 
 struct FamilyRow {
@@ -32,6 +33,7 @@ inline constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::CopyErrors,        "copy-errors",        12, "cancels and errors amid COPY"          },
     {Family::CopySyncs,         "copy-syncs",         0,  "the same with Syncs under way"         },
     {Family::Notifications,     "notifications",      10, "LISTEN and NOTIFY"                     },
+    {Family::Drains,            "drains",             10, "a reload or a drain amid the traffic"  },
     {Family::PipelinedDiscards, "pipelined-discards", 0,  "requests in one go with DISCARD ALL"   },
 });
 

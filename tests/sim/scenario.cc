@@ -98,6 +98,10 @@ void draw_families(Scenario& scenario, Prng& prng, Families families) {
     if (families.has(Family::CopySyncs)) families.add(Family::CopyErrors);
     scenario.families = families;
     if (families.has(Family::RecklessClients)) scenario.reckless = 1 + up_to(prng, 4);
+    if (families.has(Family::Drains)) {
+        scenario.reload_at_step = either(prng, 60, up_to(prng, scenario.steps), UINT32_MAX);
+        scenario.drain_at_step = either(prng, 80, 20 + up_to(prng, scenario.steps), UINT32_MAX);
+    }
     if (families.has(Family::CopyErrors)) scenario.cancels = true;
     if (families.has(Family::PipelinedDiscards)) scenario.discards = true;
 }

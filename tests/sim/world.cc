@@ -224,6 +224,10 @@ void World::handle(uint32_t engine, Mail& mail) {
             case AdminOrder::Kind::Kill: its.kill(order->database); break;
             case AdminOrder::Kind::KillClient: its.kill_client(order->client); break;
             case AdminOrder::Kind::Reload: its.reload(setup(order->generation)); break;
+            case AdminOrder::Kind::Drain:
+                trace(fmt::format("engine {} drains", engine));
+                its.drain();
+                break;
         }
         if (order->kind == AdminOrder::Kind::Reload) check_all();
     }
@@ -292,7 +296,8 @@ void World::check_all() {
     }
     checker_.check_permits(engines_, pools_, travelling);
     // Orders outdate servers while they travel: then the law holds once all is quiet.
-    if (mail_count_ == 0 && (network_.fast || !scenario_.administration)) {
+    const bool orders = scenario_.administration || scenario_.reload_at_step != UINT32_MAX;
+    if (mail_count_ == 0 && (network_.fast || !orders)) {
         checker_.check_law(engines_, pools_);
     }
     // What one side was sent while the other did not read stays bounded.
@@ -428,16 +433,26 @@ void World::stimulate_administration() {
         case 3: order({Resume, database}); break;
         case 4: order({Reconnect, database}); break;
         case 5:
-        case 6:
-            configs_.push_back(redrawn(configs_.back(), prng_));
-            order({Reload, "", 0, static_cast<uint32_t>(configs_.size() - 1)});
-            break;
+        case 6: order_reload(); break;
         case 7: order({Kill, database}); break;
         case 8: order({KillClient, "", prng_.below(40)}); break;
     }
 }
 
-void World::step() {
+void World::order_reload() {
+    configs_.push_back(redrawn(configs_.back(), prng_));
+    order({AdminOrder::Kind::Reload, "", 0, static_cast<uint32_t>(configs_.size() - 1)});
+}
+
+void World::stimulate_lifecycle(uint32_t step) {
+    if (step == scenario_.reload_at_step) order_reload();
+    if (step != scenario_.drain_at_step) return;
+    scenario_.mishaps.draining = true;
+    order({AdminOrder::Kind::Drain, ""});
+}
+
+void World::step(uint32_t number) {
+    stimulate_lifecycle(number);
     stimulate_client();
     stimulate_reckless_client();
     stimulate_faults();
@@ -559,7 +574,7 @@ void World::tear_down() {
 }
 
 void World::run() {
-    for (uint32_t i = 0; i < scenario_.steps && !violations_.any(); ++i) step();
+    for (uint32_t i = 0; i < scenario_.steps && !violations_.any(); ++i) step(i);
     if (!violations_.any()) heal();
     if (!violations_.any()) tear_down();
     if (violations_.any()) trace(who_is_left());

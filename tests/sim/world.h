@@ -23,7 +23,7 @@ namespace pgweir::sim {
 
 /// What an administrator orders; every engine gets it, each at its own time.
 struct AdminOrder {
-    enum class Kind : uint8_t { Pause, Resume, Reconnect, Kill, KillClient, Reload };
+    enum class Kind : uint8_t { Pause, Resume, Reconnect, Kill, KillClient, Reload, Drain };
     Kind kind = Kind::Pause;
     std::string database;
     uint64_t client = 0;
@@ -61,11 +61,13 @@ private:
     void on_detach(FakeStream& stream) override;
     void on_cancel_hit(const std::string& token) override;
 
-    void step();
+    void step(uint32_t number);
     void stimulate_client();
     void stimulate_faults();
     void let_lie(Backend& backend);
     void stimulate_administration();
+    void stimulate_lifecycle(uint32_t step);
+    void order_reload();
     void stimulate_reckless_client();
     void connect_client(FakeClient& client);
     void send_cancel(FakeClient& client);
