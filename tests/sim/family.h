@@ -18,6 +18,7 @@ enum class Family : uint8_t {
     PipelinedDiscards,
     Notifications,
     Drains,
+    SharedLimits,
 };
 
 struct FamilyRow {
@@ -28,13 +29,14 @@ struct FamilyRow {
 };
 
 inline constexpr auto kFamilies = std::to_array<FamilyRow>({
-    {Family::RecklessClients,   "reckless-clients",   12, "clients that break the protocol"       },
-    {Family::RecklessServers,   "reckless-servers",   8,  "servers that say what nobody asked for"},
-    {Family::CopyErrors,        "copy-errors",        12, "cancels and errors amid COPY"          },
-    {Family::CopySyncs,         "copy-syncs",         0,  "the same with Syncs under way"         },
-    {Family::Notifications,     "notifications",      10, "LISTEN and NOTIFY"                     },
-    {Family::Drains,            "drains",             10, "a reload or a drain amid the traffic"  },
-    {Family::PipelinedDiscards, "pipelined-discards", 0,  "requests in one go with DISCARD ALL"   },
+    {Family::RecklessClients,   "reckless-clients",   12, "clients that break the protocol"              },
+    {Family::RecklessServers,   "reckless-servers",   8,  "servers that say what nobody asked for"       },
+    {Family::CopyErrors,        "copy-errors",        12, "cancels and errors amid COPY"                 },
+    {Family::CopySyncs,         "copy-syncs",         0,  "the same with Syncs under way"                },
+    {Family::Notifications,     "notifications",      10, "LISTEN and NOTIFY"                            },
+    {Family::Drains,            "drains",             10, "a reload or a drain amid the traffic"         },
+    {Family::SharedLimits,      "shared-limits",      0,  "pools that want more servers than max_servers"},
+    {Family::PipelinedDiscards, "pipelined-discards", 0,  "requests in one go with DISCARD ALL"          },
 });
 
 class Families {

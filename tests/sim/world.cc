@@ -281,6 +281,9 @@ void World::advance(Duration step) {
             engines_[i]->tick();
             after(i);
         }
+        if (scenario_.families.has(Family::SharedLimits)) {
+            checker_.check_shared_limits(engines_, pools_);
+        }
     }
 }
 
