@@ -80,6 +80,7 @@ bool FakePostgres::work(Backend& backend) {
         if (whole) begin(backend);
         return whole;
     }
+    if (backend.walsender) return replicate(backend);
     PgSession& session = *backend.session;
     if (session.mode() == PgSession::Mode::Sleeping) {
         if (!sleepers_wake || !prng_.chance(network_.fast ? 100 : 10)) return false;
@@ -122,6 +123,19 @@ bool FakePostgres::work(Backend& backend) {
     return true;
 }
 
+/// Sends each message back, and now and then one of its own.
+bool FakePostgres::replicate(Backend& backend) {
+    std::string out;
+    if (!backend.left && !network_.fast && prng_.chance(5)) {
+        append_frame(out, {'w', std::to_string(backend.rows_sent++)});
+    }
+    const auto message = backend.inbox.next();
+    if (message && message->type != 'X') append_frame(out, *message);
+    backend.link->send_to_engine(out);
+    if (message && message->type == 'X') leave(backend);
+    return message || !out.empty();
+}
+
 bool FakePostgres::has_work(const Backend& backend) {
     const std::string_view bytes = backend.inbox.rest();
     if (backend.session == nullptr) return bytes.size() >= 8;
@@ -157,6 +171,7 @@ void FakePostgres::begin(Backend& backend) {
         const std::string_view name = fields.text();
         const std::string_view value = fields.text();
         if (name == "database") backend.database = value;
+        if (name == "replication") backend.walsender = true;
     }
     backend.session = std::make_unique<PgSession>(PgSession::server_defaults());
     std::string out;

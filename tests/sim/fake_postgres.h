@@ -50,6 +50,8 @@ public:
     FrameReader inbox;
     std::unique_ptr<PgSession> session;  // from the startup packet on
     std::string database;
+    bool walsender = false;
+    uint32_t rows_sent = 0;   // by a walsender, of its own accord
     std::deque<Frame> notes;  // notifications of others, told between transactions
     std::string held;         // replies not flushed yet
     bool left = false;        // True exactly when its peer is gone or was told to go.
@@ -85,6 +87,7 @@ public:
 
 private:
     bool work(Backend& backend);
+    bool replicate(Backend& backend);
     static bool has_work(const Backend& backend);
     static void leave(Backend& backend);
     void begin(Backend& backend);

@@ -19,6 +19,7 @@ enum class Family : uint8_t {
     Notifications,
     Drains,
     SharedLimits,
+    Walsenders,
 };
 
 struct FamilyRow {
@@ -36,6 +37,7 @@ inline constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::Notifications,     "notifications",      10, "LISTEN and NOTIFY"                            },
     {Family::Drains,            "drains",             10, "a reload or a drain amid the traffic"         },
     {Family::SharedLimits,      "shared-limits",      0,  "pools that want more servers than max_servers"},
+    {Family::Walsenders,        "walsenders",         0,  "replication beside everything else"           },
     {Family::PipelinedDiscards, "pipelined-discards", 0,  "requests in one go with DISCARD ALL"          },
 });
 

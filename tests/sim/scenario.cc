@@ -124,6 +124,7 @@ void draw_families(Scenario& scenario, Prng& prng, Families families) {
     if (families.has(Family::CopySyncs)) families.add(Family::CopyErrors);
     scenario.families = families;
     if (families.has(Family::RecklessClients)) scenario.reckless = 1 + up_to(prng, 4);
+    if (families.has(Family::Walsenders)) scenario.walsenders = 1 + up_to(prng, 3);
     if (families.has(Family::SharedLimits)) draw_shared_limits(scenario, prng);
     if (families.has(Family::Drains)) {
         scenario.reload_at_step = either(prng, 60, up_to(prng, scenario.steps), UINT32_MAX);

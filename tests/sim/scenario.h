@@ -30,6 +30,7 @@ struct Scenario {
     bool discards = false;
     bool sleepers_stay = false;  // True exactly when sleeps end by cancels only, until all heals.
     uint32_t reckless = 0;       // clients
+    uint32_t walsenders = 0;
     uint32_t reload_at_step = UINT32_MAX;
     uint32_t drain_at_step = UINT32_MAX;
     Families families;

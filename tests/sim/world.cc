@@ -113,6 +113,9 @@ World::World(uint64_t seed, bool trace, Families families)
         reckless_.push_back(std::make_unique<RecklessClient>(i, prng_, violations_));
         reckless_.back()->acts_left = 1 + static_cast<uint32_t>(prng_.below(12));
     }
+    for (uint32_t i = 0; i < scenario_.walsenders; ++i) {
+        walsenders_.push_back(std::make_unique<WalsenderClient>(i, prng_, violations_));
+    }
     postgres_.sleepers_wake = !scenario_.sleepers_stay;
 }
 
@@ -146,6 +149,7 @@ void World::on_fault_met(FakeStream& stream) {
     auto* server = dynamic_cast<session::ServerConn*>(stream.owner());
     if (server == nullptr || server->client == nullptr || server->client->stream == nullptr) return;
     Link& link = static_cast<FakeStream*>(server->client->stream)->link();
+    if (auto* replica = dynamic_cast<WalsenderClient*>(link.far)) replica->excuse();
     auto* client = dynamic_cast<FakeClient*>(link.far);
     if (client == nullptr) return;
     client->excuse();
@@ -161,8 +165,15 @@ void World::on_send_to_server(FakeStream& stream) {
         return;
     Link& link = stream.link();
     const uint64_t tenant = server->client != nullptr ? server->client->id : 0;
-    if (std::exchange(link.tenant, tenant) == tenant || link.faulted || link.far == nullptr) return;
+    const uint64_t tenant_before = std::exchange(link.tenant, tenant);
+    if (tenant_before == tenant || link.faulted || link.far == nullptr) return;
     const auto& backend = static_cast<const Backend&>(*link.far);
+    if (backend.walsender) {
+        if (tenant_before != 0) {
+            violations_.add(fmt::format("walsender {} is given to another client", backend.pid));
+        }
+        return;
+    }
     if (!backend.clean()) {
         violations_.add(fmt::format(
             "backend {} is used for client session {} before it is clean (server state {})",
@@ -390,6 +401,21 @@ void World::let_lie(Backend& backend) {
     if (plausibly && network_.deliver_to_engine(link)) after(engine);
 }
 
+void World::stimulate_walsender() {
+    if (walsenders_.empty() || !prng_.chance(30)) return;
+    WalsenderClient& client = *walsenders_[prng_.below(walsenders_.size())];
+    if (client.state() != WalsenderClient::State::Absent) {
+        client.act();
+        return;
+    }
+    const auto engine = static_cast<uint32_t>(prng_.below(engines_.size()));
+    FakeStream& stream = network_.open(Link::Kind::Client, engine, &client, nullptr);
+    client.start(stream.link(), fmt::format("db{}", prng_.below(scenario_.databases)),
+                 fmt::format("user{}", prng_.below(scenario_.users)));
+    engines_[engine]->accept(stream);
+    after(engine);
+}
+
 void World::stimulate_faults() {
     auto& links = network_.links();
     if (scenario_.slow_network && !links.empty()) {
@@ -458,6 +484,7 @@ void World::step(uint32_t number) {
     stimulate_lifecycle(number);
     stimulate_client();
     stimulate_reckless_client();
+    stimulate_walsender();
     stimulate_faults();
     stimulate_administration();
     for (uint64_t left = prng_.below(2 * scenario_.events_per_step); left > 0; --left) {
@@ -477,7 +504,13 @@ bool World::all_left() const {
     const bool reckless_left = std::all_of(
         reckless_.begin(), reckless_.end(),
         [](const auto& client) { return client->state() != RecklessClient::State::Connected; });
-    return reckless_left && std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
+    const bool walsenders_left =
+        std::all_of(walsenders_.begin(), walsenders_.end(), [](const auto& client) {
+            return client->state() == WalsenderClient::State::Gone ||
+                   client->state() == WalsenderClient::State::Absent;
+        });
+    return reckless_left && walsenders_left &&
+           std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
                return client->state() == FakeClient::State::Gone ||
                       client->state() == FakeClient::State::Absent;
            });
@@ -493,6 +526,12 @@ std::string World::who_is_left() {
     }
     for (const auto& client : reckless_) {
         if (client->state() == RecklessClient::State::Connected) text += client->describe() + ";";
+    }
+    for (const auto& client : walsenders_) {
+        const auto state = client->state();
+        const bool left =
+            state == WalsenderClient::State::Gone || state == WalsenderClient::State::Absent;
+        if (!left) text += " " + client->describe() + ";";
     }
     for (const auto& [key, share] : pools_) {
         text += fmt::format(" {}/{}: {} permits,", key.first, key.second, share->open.load());
@@ -548,6 +587,7 @@ void World::heal() {
 void World::wind_up(bool& busy) {
     for (const auto& client : clients_) busy = client->wind_up(network_) || busy;
     for (const auto& client : reckless_) client->wind_up();
+    for (const auto& client : walsenders_) client->wind_up(scenario_.mishaps.draining);
 }
 
 /// Who has talked nonsense, and was heard, is not kept.

@@ -8,6 +8,7 @@
 #include "sim/fake_postgres.h"
 #include "sim/reckless_client.h"
 #include "sim/scenario.h"
+#include "sim/walsender_client.h"
 
 #include <cstdint>
 #include <deque>
@@ -69,6 +70,7 @@ private:
     void stimulate_lifecycle(uint32_t step);
     void order_reload();
     void stimulate_reckless_client();
+    void stimulate_walsender();
     void connect_client(FakeClient& client);
     void send_cancel(FakeClient& client);
     void order(AdminOrder order);
@@ -104,6 +106,7 @@ private:
     std::vector<std::unique_ptr<session::Engine>> engines_;
     std::vector<std::unique_ptr<FakeClient>> clients_;
     std::vector<std::unique_ptr<RecklessClient>> reckless_;
+    std::vector<std::unique_ptr<WalsenderClient>> walsenders_;
     std::vector<std::deque<Mail>> mail_;  // [from * (engines + 1) + to]; the last is control's
     size_t mail_count_ = 0;
     Checker checker_;
