@@ -251,7 +251,8 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
     if (ServerConn* server = std::exchange(client.server, nullptr)) {
         --pool->attached;
         server->client = nullptr;
-        const bool clean = server->state == ServerState::Active && !server->raw &&
+        const bool clean = server->state == ServerState::Active &&
+                           (!server->raw || planted(Bug::WalsenderPooled)) &&
                            server->pipeline.at_rest() &&
                            server->status == wire::TransactionStatus::Idle &&
                            server->passing == 0 && client.passing == 0;

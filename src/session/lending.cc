@@ -93,7 +93,7 @@ bool take_permits(Pool& pool, uint32_t limit) {
         return false;
     }
     if (!try_take(pool.user_group->servers, pool.user_servers_max)) {
-        give_back(pool.database_group->servers);
+        if (!planted(Bug::GroupPermitLost)) give_back(pool.database_group->servers);
         give_back(pool.share.open);
         return false;
     }

@@ -179,8 +179,9 @@ void Pipeline::ignore_syncs_of_copy_in() {
 Verdict Pipeline::on_error(PipelineEvents& events) {
     if (empty()) return Verdict::Forward;  // an idle server that is being shut down says so
     const Expected failed = front();
+    const bool ends_batch = copy_ == Copy::In && planted(Bug::CopyErrorEndsBatch);
     copy_ = Copy::None;
-    if (is_extended(failed.request)) {
+    if (is_extended(failed.request) && !ends_batch) {
         // A swallowed Parse failed on behalf of the client's Bind: the error is the client's.
         skip_to_sync(events);
         return Verdict::Forward;

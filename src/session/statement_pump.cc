@@ -8,7 +8,8 @@ namespace pgweir::session {
 namespace {
 
 bool is_reserved(std::string_view name) {
-    return name.substr(0, kStatementPrefix.size()) == kStatementPrefix;
+    return name.substr(0, kStatementPrefix.size()) == kStatementPrefix &&
+           !planted(Bug::ReservedPrefixOpen);
 }
 
 constexpr std::string_view kNobodysStatement = "Pgweir_reserved_prefix";
