@@ -131,6 +131,14 @@ Options read_options(const std::vector<std::string_view>& words) {
     return options;
 }
 
+/// Errors are told unless they are what the seed is about.
+void set_log_level(const Options& options, Families families) {
+    const bool errors_wanted = planted(Bug::None) && !families.has(Family::RecklessServers);
+    log::set_level(options.trace   ? log::Level::Debug
+                   : errors_wanted ? log::Level::Error
+                                   : log::Level::Off);
+}
+
 /// True: the seed has passed.
 bool play(uint64_t seed, const Options& options) {
     static std::unique_ptr<World> world;
@@ -143,8 +151,9 @@ bool play(uint64_t seed, const Options& options) {
         return false;
     }
     playing = 1;
-    world = std::make_unique<World>(seed, options.trace,
-                                    options.families ? *options.families : draw_families(seed));
+    const Families families = options.families ? *options.families : draw_families(seed);
+    set_log_level(options, families);
+    world = std::make_unique<World>(seed, options.trace, families);
     world->run();
     playing = 0;
     if (world->violations().any()) {
@@ -159,9 +168,6 @@ bool play(uint64_t seed, const Options& options) {
 }
 
 int run(const Options& options) {
-    log::set_level(options.trace        ? log::Level::Debug
-                   : planted(Bug::None) ? log::Level::Error
-                                        : log::Level::Off);
     std::signal(SIGABRT, on_abort);
     std::signal(SIGSEGV, on_abort);
     std::signal(SIGALRM, on_hang);

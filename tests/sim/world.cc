@@ -389,8 +389,9 @@ void World::stimulate_reckless_client() {
 void World::let_lie(Backend& backend) {
     if (backend.left || backend.session == nullptr) return;
     Link& link = *backend.link;
-    const auto* server =
-        link.stream == nullptr ? nullptr : dynamic_cast<session::ServerConn*>(link.stream->owner());
+    const auto* server = link.stream == nullptr || link.stream->gone()
+                             ? nullptr
+                             : dynamic_cast<session::ServerConn*>(link.stream->owner());
     // A lie that fits is told to one client; pgweir's own queries would pass it on to all.
     const bool plausibly = prng_.chance(40) && server != nullptr && !link.faulted &&
                            server->state == session::ServerState::Active &&
