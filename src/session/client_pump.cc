@@ -73,6 +73,7 @@ private:
     }
 
     size_t take_message(Bytes rest) {
+        if (client_.holding && !is_copied(static_cast<char>(rest[0]))) return 0;
         if (server_.pipeline.full()) {
             client_.stream->pause();
             return 0;
@@ -91,6 +92,9 @@ private:
         return stop(unknown_message_type(header.type));
     }
 
+    /// What a COPY under way needs to end; outside of one PostgreSQL ignores it.
+    static bool is_copied(char type) { return type == 'd' || type == 'c' || type == 'f'; }
+
     /// The first byte of a message may be all that there is, and is enough to refuse it.
     size_t judge_type(Bytes rest) {
         const char type = static_cast<char>(rest[0]);
@@ -107,15 +111,24 @@ private:
     size_t stream(const wire::FrameHeader& header, Bytes rest) {
         switch (header.type) {
             case 'Q':
+                // Small ones are looked into as a whole, wherever the network cut them.
+                if (rest.size() < header.total_bytes() && header.total_bytes() <= kHeldBackMax) {
+                    return 0;
+                }
                 expect(Request::Query);
                 ++server_.pool.stats.queries;
                 statements_.forget_unnamed();
+                // A server that discards up to a Sync does not run it, and the Sync must reach it.
+                client_.holding = !server_.pipeline.skipping() && forgets_statements(header, rest);
                 break;
             case 'E':
                 expect(Request::Execute);
                 ++server_.pool.stats.queries;
                 break;
-            case 'S': expect(Request::Sync); break;
+            case 'S':
+                expect(Request::Sync);
+                client_.holding = std::exchange(client_.hold_at_sync, false);
+                break;
             case 'F': expect(Request::Function); break;
             case 'H':
                 server_.pipeline.note_flush();
@@ -129,6 +142,14 @@ private:
                 return 0;
         }
         return begin_passing(header, rest);
+    }
+
+    /// What comes behind such a query is looked at when it is known what is left: names that it
+    /// forgets, and settings that the client has to get back first. One that has not come as a
+    /// whole is held for as well, which costs its sender nothing: its answer is awaited anyway.
+    static bool forgets_statements(const wire::FrameHeader& header, Bytes rest) {
+        if (rest.size() < header.total_bytes()) return true;
+        return may_forget_statements(rest.subspan(wire::kHeaderBytes, header.body_bytes));
     }
 
     size_t begin_passing(const wire::FrameHeader& header, Bytes rest) {
@@ -188,14 +209,19 @@ private:
         if (!whole) return 0;
         const auto message = wire::decode_parse(body);
         if (!message) return stop(bad_message("Parse"));
-        ++server_.pool.stats.client_parses;
         if (message->statement.empty()) {
+            ++server_.pool.stats.client_parses;
             statements_.parse_unnamed(message->query_and_types);
             return begin_passing(header, rest);
+        }
+        if (statements_.find(message->statement) != nullptr &&
+            server_.pipeline.name_undecided(message->statement)) {
+            return 0;  // it is looked at again when the server has spoken
         }
         if (!statements_.parse_named(*message)) {
             return stop(too_much_prepared(limits.prepared_per_client));
         }
+        ++server_.pool.stats.client_parses;
         return header.total_bytes();
     }
 
@@ -367,7 +393,8 @@ void client_bytes(Engine& engine, ClientSession& client, Bytes input) {
     const bool held = client.state == ClientState::Waiting || client.state == ClientState::Attached;
     const bool serves_itself =
         client.server != nullptr && client.server->state == ServerState::Active;
-    if (held && !serves_itself && (beyond || client.inbox.size() > kWaitingInboxMax)) {
+    if (held && (!serves_itself || client.holding) &&
+        (beyond || client.inbox.size() > kWaitingInboxMax)) {
         client.stream->pause();
     }
 }

@@ -237,7 +237,9 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
     const ServerConn* held = client.server;
     const bool mid_message = held != nullptr && held->passing > 0 && held->passing_forward;
     const bool told = held != nullptr && held->said_farewell;
-    const bool can_tell = !mid_message && !told;
+    // Where a walsender's messages begin and end is not known here.
+    const bool streams = held != nullptr && held->raw && held->state == ServerState::Active;
+    const bool can_tell = !mid_message && !told && !streams;
     if (error != nullptr && can_tell) {
         wire::Writer out;
         Error fatal = *error;
@@ -266,7 +268,8 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
     if (ServerConn* server = std::exchange(client.server, nullptr)) {
         --pool->attached;
         server->client = nullptr;
-        const bool clean = server->state == ServerState::Active && !server->raw &&
+        const bool clean = server->state == ServerState::Active &&
+                           (!server->raw || planted(Bug::WalsenderPooled)) &&
                            server->pipeline.at_rest() &&
                            server->status == wire::TransactionStatus::Idle &&
                            server->passing == 0 && client.passing == 0;

@@ -109,7 +109,7 @@ Permit take_permits(Pool& pool, uint32_t limit) {
         return Permit::DatabaseFull;
     }
     if (!try_take(pool.user_group->servers, pool.user_servers_max)) {
-        give_back(pool.database_group->servers);
+        if (!planted(Bug::GroupPermitLost)) give_back(pool.database_group->servers);
         give_back(pool.share.open);
         return Permit::UserFull;
     }
@@ -220,6 +220,7 @@ void release(Engine& engine, ServerConn& server) {
     ClientSession* client = std::exchange(server.client, nullptr);
     if (client != nullptr) {
         client->server = nullptr;
+        client->holding = false;
         --pool.attached;
         engine.move(*client, ClientEvent::ServerReleased);
     }

@@ -1,6 +1,7 @@
 #include "pgweir/session/pipeline.h"
 
 #include "pgweir/base/planted.h"
+#include "pgweir/session/prepared.h"
 
 #include <utility>
 
@@ -86,6 +87,17 @@ Verdict Pipeline::on_reply(char type, PipelineEvents& events) {
         case 's': return complete(Request::Execute, events);
     }
     return Verdict::Mismatch;
+}
+
+bool Pipeline::name_undecided(std::string_view name) const {
+    bool behind_sync = false;
+    for (size_t i = end_; i-- > begin_;) {
+        const Expected& entry = ring_[i & mask()];
+        behind_sync = behind_sync || entry.request == Request::Sync;
+        const bool names = entry.change != nullptr && entry.change->name == name;
+        if (behind_sync && names && entry.request == Request::Parse) return true;
+    }
+    return false;
 }
 
 Expected Pipeline::take_synthesized(PipelineEvents& events) {
@@ -188,11 +200,17 @@ void Pipeline::ignore_syncs_of_copy_in() {
 }
 
 Verdict Pipeline::on_error(PipelineEvents& events) {
-    if (empty()) return Verdict::Forward;  // an idle server that is being shut down says so
+    if (empty()) {
+        // An idle server that is being shut down says so. Behind a batch whose replies are all
+        // given it can only be a malformed Flush: then the server waits for Sync.
+        skipping_ = skipping_ || batch_open_;
+        return Verdict::Forward;
+    }
     const Expected failed = front();
+    const bool ends_batch = copy_ == Copy::In && planted(Bug::CopyErrorEndsBatch);
     copy_ = Copy::None;
     one_more_ready_ = one_more_ready_ || std::exchange(sync_ignored_, false);
-    if (is_extended(failed.request)) {
+    if (is_extended(failed.request) && !ends_batch) {
         // A swallowed Parse failed on behalf of the client's Bind: the error is the client's.
         skip_to_sync(events);
         return Verdict::Forward;
@@ -216,11 +234,10 @@ void Pipeline::skip_to_sync(PipelineEvents& events) {
 }
 
 Verdict Pipeline::on_ready(PipelineEvents& events) {
+    const bool due = !empty() && (front().request == Request::Sync || is_simple(front().request));
     // PostgreSQL would tell its client the same: it is that client's until it is done with it.
-    if (empty() && one_more_ready_) return Verdict::Forward;
-    if (empty()) return Verdict::Mismatch;
+    if (!due) return one_more_ready_ ? Verdict::Forward : Verdict::Mismatch;
     const Expected& next = front();
-    if (next.request != Request::Sync && !is_simple(next.request)) return Verdict::Mismatch;
     const Verdict verdict = to_verdict(next.delivery);
     copy_ = Copy::None;
     pop(events);

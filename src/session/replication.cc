@@ -28,6 +28,11 @@ void open_walsender(Engine& engine, ClientSession& client) {
 
 void walsender_ready(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
+    if (engine.admission() == Admission::Draining) {
+        const Error error = shutting_down();
+        engine.close(client, &error, "draining");
+        return;
+    }
     engine.move(server, ServerEvent::ClientAttached);
     wire::Writer out;
     wire::encode_authentication(out, wire::AuthenticationKind::Ok);

@@ -8,7 +8,8 @@ namespace pgweir::session {
 namespace {
 
 bool is_reserved(std::string_view name) {
-    return name.substr(0, kStatementPrefix.size()) == kStatementPrefix;
+    return name.substr(0, kStatementPrefix.size()) == kStatementPrefix &&
+           !planted(Bug::ReservedPrefixOpen);
 }
 
 constexpr std::string_view kNobodysStatement = "Pgweir_reserved_prefix";
@@ -85,6 +86,7 @@ void StatementPump::forward_parse(const Statement& statement) {
 
 void StatementPump::parse_unnamed(Bytes query_and_types) {
     client_.unnamed_statement.assign(as_text(query_and_types));
+    client_.unnamed_forgets = may_forget_statements(query_and_types);
     client_.unnamed_version = engine_.next_unnamed_version();
     server_.unnamed_version = client_.unnamed_version;
     ++server_.pool.stats.server_parses;
@@ -175,8 +177,10 @@ bool StatementPump::bind(const wire::BindMessage& bind, const wire::FrameHeader&
     if (statement != nullptr) {
         ensure_at_server(*statement);
         name = (*statement)->server_name;
+        client_.hold_at_sync = client_.hold_at_sync || (*statement)->forgets;
     } else if (bind.statement.empty()) {
         ensure_unnamed();
+        client_.hold_at_sync = client_.hold_at_sync || client_.unnamed_forgets;
     } else if (is_reserved(bind.statement)) {
         name = kNobodysStatement;
     }

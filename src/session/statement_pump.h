@@ -38,9 +38,11 @@ public:
     /// True exactly when nothing in the ledger will be answered by the server.
     bool only_synthesized() const;
 
+    /// What the client prepared under this name, or nullptr.
+    const StatementRef* find(std::string_view name) const;
+
 private:
     void expect(Request request, Delivery delivery, StatementChange* change = nullptr);
-    const StatementRef* find(std::string_view name) const;
     void ensure_at_server(const StatementRef& statement);
     void ensure_unnamed();
     void inject_parse(const StatementRef& statement);

@@ -1,5 +1,7 @@
 #include "sim/checker.h"
 
+#include "sim/fake_network.h"
+
 #include <algorithm>
 #include <set>
 
@@ -8,12 +10,19 @@
 namespace pgweir::sim {
 namespace {
 
+// An engine has this many ticks to take an idle server from one pool and to begin one in another.
+constexpr uint32_t kEvictionTicks = 10;
+
 using session::Pool;
 using session::PoolState;
 using session::ServerState;
 
 bool serving(const session::Engine& engine, const Pool& pool) {
     return pool.state == PoolState::Open && !engine.globally_paused();
+}
+
+bool is_full(const session::GroupShare& group, uint32_t servers_max) {
+    return servers_max != 0 && group.servers.load() >= servers_max;
 }
 
 }  // namespace
@@ -93,13 +102,63 @@ void Checker::check_law(const Engines& engines, const PoolShares& shares) {
             if (pool == nullptr) continue;
             all_serve = all_serve && serving(*engine, *pool);
             waits = waits || !pool->waiting.empty();
-            // One that is in the middle of telling something is offered when it has told it.
-            pool->in(ServerState::Idle).for_each([&](const session::ServerConn& server) {
-                idles = idles || server.can_move();
+            // One in the middle of telling something, sense or not, is offered when it has told it.
+            pool->in(ServerState::Idle).for_each([&](session::ServerConn& server) {
+                const Link& link = static_cast<FakeStream*>(server.stream)->link();
+                idles = idles || (server.can_move() && !link.far_babbled);
             });
         }
         if (all_serve && waits && idles) {
             violations_.add("a client waits while an idle server sits in another worker");
+        }
+    }
+}
+
+/// True exactly when a client waits that could have a server if other pools gave up idle ones.
+bool Checker::starves(const Engines& engines,
+                      const PoolShares& shares,
+                      const session::PoolShare& share) {
+    bool waits = false;
+    bool full_database = false;
+    bool full_user = false;
+    for (const auto& engine : engines) {
+        Pool* pool = engine->find_pool(share);
+        if (pool == nullptr) continue;
+        if (!serving(*engine, *pool) || engine->now() < pool->retry_at) return false;
+        // Its own size is what keeps it small, or a server is being opened already.
+        if (share.open.load() >= pool->limits.size || pool->opening_count() > 0) return false;
+        waits = waits || !pool->waiting.empty();
+        full_database = is_full(*pool->database_group, pool->database_servers_max);
+        full_user = is_full(*pool->user_group, pool->user_servers_max);
+    }
+    if (!waits || (!full_database && !full_user)) return false;
+    bool database_idles = false;
+    bool user_idles = false;
+    for (const auto& [key, other] : shares) {
+        const bool in_database = other->database() == share.database();
+        const bool in_user = other->user() == share.user();
+        if (other.get() == &share || (!in_database && !in_user)) continue;
+        for (const auto& engine : engines) {
+            Pool* pool = engine->find_pool(*other);
+            if (pool == nullptr) continue;
+            if (!pool->in(ServerState::Closing).empty()) return false;  // one goes already
+            const bool idles = !pool->in(ServerState::Idle).empty();
+            database_idles = database_idles || (in_database && idles);
+            user_idles = user_idles || (in_user && idles);
+        }
+    }
+    return (!full_database || database_idles) && (!full_user || user_idles);
+}
+
+void Checker::check_shared_limits(const Engines& engines, const PoolShares& shares) {
+    for (const auto& [key, share] : shares) {
+        uint32_t& ticks = starved_ticks_[share.get()];
+        ticks = starves(engines, shares, *share) ? ticks + 1 : 0;
+        if (ticks > kEvictionTicks) {
+            violations_.add(
+                fmt::format("a client of {}/{} waits while idle servers of other pools hold all of "
+                            "max_servers",
+                            share->database(), share->user()));
         }
     }
 }

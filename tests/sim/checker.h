@@ -34,17 +34,25 @@ public:
     /// way.
     void check_law(const Engines& engines, const PoolShares& shares);
 
+    /// Once in a tick: nobody waits for long for a server of a full database or user while one of
+    /// its other pools has an idle server that could go.
+    void check_shared_limits(const Engines& engines, const PoolShares& shares);
+
     /// After the last client and the last server.
     void check_end(const Engines& engines,
                    const PoolShares& shares,
                    const session::ProcessShare& process);
 
 private:
+    static bool starves(const Engines& engines,
+                        const PoolShares& shares,
+                        const session::PoolShare& share);
     void check_queue(session::Engine& engine, session::Pool& pool);
 
     Violations& violations_;
     std::map<const session::Pool*, std::vector<uint64_t>> queues_;  // as after the last event
     std::map<const session::PoolShare*, uint32_t> ceilings_;
+    std::map<const session::PoolShare*, uint32_t> starved_ticks_;
 };
 
 }  // namespace pgweir::sim

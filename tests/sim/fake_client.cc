@@ -1,5 +1,7 @@
 #include "sim/fake_client.h"
 
+#include "sim/fake_postgres.h"
+
 #include <algorithm>
 #include <array>
 
@@ -67,7 +69,7 @@ void FakeClient::start(Link& link, std::string database, std::string user) {
 // --- what it sends ---
 
 void FakeClient::act() {
-    if (state_ != State::Ready || sent_.size() > kSentMax) return;
+    if (state_ != State::Ready || sent_.size() > kSentMax || misled_) return;
     if (alone_ && owed()) return;
     alone_ = false;
     if (copying_) {
@@ -85,7 +87,11 @@ void FakeClient::act() {
     }
 }
 
-bool FakeClient::wind_up() {
+bool FakeClient::wind_up(FakeNetwork& network) {
+    if (misled_ && state_ != State::Gone) {
+        vanish(network);
+        return true;
+    }
     if (state_ != State::Ready) return false;
     requests_left = 0;
     if (copying_) {
@@ -100,6 +106,8 @@ bool FakeClient::wind_up() {
     if (owed()) return false;
     if (own_->status() != 'I') {
         query("rollback");
+    } else if (mishaps_.draining) {
+        return false;  // it has to be sent away
     } else if (prng_.chance(50)) {
         query("show " + token());
     } else {
@@ -122,6 +130,10 @@ void FakeClient::vanish(FakeNetwork& network) {
 }
 
 void FakeClient::request() {
+    if (families.has(Family::PipelinedDiscards) && prng_.chance(25)) {
+        discard_amid_requests();
+        return;
+    }
     const uint64_t choice = prng_.below(100);
     if (choice < 45) {
         simple_request();
@@ -132,8 +144,21 @@ void FakeClient::request() {
     }
 }
 
+/// Everybody listens on a channel of his own only.
+std::string FakeClient::text_of_notification(const std::string& token) {
+    const uint64_t choice = prng_.below(10);
+    if (choice < 4) return fmt::format("listen ch{}", number_);
+    if (choice < 5) return "unlisten *";
+    return fmt::format("notify ch{} {}", prng_.chance(40) ? number_ : prng_.below(8), token);
+}
+
 std::string FakeClient::text_for_query() {
     const std::string mine = token();
+    if (families.has(Family::CopyErrors) && prng_.chance(12)) {
+        return fmt::format("copyslow {} {}{}", mine, 1 + prng_.below(12),
+                           prng_.chance(30) ? " fail" : "");
+    }
+    if (families.has(Family::Notifications) && prng_.chance(35)) return text_of_notification(mine);
     switch (prng_.below(22)) {
         case 0:
         case 1:
@@ -172,6 +197,35 @@ void FakeClient::simple_request() {
     }
 }
 
+/// All in one go: settings, the command that forgets them, and what a session begins with.
+void FakeClient::discard_amid_requests() {
+    for (uint64_t left = prng_.below(3); left > 0; --left) {
+        const bool zone = prng_.chance(50);
+        query(fmt::format("set {} {}{}", zone ? "TimeZone" : "application_name",
+                          zone ? "mine" : "name", prng_.below(4)));
+    }
+    query(prng_.chance(70) ? "discard all" : "deallocate all");
+    for (uint64_t left = prng_.below(4); left > 0; --left) {
+        if (prng_.chance(40)) {
+            query(prng_.chance(50) ? "show " + token() : text_for_query());
+            continue;
+        }
+        begin_batch();
+        if (prng_.chance(60)) {
+            // If the command failed in a transaction, the name may be taken: nobody relies on it.
+            const std::string name(kNames[prng_.below(kNames.size())]);
+            put_parse(name, prng_.chance(50) ? "show $1" : "select s0 $1");
+            put_bind("", name);
+        } else {
+            put_bind("", usable_name());
+        }
+        put('D', std::string("P\0", 2));
+        put('E', std::string(5, '\0'));
+        put('S');
+        batch_open_ = false;
+    }
+}
+
 std::string FakeClient::prepared_text() {
     const uint64_t choice = prng_.below(100);
     if (choice < 5) return "syntax error";
@@ -182,6 +236,11 @@ std::string FakeClient::prepared_text() {
 
 /// A name whose meaning is certain; the unnamed one only where it was parsed for sure.
 std::string FakeClient::usable_name() {
+    if (spied_on != nullptr && prng_.chance(8)) {
+        // What pgweir calls a statement at a server is no name that a client could use.
+        std::string stolen = spied_on->spy_statement_name();
+        if (!stolen.empty()) return stolen;
+    }
     const std::string name(kNames[prng_.below(kNames.size())]);
     if (name.empty()) return unnamed_in_batch_ || (may_prepare_ && unnamed_sure_) ? name : "none";
     return may_prepare_ || !unsure_.contains(name) ? name : "none";
@@ -289,7 +348,12 @@ void FakeClient::begin_copy() {
     copying_ = true;
     copy_token_ = token();
     copy_extended_ = prng_.chance(50);
-    copy_syncs_ = copy_extended_ && cancels_sent_ == 0 && prng_.chance(40);
+    // Which Syncs an error overtakes nobody can know: only where that is what is played.
+    const bool errors = families.has(Family::CopyErrors);
+    const bool syncs = errors ? families.has(Family::CopySyncs) : cancels_sent_ == 0;
+    copy_syncs_ = copy_extended_ && syncs && prng_.chance(40);
+    syncs_amid_copy_ = 0;
+    copy_sync_ahead_ = false;
     if (!copy_extended_) {
         query("copyin " + copy_token_);
     } else {
@@ -298,9 +362,11 @@ void FakeClient::begin_copy() {
         unnamed_in_batch_ = false;
         put('B', std::string(8, '\0'));
         put('E', std::string(5, '\0'));
-        // libpq's way: the server ignores this Sync if it comes to copy. A cancel could come before
-        // it, and then nobody knows whether it was ignored.
-        if (cancels_sent_ == 0 && prng_.chance(50)) put('S');
+        // libpq's way: the server ignores this Sync if it comes to copy.
+        if (syncs && prng_.chance(50)) {
+            put('S');
+            copy_sync_ahead_ = true;
+        }
     }
     while (copying_ && prng_.chance(50)) go_on_copying();
 }
@@ -308,10 +374,13 @@ void FakeClient::begin_copy() {
 void FakeClient::go_on_copying() {
     const uint64_t choice = prng_.below(100);
     if (choice < 50) {
-        // Whether a Sync comes before or behind an error decides whether it is ignored: never both.
-        const bool wrong = !copy_syncs_ && prng_.chance(4);
+        const bool errors = families.has(Family::CopyErrors);
+        const bool wrong = (!copy_syncs_ || errors) && prng_.chance(errors ? 10 : 4);
         put('d', copy_token_ + (wrong ? " wrong" : " data"));
-        if (copy_syncs_ && prng_.chance(30)) put('S');
+        if (copy_syncs_ && prng_.chance(30)) {
+            put('S');
+            ++syncs_amid_copy_;
+        }
         return;
     }
     if (choice < 90) {
@@ -325,6 +394,10 @@ void FakeClient::go_on_copying() {
 
 bool FakeClient::wants_cancel() {
     if (state_ != State::Ready || own_ == nullptr || !owed()) return false;
+    if (families.has(Family::CopyErrors)) {
+        ++cancels_sent_;
+        return true;
+    }
     if (copying_ || batch_open_) return false;
     const bool copies = std::any_of(sent_.begin(), sent_.end(), [](const Frame& frame) {
         return frame.type == 'd' || frame.type == 'c' || frame.type == 'f';

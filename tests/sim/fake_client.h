@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sim/fake_network.h"
+#include "sim/family.h"
 #include "sim/pg_session.h"
 
 #include <cstdint>
@@ -12,6 +13,8 @@
 
 namespace pgweir::sim {
 
+class FakePostgres;
+
 /// What the scenario allows to happen to a client that is not the client's own fault.
 struct Mishaps {
     bool waits_end = false;         // query_wait is set
@@ -21,7 +24,8 @@ struct Mishaps {
     bool servers_are_slow = false;  // server_connect may run out
     bool logins_end = false;        // timeouts.login may run out
     bool killing = false;           // an administrator used KILL or KILL_CLIENT
-    bool draining = false;
+    bool draining = false;          // pgweir was told to end
+    bool session_mode = false;
     bool statement_mode = false;
 };
 
@@ -48,7 +52,7 @@ public:
     void act();
 
     /// Brings what is open to an end, then leaves. False: it has to wait for an answer.
-    bool wind_up();
+    bool wind_up(FakeNetwork& network);
 
     /// Vanishes, perhaps in the middle of a message.
     void vanish(FakeNetwork& network);
@@ -60,6 +64,13 @@ public:
     void set_reading(bool reading) { reading_ = reading; }
 
     void excuse() { fault_met_ = true; }
+
+    /// Its server has said what nobody asked for. If that could be taken for an answer, no reply
+    /// means anything any more.
+    void deceive(bool plausibly) {
+        deceived_ = true;
+        misled_ = misled_ || plausibly;
+    }
 
     void on_cancel_hit();
 
@@ -73,7 +84,9 @@ public:
     std::string describe();
 
     uint32_t requests_left = 0;
+    Families families;
     bool may_discard = true;
+    FakePostgres* spied_on = nullptr;  // whose statements it tries to use
 
 private:
     void put(char type, std::string body = {});
@@ -82,10 +95,12 @@ private:
 
     std::string token();
     std::string text_for_query();
+    std::string text_of_notification(const std::string& token);
     std::string prepared_text();
 
     void request();
     void simple_request();
+    void discard_amid_requests();
     void extended_request();
     void extended_message();
     void begin_batch();
@@ -101,7 +116,12 @@ private:
     bool is_allowed(const ReportFields& report) const;
     bool take_cancel(const Frame& frame, const ReportFields& report);
     void take_back_request();
+    void doubt_syncs(bool all);
+    bool take_spare_ready(const Frame& frame);
     void expect_more(bool through_copy);
+    void hear(const Frame& frame);
+    void skip_asides();
+    void check_heard();
     void compare(const Frame& frame, const ReportFields& report);
     void check_view();
     void fail(const std::string& what);
@@ -129,8 +149,14 @@ private:
     bool batch_open_ = false;  // True exactly when it owes a Sync.
     bool copying_ = false;     // True exactly when it owes CopyDone or CopyFail.
     bool copy_extended_ = false;
-    bool copy_syncs_ = false;  // True exactly when it sends Syncs amid the data.
-    bool fault_met_ = false;   // True exactly when the world broke a server it held.
+    bool copy_syncs_ = false;       // True exactly when it sends Syncs amid the data.
+    bool copy_sync_ahead_ = false;  // True exactly when one was sent before its first data.
+    uint32_t syncs_amid_copy_ = 0;
+    uint32_t spare_readies_ = 0;  // ReadyForQuery that may come or not
+    std::string spare_status_;
+    bool fault_met_ = false;  // True exactly when the world broke a server it held.
+    bool deceived_ = false;   // True exactly when its server said what nobody asked for.
+    bool misled_ = false;     // True exactly when it believes nothing any more.
     bool told_fatal_ = false;
     bool bad_startup_ = false;
     bool view_lags_ = false;     // True exactly when DISCARD ALL was just answered.
@@ -141,6 +167,8 @@ private:
     bool failed_in_batch_ = false;  // True exactly when an error came since its batch began.
     std::set<std::string> unsure_;  // names prepared or closed by what is not answered yet
     std::string copy_token_;
+    std::set<std::string> heard_;  // notifications
+    std::set<std::string> due_;    // those that it has to have heard by the end of its request
 };
 
 }  // namespace pgweir::sim

@@ -58,6 +58,8 @@ struct Link {
     bool far_closed = false;       // the far end let go; what it sent still arrives
     bool reset = false;            // nothing arrives any more
     bool faulted = false;          // True exactly when the world broke it, not one of its ends.
+    bool far_lied = false;         // True exactly when it said what could be taken for an answer.
+    bool far_babbled = false;      // True exactly when it said what never is one.
     bool loss_told = false;
     bool far_told = false;
     bool stalled = false;  // a slow network: nothing moves for a while
@@ -152,6 +154,9 @@ public:
     /// Lets one thing happen at one end of one link. Returns the number of the engine that was told
     /// something, kFarEnd when a far end was, or kNothing.
     int deliver_one();
+
+    /// Tells the engine of what the link holds for it, if it listens.
+    bool deliver_to_engine(Link& link) { return tell_engine(link); }
 
     /// Breaks a connection: gently, with what is under way still arriving, or not.
     void cut(Link& link, bool gently);

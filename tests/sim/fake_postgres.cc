@@ -63,7 +63,7 @@ bool FakePostgres::work_once() {
 }
 
 bool FakePostgres::work(Backend& backend) {
-    // PostgreSQL notices that its peer is gone only when it reads again.
+    // PostgreSQL notices that its peer is gone only when it reads again, or writes.
     const bool sleeps =
         backend.session != nullptr && backend.session->mode() == PgSession::Mode::Sleeping;
     if (backend.left && !sleeps && (backend.done || !has_work(backend))) {
@@ -80,10 +80,27 @@ bool FakePostgres::work(Backend& backend) {
         if (whole) begin(backend);
         return whole;
     }
+    if (backend.walsender) return replicate(backend);
     PgSession& session = *backend.session;
     if (session.mode() == PgSession::Mode::Sleeping) {
         if (!sleepers_wake || !prng_.chance(network_.fast ? 100 : 10)) return false;
         session.wake();
+        reply(backend);
+        return true;
+    }
+    if (!backend.notes.empty() && session.at_rest() && !backend.left) {
+        for (const Frame& note : backend.notes) append_frame(backend.held, note);
+        backend.notes.clear();
+        backend.link->send_to_engine(std::exchange(backend.held, {}));
+        return true;
+    }
+    if (session.mode() == PgSession::Mode::CopyOut) {
+        if (backend.left) {
+            leave(backend);
+            return true;
+        }
+        if (!prng_.chance(network_.fast ? 100 : 60)) return false;
+        session.copy_row_out();
         reply(backend);
         return true;
     }
@@ -102,7 +119,21 @@ bool FakePostgres::work(Backend& backend) {
         violations_.add(fmt::format("a backend was sent nonsense: {}", session.offence()));
     }
     reply(backend);
+    if (session.dead()) leave(backend);
     return true;
+}
+
+/// Sends each message back, and now and then one of its own.
+bool FakePostgres::replicate(Backend& backend) {
+    std::string out;
+    if (!backend.left && !network_.fast && prng_.chance(5)) {
+        append_frame(out, {'w', std::to_string(backend.rows_sent++)});
+    }
+    const auto message = backend.inbox.next();
+    if (message && message->type != 'X') append_frame(out, *message);
+    backend.link->send_to_engine(out);
+    if (message && message->type == 'X') leave(backend);
+    return message || !out.empty();
 }
 
 bool FakePostgres::has_work(const Backend& backend) {
@@ -136,6 +167,12 @@ void FakePostgres::begin(Backend& backend) {
         leave(backend);
         return;
     }
+    while (!fields.at_end()) {
+        const std::string_view name = fields.text();
+        const std::string_view value = fields.text();
+        if (name == "database") backend.database = value;
+        if (name == "replication") backend.walsender = true;
+    }
     backend.session = std::make_unique<PgSession>(PgSession::server_defaults());
     std::string out;
     append_frame(out, {'R', std::string(4, '\0')});
@@ -168,7 +205,20 @@ void FakePostgres::cancel(uint32_t pid, uint32_t key) {
     }
 }
 
+/// Whoever listens is told, its own session apart, which has told itself.
+void FakePostgres::publish(Backend& from) {
+    for (const PgSession::Note& note : std::exchange(from.session->published, {})) {
+        for (const auto& other : backends_) {
+            const bool hears = other.get() != &from && other->session != nullptr &&
+                               other->database == from.database && !other->done &&
+                               other->session->listens_on(note.channel);
+            if (hears) other->notes.push_back(PgSession::notification(note));
+        }
+    }
+}
+
 void FakePostgres::reply(Backend& backend) {
+    publish(backend);
     // PostgreSQL sends when it waits or fails; whatever else is full buffers' doing.
     bool flush = std::exchange(flush_wanted_, false) || network_.fast || prng_.chance(40);
     for (const Frame& frame : backend.session->output) {
@@ -180,6 +230,38 @@ void FakePostgres::reply(Backend& backend) {
     if (!flush) return;
     backend.link->send_to_engine(backend.held);
     backend.held.clear();
+}
+
+void FakePostgres::lie(Backend& backend, bool plausibly) {
+    Frame frame;
+    const bool nonsense = !plausibly;
+    backend.link->faulted = true;
+    (nonsense ? backend.link->far_babbled : backend.link->far_lied) = true;
+    std::string bytes;
+    if (nonsense) {
+        switch (prng_.below(5)) {
+            case 0: append_frame(bytes, {"@RKpq"[prng_.below(5)], "surprise"}); break;
+            case 1:  // shorter than its own length
+                bytes.push_back("DCZET"[prng_.below(5)]);
+                put_u32(bytes, static_cast<uint32_t>(prng_.below(4)));
+                break;
+            case 2: append_frame(bytes, {'Z', prng_.chance(50) ? "Q" : "II"}); break;
+            case 3: append_frame(bytes, {'S', "no end"}); break;
+            case 4: append_frame(bytes, {'V'}); break;
+        }
+    } else {
+        // Not ReadyForQuery, after which the next client would be given what is left for this one.
+        frame.type = "123DCTntIGHdcsE"[prng_.below(15)];
+        if (frame.type == 'E') frame = make_report('E', "ERROR", "XX000", "of nobody's query");
+        append_frame(bytes, frame);
+    }
+    backend.link->send_to_engine(std::exchange(backend.held, {}) + bytes);
+}
+
+std::string FakePostgres::spy_statement_name() {
+    if (backends_.empty()) return "";
+    const Backend& backend = *backends_[prng_.below(backends_.size())];
+    return backend.session == nullptr ? "" : backend.session->statement_name();
 }
 
 void FakePostgres::kill(Backend& backend, bool politely) {

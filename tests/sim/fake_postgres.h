@@ -4,6 +4,7 @@
 #include "sim/pg_session.h"
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,9 +49,13 @@ public:
     uint32_t key = 0;
     FrameReader inbox;
     std::unique_ptr<PgSession> session;  // from the startup packet on
-    std::string held;                    // replies not flushed yet
-    bool left = false;                   // True exactly when its peer is gone or was told to go.
-    bool done = false;                   // True exactly when it has read all that it ever will.
+    std::string database;
+    bool walsender = false;
+    uint32_t rows_sent = 0;   // by a walsender, of its own accord
+    std::deque<Frame> notes;  // notifications of others, told between transactions
+    std::string held;         // replies not flushed yet
+    bool left = false;        // True exactly when its peer is gone or was told to go.
+    bool done = false;        // True exactly when it has read all that it ever will.
 };
 
 class FakePostgres {
@@ -64,6 +69,12 @@ public:
     /// Lets one backend do one thing. False: nobody has anything to do.
     bool work_once();
 
+    /// Lets a backend say something between its replies that is none.
+    void lie(Backend& backend, bool plausibly);
+
+    /// The name of a statement that some backend holds, or empty.
+    std::string spy_statement_name();
+
     /// Ends a backend as an administrator or a crash would.
     void kill(Backend& backend, bool politely);
 
@@ -76,11 +87,13 @@ public:
 
 private:
     bool work(Backend& backend);
+    bool replicate(Backend& backend);
     static bool has_work(const Backend& backend);
     static void leave(Backend& backend);
     void begin(Backend& backend);
     void cancel(uint32_t pid, uint32_t key);
     void reply(Backend& backend);
+    void publish(Backend& from);
     void bury(Backend& backend);
 
     Prng& prng_;

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,18 +27,22 @@ struct Options {
     bool until_failure = false;
     bool list_planted = false;
     bool help = false;
+    std::optional<Families> families{};  // the same for all seeds; otherwise each draws its own
     bool valid = true;
 };
 
 constexpr std::string_view kUsage =
     "usage: simulator [--seeds N] [--first S] [--seed S] [--trace] [--until-failure]\n"
-    "                 [--planted NAME] [--list-planted]\n\n"
+    "                 [--family NAME]... [--planted NAME] [--list-planted]\n\n"
     "  --seeds N        plays N seeds, 1000 by default\n"
     "  --first S        begins with seed S, 1 by default\n"
     "  --seed S         plays seed S alone\n"
     "  --trace          tells what happens, and shows pgweir's log\n"
     "  --until-failure  stops at the first seed that fails\n"
-    "  --planted NAME   with a bug planted in the sessions: seeds have to fail\n";
+    "  --planted NAME   with a bug planted in the sessions: seeds have to fail\n"
+    "  --family NAME    with a kind of traffic that a seed otherwise has by chance, or not at "
+    "all;\n"
+    "                   none: with the everyday traffic alone. Families:\n";
 
 // A broken PGW_CHECK ends in abort(): the seed has failed, and the next one is played all the same.
 sigjmp_buf after_abort;
@@ -82,6 +87,22 @@ bool plant(std::string_view name) {
     return false;
 }
 
+bool add_family(Options& options, std::string_view name) {
+    if (!options.families) options.families.emplace();
+    if (name == "none") return true;
+    const auto family = find_family(name);
+    if (family) options.families->add(*family);
+    return family.has_value();
+}
+
+void print_usage(FILE* out) {
+    fmt::print(out, "{}", kUsage);
+    for (const FamilyRow& row : kFamilies) {
+        fmt::print(out, "                     {:18} {}{}\n", row.name, row.what,
+                   row.percent == 0 ? "; only when asked for" : "");
+    }
+}
+
 Options read_options(const std::vector<std::string_view>& words) {
     Options options;
     for (size_t i = 0; i < words.size(); ++i) {
@@ -96,12 +117,13 @@ Options read_options(const std::vector<std::string_view>& words) {
         } else if (word == "--help") {
             options.help = true;
         } else if (word == "--seeds" || word == "--first" || word == "--seed" ||
-                   word == "--planted") {
+                   word == "--planted" || word == "--family") {
             ++i;
             if (word == "--seeds") options.seeds = to_number(value);
-            if (word != "--seeds" && word != "--planted") options.first = to_number(value);
+            if (word == "--first" || word == "--seed") options.first = to_number(value);
             if (word == "--seed") options.seeds = 1;
             if (word == "--planted") options.valid = plant(value) && options.valid;
+            if (word == "--family") options.valid = add_family(options, value) && options.valid;
         } else {
             options.valid = false;
         }
@@ -109,8 +131,16 @@ Options read_options(const std::vector<std::string_view>& words) {
     return options;
 }
 
+/// Errors are told unless they are what the seed is about.
+void set_log_level(const Options& options, Families families) {
+    const bool errors_wanted = planted(Bug::None) && !families.has(Family::RecklessServers);
+    log::set_level(options.trace   ? log::Level::Debug
+                   : errors_wanted ? log::Level::Error
+                                   : log::Level::Off);
+}
+
 /// True: the seed has passed.
-bool play(uint64_t seed, bool trace) {
+bool play(uint64_t seed, const Options& options) {
     static std::unique_ptr<World> world;
     const int aborted = sigsetjmp(after_abort, 1);
     if (aborted != 0) {
@@ -121,7 +151,9 @@ bool play(uint64_t seed, bool trace) {
         return false;
     }
     playing = 1;
-    world = std::make_unique<World>(seed, trace);
+    const Families families = options.families ? *options.families : draw_families(seed);
+    set_log_level(options, families);
+    world = std::make_unique<World>(seed, options.trace, families);
     world->run();
     playing = 0;
     if (world->violations().any()) {
@@ -136,16 +168,13 @@ bool play(uint64_t seed, bool trace) {
 }
 
 int run(const Options& options) {
-    log::set_level(options.trace        ? log::Level::Debug
-                   : planted(Bug::None) ? log::Level::Error
-                                        : log::Level::Off);
     std::signal(SIGABRT, on_abort);
     std::signal(SIGSEGV, on_abort);
     std::signal(SIGALRM, on_hang);
     for (uint64_t seed = options.first; seed < options.first + options.seeds; ++seed) {
         seed_under_way = seed;
         alarm(kHangSeconds);
-        if (play(seed, options.trace)) {
+        if (play(seed, options)) {
             ++passed;
             continue;
         }
@@ -170,7 +199,7 @@ int main(int count, char** words) {
         return 0;
     }
     if (options.help || !options.valid) {
-        fmt::print(options.help ? stdout : stderr, "{}", kUsage);
+        print_usage(options.help ? stdout : stderr);
         return options.help ? 0 : 2;
     }
     return run(options);

@@ -50,6 +50,60 @@ std::string take_literal(std::string_view& text) {
     return value;
 }
 
+bool is_one_text(std::string_view body) {
+    return !body.empty() && body.find('\0') == body.size() - 1;
+}
+
+/// True exactly when PostgreSQL would find each field of it, and nothing behind them. Of Bind only
+/// what stands in front of the formats: the rest is read when the statement is known.
+bool is_well_formed(const Frame& message) {
+    const std::string_view body = message.body;
+    const size_t first_end = body.find('\0');
+    const bool has_text = first_end != std::string_view::npos;
+    switch (message.type) {
+        case 'Q': return is_one_text(body);
+        case 'S':
+        case 'H': return body.empty();
+        case 'D':
+        case 'C':
+            return !body.empty() && (body[0] == 'S' || body[0] == 'P') &&
+                   is_one_text(body.substr(1));
+        case 'E': return has_text && body.size() == first_end + 5;
+        case 'B': return has_text && body.find('\0', first_end + 1) != std::string_view::npos;
+        case 'P': {
+            if (!has_text) return false;
+            const size_t second_end = body.find('\0', first_end + 1);
+            if (second_end == std::string_view::npos) return false;
+            Fields rest(body.substr(second_end + 1));
+            const bool counted = body.size() >= second_end + 3;
+            return counted && body.size() == second_end + 3 + size_t{4} * rest.number(2);
+        }
+    }
+    return true;
+}
+
+/// Reads formats, parameters and formats again, as they follow the names of a Bind.
+bool are_parameters(std::string_view rest) {
+    const auto number = [&](size_t bytes) -> std::optional<uint32_t> {
+        if (rest.size() < bytes) return std::nullopt;
+        const uint32_t value = Fields(rest).number(bytes);
+        rest.remove_prefix(bytes);
+        return value;
+    };
+    for (const bool values : {false, true, false}) {
+        const auto count = number(2);
+        if (!count) return false;
+        for (uint32_t i = 0; i < *count; ++i) {
+            const auto length = number(values ? 4 : 2);
+            if (!length) return false;
+            if (!values || *length == UINT32_MAX) continue;  // a format, or a null
+            if (rest.size() < *length) return false;
+            rest.remove_prefix(*length);
+        }
+    }
+    return rest.empty();
+}
+
 }  // namespace
 
 const SettingMap& PgSession::server_defaults() {
@@ -109,6 +163,7 @@ void PgSession::open_implicit() {
 
 void PgSession::end_transaction(bool commit) {
     if (!commit && before_) settings_ = *before_;
+    settle_notes(commit);
     before_.reset();
     portals_.clear();
     status_ = 'I';
@@ -138,7 +193,54 @@ void PgSession::ready() {
         put_text(body, value);
         emit('S', std::move(body));
     }
+    if (status_ == 'I') {
+        for (const Note& note : committed_) {
+            if (listens_on(note.channel)) output.push_back(notification(note));
+        }
+        published.insert(published.end(), committed_.begin(), committed_.end());
+        committed_.clear();
+    }
     emit('Z', std::string(1, status_));
+}
+
+Frame PgSession::notification(const Note& note) {
+    Frame frame{'A'};
+    put_u32(frame.body, 0);
+    put_text(frame.body, note.channel);
+    put_text(frame.body, note.payload);
+    return frame;
+}
+
+/// LISTEN and NOTIFY are of their transaction.
+void PgSession::settle_notes(bool commit) {
+    for (const std::string& channel : wished_channels_) {
+        if (!commit) break;
+        if (channel.empty()) {
+            channels_.clear();
+        } else {
+            channels_.insert(channel);
+        }
+    }
+    if (commit) committed_.insert(committed_.end(), notes_.begin(), notes_.end());
+    wished_channels_.clear();
+    notes_.clear();
+}
+
+bool PgSession::run_notification(std::string_view verb, std::string_view rest) {
+    if (verb == "listen") {
+        wished_channels_.emplace_back(rest);
+        complete("LISTEN");
+    } else if (verb == "unlisten" || verb == "UNLISTEN") {
+        wished_channels_.emplace_back();
+        complete("UNLISTEN");
+    } else if (verb == "notify") {
+        const std::string channel(take_word(rest));
+        notes_.push_back({channel, std::string(rest)});
+        complete("NOTIFY");
+    } else {
+        return false;
+    }
+    return true;
 }
 
 void PgSession::take(const Frame& message) {
@@ -147,6 +249,7 @@ void PgSession::take(const Frame& message) {
         return;
     }
     if (skipping_ && message.type != 'S') return;
+    if (refuses_format(message)) return;
     switch (message.type) {
         case 'Q': simple(Fields(message.body).text()); break;
         case 'P': parse(message.body); break;
@@ -155,6 +258,12 @@ void PgSession::take(const Frame& message) {
         case 'E': execute(message.body); break;
         case 'C': close(message.body); break;
         case 'S': sync(); break;
+        case 'F':  // it has no functions
+            extended_ = false;
+            batch_open_ = false;
+            fail("42883", "function does not exist");
+            ready();
+            break;
         case 'H':
         case 'd':
         case 'c':
@@ -164,10 +273,30 @@ void PgSession::take(const Frame& message) {
     }
 }
 
+/// PostgreSQL fails a message that it cannot read like a statement.
+bool PgSession::refuses_format(const Frame& message) {
+    if (is_well_formed(message)) return false;
+    extended_ = message.type != 'Q' && message.type != 'S';
+    batch_open_ = extended_;
+    if (message.type == 'S') skipping_ = false;
+    fail("08P01", "invalid message format");
+    if (!extended_) ready();
+    return true;
+}
+
+/// PostgreSQL has read no more than the type then, and knows not where the next message begins.
+void PgSession::lose_synchronization(char type) {
+    fail("08P01", fmt::format("unexpected message type \"{}\" during COPY from stdin", type));
+    output.push_back(make_report(
+        'E', "FATAL", "08P01", "terminating connection because protocol synchronization was lost"));
+    dead_ = true;
+}
+
 void PgSession::copy_data(const Frame& message) {
     switch (message.type) {
         case 'd':
-            if (!starts_with(message.body, running_)) {
+            // Reckless clients write what they like.
+            if (!starts_with(message.body, running_) && !starts_with(running_, "r")) {
                 offence_ =
                     fmt::format("COPY data \"{}\" in the COPY of {}", message.body, running_);
             }
@@ -188,9 +317,7 @@ void PgSession::copy_data(const Frame& message) {
             break;
         case 'H':
         case 'S': break;
-        default:
-            offence_ =
-                fmt::format("message of type '{}' in the COPY of {}", message.type, running_);
+        default: lose_synchronization(message.type);
     }
 }
 
@@ -198,6 +325,22 @@ void PgSession::wake() {
     emit_row(running_);
     complete("SELECT 1");
     mode_ = Mode::Ready;
+    if (!extended_) go_on();
+}
+
+void PgSession::copy_row_out() {
+    if (copied_ < rows_out_) {
+        emit('d', fmt::format("{}:{}:{}\n", running_, copied_, std::string(copied_ % 40, 'y')));
+        ++copied_;
+        return;
+    }
+    if (fails_after_) {
+        fail("22P04", "no more rows " + running_);
+    } else {
+        emit('c');
+        complete(fmt::format("COPY {}", copied_));
+        mode_ = Mode::Ready;
+    }
     if (!extended_) go_on();
 }
 
@@ -272,6 +415,7 @@ void PgSession::bind(std::string_view body) {
     extended_ = true;
     batch_open_ = true;
     open_implicit();
+    const size_t names_bytes = name.size() + portal.size() + 2;
     fields.number(2);  // no formats
     std::string parameter;
     if (fields.number(2) > 0) parameter = fields.bytes(fields.number(4));
@@ -280,6 +424,8 @@ void PgSession::bind(std::string_view body) {
         fail("26000", "prepared statement does not exist");
     } else if (refuses(statement->second)) {
         fail("25P02", "current transaction is aborted");
+    } else if (!are_parameters(body.substr(names_bytes))) {
+        fail("08P01", "insufficient data left in message");
     } else if (!portal.empty() && portals_.contains(portal)) {
         fail("42P03", "portal already exists");
     } else {
@@ -432,6 +578,7 @@ PgSession::Outcome PgSession::run_big(std::string_view token,
 
 PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_view rest) {
     if (verb == "error") return fail("22012", rest);
+    if (run_notification(verb, rest)) return Outcome::Done;
     if (verb == "notice") {
         output.push_back(make_report('N', "NOTICE", "00000", rest));
         complete("NOTICE");
@@ -444,6 +591,14 @@ PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_vie
         copied_ = 0;
         mode_ = Mode::CopyIn;
         emit('G', std::string("\0\0\1\0\0", 5));
+        return Outcome::Paused;
+    } else if (verb == "copyslow") {
+        running_ = take_word(rest);
+        rows_out_ = to_number(take_word(rest));
+        fails_after_ = rest == "fail";
+        copied_ = 0;
+        mode_ = Mode::CopyOut;
+        emit('H', std::string("\0\0\1\0\0", 5));
         return Outcome::Paused;
     } else if (verb == "copyout") {
         const std::string_view token = take_word(rest);
@@ -459,6 +614,7 @@ PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_vie
         before_ = settings_;
         statements_.clear();
         portals_.clear();
+        channels_.clear();
         complete("DISCARD ALL");
     } else if (verb == "deallocate") {
         statements_.clear();
@@ -469,7 +625,7 @@ PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_vie
         settings_[std::string(rest)] = defaults_[std::string(rest)];
         complete("RESET");
     } else {
-        offence_ = fmt::format("statement \"{} {}\"", verb, rest);
+        return fail("42601", fmt::format("syntax error at {} {}", verb, rest));
     }
     return Outcome::Done;
 }

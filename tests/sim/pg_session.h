@@ -6,8 +6,11 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 /// PostgreSQL's side of the protocol as a pure model: one session, a message in, replies out. The
 /// fake backends are made of it, and so is each client's own idea of what it must be answered: a
@@ -23,6 +26,7 @@ public:
         Ready,
         Sleeping,  // in a statement that ends by itself or by a cancel
         CopyIn,
+        CopyOut,  // rows follow one by one
     };
 
     /// What a server without any client's wishes begins with.
@@ -42,6 +46,12 @@ public:
     /// The end of a sleep, and a cancel that hits what runs.
     void wake();
     void cancel();
+
+    /// The next row of a COPY OUT, or its end.
+    void copy_row_out();
+
+    /// True exactly when it goes on by itself, without a further message.
+    bool runs() const { return mode_ == Mode::Sleeping || mode_ == Mode::CopyOut; }
 
     Mode mode() const { return mode_; }
 
@@ -65,7 +75,30 @@ public:
     /// What no client may ever send, or empty.
     const std::string& offence() const { return offence_; }
 
+    /// True exactly when its last output is the end of it: it cannot tell messages any more.
+    bool dead() const { return dead_; }
+
+    /// Any name of a statement that it holds, or empty.
+    std::string statement_name() const {
+        return statements_.empty() ? "" : statements_.rbegin()->first;
+    }
+
     std::deque<Frame> output;
+
+    struct Note {
+        std::string channel;
+        std::string payload;
+    };
+
+    static Frame notification(const Note& note);
+
+    bool listens() const { return !channels_.empty(); }
+
+    bool listens_on(const std::string& channel) const { return channels_.contains(channel); }
+
+    void unlisten_all() { channels_.clear(); }
+
+    std::vector<Note> published;  // for other sessions
 
 private:
     enum class Outcome : uint8_t { Done, Failed, Paused };
@@ -93,6 +126,8 @@ private:
     void close(std::string_view body);
     void sync();
     void copy_data(const Frame& message);
+    void lose_synchronization(char type);
+    bool refuses_format(const Frame& message);
     void ready();
 
     Outcome run(const std::string& text,
@@ -107,6 +142,8 @@ private:
     void open_implicit();
     void end_transaction(bool commit);
     bool refuses(std::string_view text) const;
+    bool run_notification(std::string_view verb, std::string_view rest);
+    void settle_notes(bool commit);
 
     char status_ = 'I';
     Mode mode_ = Mode::Ready;
@@ -120,9 +157,16 @@ private:
     std::map<std::string, std::string> statements_;
     std::map<std::string, Portal> portals_;
     std::deque<std::string> rest_;  // statements of a simple query still to be run
+    std::set<std::string> channels_;
+    std::vector<std::string> wished_channels_;  // from the commit on; empty: none any more
+    std::vector<Note> notes_;                   // of the transaction
+    std::vector<Note> committed_;               // of the request, told at its end
     std::string running_;
     std::string offence_;
     uint32_t copied_ = 0;
+    uint32_t rows_out_ = 0;     // of the COPY OUT under way
+    bool fails_after_ = false;  // True exactly when that COPY OUT ends in an error.
+    bool dead_ = false;
 };
 
 }  // namespace pgweir::sim

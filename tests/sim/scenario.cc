@@ -24,6 +24,7 @@ void draw_pools(Scenario& scenario, Prng& prng) {
     const auto mode = prng.chance(80)   ? config::PoolMode::Transaction
                       : prng.chance(70) ? config::PoolMode::Session
                                         : config::PoolMode::Statement;
+    scenario.mishaps.session_mode = mode == config::PoolMode::Session;
     scenario.mishaps.statement_mode = mode == config::PoolMode::Statement;
     config.pool.pool_mode = mode;
     config.pool.pool_size = 1 + up_to(prng, 3);
@@ -93,9 +94,49 @@ void draw_timeouts(Scenario& scenario, Prng& prng) {
     timeouts.cancel = seconds(2);
 }
 
+/// Idle servers stay, so that only eviction lets clients of other pools in.
+void draw_shared_limits(Scenario& scenario, Prng& prng) {
+    scenario.databases = 1 + up_to(prng, 1);
+    scenario.users = 2 + up_to(prng, 1);
+    auto& config = scenario.config;
+    config.pool.pool_size = 1 + up_to(prng, 2);
+    config.pool.min_size = 0;
+    config.timeouts.server_idle = seconds(600);
+    config.timeouts.server_lifetime = seconds(3600);
+    config.databases.clear();
+    config.users.clear();
+    for (uint32_t i = 0; i < scenario.databases; ++i) {
+        config::Database database;
+        database.name = fmt::format("db{}", i);
+        database.cluster = "main";
+        if (prng.chance(60)) database.pool.max_servers = 1 + up_to(prng, 2);
+        config.databases[database.name] = database;
+    }
+    for (uint32_t i = 0; i < scenario.users; ++i) {
+        config::User user;
+        user.name = fmt::format("user{}", i);
+        if (prng.chance(40)) user.pool.max_servers = 1 + up_to(prng, 1);
+        config.users[user.name] = user;
+    }
+}
+
+void draw_families(Scenario& scenario, Prng& prng, Families families) {
+    if (families.has(Family::CopySyncs)) families.add(Family::CopyErrors);
+    scenario.families = families;
+    if (families.has(Family::RecklessClients)) scenario.reckless = 1 + up_to(prng, 4);
+    if (families.has(Family::Walsenders)) scenario.walsenders = 1 + up_to(prng, 3);
+    if (families.has(Family::SharedLimits)) draw_shared_limits(scenario, prng);
+    if (families.has(Family::Drains)) {
+        scenario.reload_at_step = either(prng, 60, up_to(prng, scenario.steps), UINT32_MAX);
+        scenario.drain_at_step = either(prng, 80, 20 + up_to(prng, scenario.steps), UINT32_MAX);
+    }
+    if (families.has(Family::CopyErrors)) scenario.cancels = true;
+    if (families.has(Family::PipelinedDiscards)) scenario.discards = true;
+}
+
 }  // namespace
 
-Scenario draw_scenario(Prng& prng) {
+Scenario draw_scenario(Prng& prng, Families families) {
     Scenario scenario;
     scenario.engines = prng.chance(40) ? 1 : 2 + up_to(prng, 2);
     scenario.clients = 3 + up_to(prng, 9);
@@ -120,6 +161,7 @@ Scenario draw_scenario(Prng& prng) {
     draw_pools(scenario, prng);
     draw_limits(scenario, prng);
     draw_timeouts(scenario, prng);
+    draw_families(scenario, prng, families);
     return scenario;
 }
 

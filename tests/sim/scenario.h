@@ -3,6 +3,7 @@
 #include "pgweir/base/prng.h"
 #include "pgweir/session/shell.h"
 #include "sim/fake_client.h"
+#include "sim/family.h"
 
 #include <cstdint>
 #include <memory>
@@ -28,11 +29,16 @@ struct Scenario {
     bool vanishing = false;
     bool discards = false;
     bool sleepers_stay = false;  // True exactly when sleeps end by cancels only, until all heals.
+    uint32_t reckless = 0;       // clients
+    uint32_t walsenders = 0;
+    uint32_t reload_at_step = UINT32_MAX;
+    uint32_t drain_at_step = UINT32_MAX;
+    Families families;
     config::Config config;
     Mishaps mishaps;
 };
 
-Scenario draw_scenario(Prng& prng);
+Scenario draw_scenario(Prng& prng, Families families);
 
 /// The configuration of a reload: pool sizes and limits change, names do not.
 config::Config redrawn(const config::Config& config, Prng& prng);

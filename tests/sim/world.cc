@@ -87,10 +87,10 @@ private:
     uint32_t number_;
 };
 
-World::World(uint64_t seed, bool trace)
+World::World(uint64_t seed, bool trace, Families families)
     : prng_(seed),
       violations_(trace),
-      scenario_(draw_scenario(prng_)),
+      scenario_(draw_scenario(prng_, families)),
       network_(prng_, violations_, *this),
       postgres_(prng_, network_, violations_, *this),
       checker_(violations_) {
@@ -106,6 +106,15 @@ World::World(uint64_t seed, bool trace)
         clients_.push_back(std::make_unique<FakeClient>(i, prng_, violations_, scenario_.mishaps));
         clients_.back()->requests_left = 1 + static_cast<uint32_t>(prng_.below(8));
         clients_.back()->may_discard = scenario_.discards;
+        clients_.back()->families = scenario_.families;
+        if (families.has(Family::RecklessClients)) clients_.back()->spied_on = &postgres_;
+    }
+    for (uint32_t i = 0; i < scenario_.reckless; ++i) {
+        reckless_.push_back(std::make_unique<RecklessClient>(i, prng_, violations_));
+        reckless_.back()->acts_left = 1 + static_cast<uint32_t>(prng_.below(12));
+    }
+    for (uint32_t i = 0; i < scenario_.walsenders; ++i) {
+        walsenders_.push_back(std::make_unique<WalsenderClient>(i, prng_, violations_));
     }
     postgres_.sleepers_wake = !scenario_.sleepers_stay;
 }
@@ -140,7 +149,12 @@ void World::on_fault_met(FakeStream& stream) {
     auto* server = dynamic_cast<session::ServerConn*>(stream.owner());
     if (server == nullptr || server->client == nullptr || server->client->stream == nullptr) return;
     Link& link = static_cast<FakeStream*>(server->client->stream)->link();
-    if (auto* client = dynamic_cast<FakeClient*>(link.far)) client->excuse();
+    if (auto* replica = dynamic_cast<WalsenderClient*>(link.far)) replica->excuse();
+    auto* client = dynamic_cast<FakeClient*>(link.far);
+    if (client == nullptr) return;
+    client->excuse();
+    const Link& faulted = stream.link();
+    if (faulted.far_lied || faulted.far_babbled) client->deceive(faulted.far_lied);
 }
 
 void World::on_send_to_server(FakeStream& stream) {
@@ -151,12 +165,21 @@ void World::on_send_to_server(FakeStream& stream) {
         return;
     Link& link = stream.link();
     const uint64_t tenant = server->client != nullptr ? server->client->id : 0;
-    if (std::exchange(link.tenant, tenant) == tenant || link.faulted || link.far == nullptr) return;
+    const uint64_t tenant_before = std::exchange(link.tenant, tenant);
+    if (tenant_before == tenant || link.faulted || link.far == nullptr) return;
     const auto& backend = static_cast<const Backend&>(*link.far);
+    if (backend.walsender) {
+        if (tenant_before != 0) {
+            violations_.add(fmt::format("walsender {} is given to another client", backend.pid));
+        }
+        return;
+    }
     if (!backend.clean()) {
         violations_.add(fmt::format(
             "backend {} is used for client session {} before it is clean (server state {})",
             backend.pid, tenant, session::to_text(server->state)));
+    } else if (tenant != 0 && backend.session->listens()) {
+        violations_.add(fmt::format("backend {} still listens for another client", backend.pid));
     }
 }
 
@@ -170,10 +193,11 @@ void World::on_detach(FakeStream& stream) {
 
 void World::on_cancel_hit(const std::string& token) {
     uint32_t number = 0;
+    trace(fmt::format("a cancel hits {}", token));
+    if (token.empty() || token[0] != 'c') return;  // a reckless client's
     for (size_t i = 1; i < token.size() && token[i] >= '0' && token[i] <= '9'; ++i) {
         number = number * 10 + static_cast<uint32_t>(token[i] - '0');
     }
-    trace(fmt::format("a cancel hits {}", token));
     if (number < clients_.size()) clients_[number]->on_cancel_hit();
 }
 
@@ -211,6 +235,10 @@ void World::handle(uint32_t engine, Mail& mail) {
             case AdminOrder::Kind::Kill: its.kill(order->database); break;
             case AdminOrder::Kind::KillClient: its.kill_client(order->client); break;
             case AdminOrder::Kind::Reload: its.reload(setup(order->generation)); break;
+            case AdminOrder::Kind::Drain:
+                trace(fmt::format("engine {} drains", engine));
+                its.drain();
+                break;
         }
         if (order->kind == AdminOrder::Kind::Reload) check_all();
     }
@@ -264,6 +292,9 @@ void World::advance(Duration step) {
             engines_[i]->tick();
             after(i);
         }
+        if (scenario_.families.has(Family::SharedLimits)) {
+            checker_.check_shared_limits(engines_, pools_);
+        }
     }
 }
 
@@ -279,7 +310,8 @@ void World::check_all() {
     }
     checker_.check_permits(engines_, pools_, travelling);
     // Orders outdate servers while they travel: then the law holds once all is quiet.
-    if (mail_count_ == 0 && (network_.fast || !scenario_.administration)) {
+    const bool orders = scenario_.administration || scenario_.reload_at_step != UINT32_MAX;
+    if (mail_count_ == 0 && (network_.fast || !orders)) {
         checker_.check_law(engines_, pools_);
     }
     // What one side was sent while the other did not read stays bounded.
@@ -339,6 +371,52 @@ void World::stimulate_client() {
     }
 }
 
+void World::stimulate_reckless_client() {
+    if (reckless_.empty() || !prng_.chance(30)) return;
+    RecklessClient& client = *reckless_[prng_.below(reckless_.size())];
+    if (client.state() != RecklessClient::State::Absent) {
+        client.act();
+        return;
+    }
+    const auto engine = static_cast<uint32_t>(prng_.below(engines_.size()));
+    FakeStream& stream = network_.open(Link::Kind::Client, engine, &client, nullptr);
+    client.start(stream.link(), fmt::format("db{}", prng_.below(scenario_.databases)),
+                 fmt::format("user{}", prng_.below(scenario_.users)));
+    engines_[engine]->accept(stream);
+    after(engine);
+}
+
+void World::let_lie(Backend& backend) {
+    if (backend.left || backend.session == nullptr) return;
+    Link& link = *backend.link;
+    const auto* server = link.stream == nullptr || link.stream->gone()
+                             ? nullptr
+                             : dynamic_cast<session::ServerConn*>(link.stream->owner());
+    // A lie that fits is told to one client; pgweir's own queries would pass it on to all.
+    const bool plausibly = prng_.chance(40) && server != nullptr && !link.faulted &&
+                           server->state == session::ServerState::Active &&
+                           server->client != nullptr && link.to_engine.empty();
+    trace(fmt::format("backend {} says what nobody asked for", backend.pid));
+    const uint32_t engine = link.engine;
+    postgres_.lie(backend, plausibly);
+    if (plausibly && network_.deliver_to_engine(link)) after(engine);
+}
+
+void World::stimulate_walsender() {
+    if (walsenders_.empty() || !prng_.chance(30)) return;
+    WalsenderClient& client = *walsenders_[prng_.below(walsenders_.size())];
+    if (client.state() != WalsenderClient::State::Absent) {
+        client.act();
+        return;
+    }
+    const auto engine = static_cast<uint32_t>(prng_.below(engines_.size()));
+    FakeStream& stream = network_.open(Link::Kind::Client, engine, &client, nullptr);
+    client.start(stream.link(), fmt::format("db{}", prng_.below(scenario_.databases)),
+                 fmt::format("user{}", prng_.below(scenario_.users)));
+    engines_[engine]->accept(stream);
+    after(engine);
+}
+
 void World::stimulate_faults() {
     auto& links = network_.links();
     if (scenario_.slow_network && !links.empty()) {
@@ -352,8 +430,11 @@ void World::stimulate_faults() {
             network_.cut(link, prng_.chance(30));
         }
     }
-    if (!scenario_.server_faults) return;
     auto& backends = postgres_.backends();
+    if (scenario_.families.has(Family::RecklessServers) && !backends.empty() && prng_.chance(5)) {
+        let_lie(*backends[prng_.below(backends.size())]);
+    }
+    if (!scenario_.server_faults) return;
     if (!backends.empty() && prng_.chance(2)) {
         Backend& backend = *backends[prng_.below(backends.size())];
         trace(fmt::format("backend {} is killed", backend.pid));
@@ -382,17 +463,29 @@ void World::stimulate_administration() {
         case 3: order({Resume, database}); break;
         case 4: order({Reconnect, database}); break;
         case 5:
-        case 6:
-            configs_.push_back(redrawn(configs_.back(), prng_));
-            order({Reload, "", 0, static_cast<uint32_t>(configs_.size() - 1)});
-            break;
+        case 6: order_reload(); break;
         case 7: order({Kill, database}); break;
         case 8: order({KillClient, "", prng_.below(40)}); break;
     }
 }
 
-void World::step() {
+void World::order_reload() {
+    configs_.push_back(redrawn(configs_.back(), prng_));
+    order({AdminOrder::Kind::Reload, "", 0, static_cast<uint32_t>(configs_.size() - 1)});
+}
+
+void World::stimulate_lifecycle(uint32_t step) {
+    if (step == scenario_.reload_at_step) order_reload();
+    if (step != scenario_.drain_at_step) return;
+    scenario_.mishaps.draining = true;
+    order({AdminOrder::Kind::Drain, ""});
+}
+
+void World::step(uint32_t number) {
+    stimulate_lifecycle(number);
     stimulate_client();
+    stimulate_reckless_client();
+    stimulate_walsender();
     stimulate_faults();
     stimulate_administration();
     for (uint64_t left = prng_.below(2 * scenario_.events_per_step); left > 0; --left) {
@@ -409,10 +502,19 @@ void World::step() {
 // --- the end ---
 
 bool World::all_left() const {
-    return std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
-        return client->state() == FakeClient::State::Gone ||
-               client->state() == FakeClient::State::Absent;
-    });
+    const bool reckless_left = std::all_of(
+        reckless_.begin(), reckless_.end(),
+        [](const auto& client) { return client->state() != RecklessClient::State::Connected; });
+    const bool walsenders_left =
+        std::all_of(walsenders_.begin(), walsenders_.end(), [](const auto& client) {
+            return client->state() == WalsenderClient::State::Gone ||
+                   client->state() == WalsenderClient::State::Absent;
+        });
+    return reckless_left && walsenders_left &&
+           std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
+               return client->state() == FakeClient::State::Gone ||
+                      client->state() == FakeClient::State::Absent;
+           });
 }
 
 std::string World::who_is_left() {
@@ -422,6 +524,15 @@ std::string World::who_is_left() {
             client->state() == FakeClient::State::Absent)
             continue;
         text += " " + client->describe() + ";";
+    }
+    for (const auto& client : reckless_) {
+        if (client->state() == RecklessClient::State::Connected) text += client->describe() + ";";
+    }
+    for (const auto& client : walsenders_) {
+        const auto state = client->state();
+        const bool left =
+            state == WalsenderClient::State::Gone || state == WalsenderClient::State::Absent;
+        if (!left) text += " " + client->describe() + ";";
     }
     for (const auto& [key, share] : pools_) {
         text += fmt::format(" {}/{}: {} permits,", key.first, key.second, share->open.load());
@@ -463,7 +574,7 @@ void World::heal() {
         }
         check_all();
         network_.sweep();
-        for (const auto& client : clients_) busy = client->wind_up() || busy;
+        wind_up(busy);
         if (busy) continue;
         if (all_left() && mail_count_ == 0) break;
         if (clock_.time() > deadline) {
@@ -474,7 +585,25 @@ void World::heal() {
     }
 }
 
+void World::wind_up(bool& busy) {
+    for (const auto& client : clients_) busy = client->wind_up(network_) || busy;
+    for (const auto& client : reckless_) client->wind_up();
+    for (const auto& client : walsenders_) client->wind_up(scenario_.mishaps.draining);
+}
+
+/// Who has talked nonsense, and was heard, is not kept.
+void World::check_liars() {
+    for (const auto& backend : postgres_.backends()) {
+        const Link& link = *backend->link;
+        const bool kept = !link.engine_closed && !link.engine_finished && !link.reset;
+        if (link.far_babbled && kept && link.to_engine.empty()) {
+            violations_.add(fmt::format("backend {} is kept after its nonsense", backend->pid));
+        }
+    }
+}
+
 void World::tear_down() {
+    check_liars();
     trace("all engines close");
     for (uint32_t i = 0; i < engines_.size(); ++i) {
         engines_[i]->close_everything();
@@ -489,7 +618,7 @@ void World::tear_down() {
 }
 
 void World::run() {
-    for (uint32_t i = 0; i < scenario_.steps && !violations_.any(); ++i) step();
+    for (uint32_t i = 0; i < scenario_.steps && !violations_.any(); ++i) step(i);
     if (!violations_.any()) heal();
     if (!violations_.any()) tear_down();
     if (violations_.any()) trace(who_is_left());

@@ -6,7 +6,9 @@
 #include "sim/fake_clock.h"
 #include "sim/fake_network.h"
 #include "sim/fake_postgres.h"
+#include "sim/reckless_client.h"
 #include "sim/scenario.h"
+#include "sim/walsender_client.h"
 
 #include <cstdint>
 #include <deque>
@@ -22,7 +24,7 @@ namespace pgweir::sim {
 
 /// What an administrator orders; every engine gets it, each at its own time.
 struct AdminOrder {
-    enum class Kind : uint8_t { Pause, Resume, Reconnect, Kill, KillClient, Reload };
+    enum class Kind : uint8_t { Pause, Resume, Reconnect, Kill, KillClient, Reload, Drain };
     Kind kind = Kind::Pause;
     std::string database;
     uint64_t client = 0;
@@ -38,7 +40,7 @@ using Mail = std::variant<session::PeerMessage, AdminOrder, ConsoleAnswer>;
 
 class World final : LinkEvents, CancelEvents {
 public:
-    World(uint64_t seed, bool trace);
+    World(uint64_t seed, bool trace, Families families);
     ~World();
     World(const World&) = delete;
     World& operator=(const World&) = delete;
@@ -60,10 +62,15 @@ private:
     void on_detach(FakeStream& stream) override;
     void on_cancel_hit(const std::string& token) override;
 
-    void step();
+    void step(uint32_t number);
     void stimulate_client();
     void stimulate_faults();
+    void let_lie(Backend& backend);
     void stimulate_administration();
+    void stimulate_lifecycle(uint32_t step);
+    void order_reload();
+    void stimulate_reckless_client();
+    void stimulate_walsender();
     void connect_client(FakeClient& client);
     void send_cancel(FakeClient& client);
     void order(AdminOrder order);
@@ -77,6 +84,8 @@ private:
 
     void heal();
     bool all_left() const;
+    void wind_up(bool& busy);
+    void check_liars();
     std::string who_is_left();
     void tear_down();
     void trace(std::string_view what);
@@ -96,6 +105,8 @@ private:
     std::vector<std::unique_ptr<EngineShell>> shells_;
     std::vector<std::unique_ptr<session::Engine>> engines_;
     std::vector<std::unique_ptr<FakeClient>> clients_;
+    std::vector<std::unique_ptr<RecklessClient>> reckless_;
+    std::vector<std::unique_ptr<WalsenderClient>> walsenders_;
     std::vector<std::deque<Mail>> mail_;  // [from * (engines + 1) + to]; the last is control's
     size_t mail_count_ = 0;
     Checker checker_;

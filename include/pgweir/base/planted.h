@@ -26,10 +26,18 @@ enum class Bug : uint8_t {
     QueueOvertaken,
     NobodyAsked,
     BacklogIgnored,
+    MismatchPassed,
+    ReservedPrefixOpen,
+    CopyErrorEndsBatch,
+    ListenForgotten,
+    DrainCutsTransactions,
+    DrainForgetsIdle,
+    GroupPermitLost,
+    WalsenderPooled,
 };
 
 /// As simulator --planted knows them, in the order of Bug.
-inline constexpr std::array<std::string_view, 16> kBugNames{
+inline constexpr std::array<std::string_view, 24> kBugNames{
     "none",
     "released-too-early",
     "lent-in-transaction",
@@ -46,6 +54,14 @@ inline constexpr std::array<std::string_view, 16> kBugNames{
     "queue-overtaken",
     "nobody-asked",
     "backlog-ignored",
+    "mismatch-passed",
+    "reserved-prefix-open",
+    "copy-error-ends-batch",
+    "listen-forgotten",
+    "drain-cuts-transactions",
+    "drain-forgets-idle",
+    "group-permit-lost",
+    "walsender-pooled",
 };
 
 #ifdef PGWEIR_PLANTED_BUGS

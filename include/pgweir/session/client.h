@@ -65,6 +65,9 @@ struct ClientSession final : StreamEvents, ListHook {
     bool mid_transaction = false;  // True exactly when it is attached and ReadyForQuery was not I.
     bool notified = false;         // True exactly when it was told that it waits.
     bool console_busy = false;     // True exactly when an answer of the console is under way.
+    bool holding = false;          // True exactly when its server has to come to rest first.
+    bool hold_at_sync = false;     // True exactly when `holding` begins with the next Sync.
+    bool unnamed_forgets = false;  // True exactly when its unnamed statement may forget others.
     bool left = false;             // True exactly when it sent Terminate.
     bool killed = false;           // True exactly when it ends at its next transaction's end.
     uint32_t passing = 0;          // bytes of a message still to be forwarded as they come

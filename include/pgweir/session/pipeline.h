@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 /// The reply ledger: for each server, what it still owes, in order. It alone says whose a reply is
@@ -104,6 +105,10 @@ public:
     /// The number of Syncs sent so far: what is pending from an earlier batch may have been
     /// skipped.
     uint32_t batch() const { return batch_; }
+
+    /// True exactly when a Parse with this name stands in a batch before the one that is being
+    /// sent: whether the name is taken is not known yet.
+    bool name_undecided(std::string_view name) const;
 
     template <class Visitor>
     void for_each_behind_front(Visitor&& visit) const {

@@ -33,6 +33,7 @@ class StatementCache;
 
 struct Statement {
     Digest128 digest{};
+    bool forgets = false;  // may_forget_statements() of its text
     std::string query_and_types;
     std::string server_name;  // kStatementPrefix and the digest in hexadecimal
     uint32_t references = 0;
@@ -72,6 +73,10 @@ private:
 
     Statement* statement_ = nullptr;
 };
+
+/// True if a query with this text could be DISCARD or DEALLOCATE; a word within a literal counts
+/// too.
+bool may_forget_statements(Bytes text);
 
 /// All statements that clients of this worker hold, each text once.
 class StatementCache {

@@ -746,4 +746,14 @@ TEST_CASE("pipeline: the loss of the last unnamed Parse is told, of an earlier o
     CHECK(events.lost == 2);
 }
 
+TEST_CASE("pipeline: an error behind a Flush that owed nothing makes the server wait for Sync") {
+    Ledger ledger;
+    ledger.client("H");
+    CHECK(ledger.fits("E"));
+    CHECK(ledger.pipeline.skipping());
+    ledger.client("QS");
+    CHECK(ledger.fits("Z"));
+    CHECK(ledger.pipeline.at_rest());
+}
+
 }  // namespace pgweir::session

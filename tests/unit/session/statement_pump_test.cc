@@ -470,13 +470,60 @@ TEST_CASE("statement pump: a skipped repetition in a later batch does not hide t
     CHECK((sent == "BES" || sent == "CPBES"));
 }
 
-TEST_CASE("statement pump: what is prepared behind DEALLOCATE ALL in one go stays") {
+TEST_CASE("statement pump: what is prepared behind DEALLOCATE ALL in one batch stays") {
     Scene scene;
-    scene.say(query("DEALLOCATE ALL") + parse("s", "SELECT 1") + sync());
+    scene.say(parse("", "DEALLOCATE ALL") + bind_to("") + execute() + parse("s", "SELECT 1") +
+              sync());
     scene.server.take();
-    scene.reply(complete("DEALLOCATE ALL") + ready() + parsed() + ready());
+    scene.reply(parsed() + message('2') + complete("DEALLOCATE ALL") + parsed() + ready());
     scene.say(run("s"));
     CHECK(scene.server.take() == bind_to(name_of("SELECT 1")) + execute() + sync());
+}
+
+TEST_CASE("statement pump: what comes behind a query that may forget waits for its end") {
+    Rig rig;
+    FakeStream& client = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    server.take();
+    SUBCASE("as a whole query") {
+        rig.say(client, query("discard ALL") + query("SELECT 1"));
+        CHECK(server.take() == query("discard ALL"));
+    }
+    SUBCASE("as an unnamed statement") {
+        const std::string batch = parse("", "DEALLOCATE ALL") + bind_to("") + execute() + sync();
+        rig.say(client, batch + query("SELECT 1"));
+        CHECK(server.take() == batch);
+        rig.say(server, message('1') + message('2'));
+    }
+    SUBCASE("as half a query whose rest comes later") {
+        const std::string text = query("SELECT '" + std::string(20000, 'x') + "'");
+        rig.say(client, text.substr(0, 18000));
+        rig.say(client, text.substr(18000) + query("SELECT 1"));
+        CHECK(server.take() == text);
+    }
+    rig.say(server, complete("X") + ready());
+    CHECK(server.take() == query("SELECT 1"));
+}
+
+TEST_CASE("statement pump: data of a COPY passes also while the rest waits") {
+    Rig rig;
+    FakeStream& client = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    server.take();
+    const std::string copy = query("COPY discarded FROM STDIN");
+    const std::string data = message('d', "1\n") + message('c');
+    rig.say(client, copy);
+    rig.say(client, data + query("SELECT 1"));
+    CHECK(server.take() == copy + data);
+}
+
+TEST_CASE("statement pump: whether a name is taken is awaited, not guessed") {
+    Scene scene;
+    const std::string again = parse("a", "SELECT 2") + sync();
+    scene.say(parse("a", "broken") + sync() + again);
+    CHECK(scene.server.take() == parse(name_of("broken"), "broken") + sync());
+    scene.reply(failure("42601", "syntax error") + ready());
+    CHECK(scene.server.take() == parse(name_of("SELECT 2"), "SELECT 2") + sync());
 }
 
 }  // namespace pgweir::session
