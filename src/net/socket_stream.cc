@@ -27,6 +27,10 @@ constexpr size_t kDrainedBytes = 16384;
 
 constexpr int kPiecesMax = 32;
 
+// Each change is told once. A read that does not fill its buffer has emptied the socket, so the
+// kernel need not look at it again before the next wait, and nor need we.
+constexpr uint32_t kEdges = uint32_t{EPOLLET} | EPOLLRDHUP;
+
 class DetachedSocket final : public DetachedStream {
 public:
     explicit DetachedSocket(int descriptor) : descriptor_(descriptor) {}
@@ -247,13 +251,18 @@ void SocketStream::watch(uint32_t events) {
     if (events == 0) {
         loop_.forget(descriptor_);
     } else if (watched_ != 0) {
-        loop_.change_watch(descriptor_, *this, events);
-    } else if (!loop_.watch(descriptor_, *this, events)) {
+        loop_.change_watch(descriptor_, *this, events | kEdges);
+    } else if (!loop_.watch(descriptor_, *this, events | kEdges)) {
         broken_ = true;
         loop_.defer(handle_);
         return;
     }
     watched_ = events;
+}
+
+/// Has epoll look at the descriptor as if it were new.
+void SocketStream::watch_again() {
+    if (watched_ != 0) loop_.change_watch(descriptor_, *this, watched_ | kEdges);
 }
 
 void SocketStream::close_descriptor() {
@@ -278,22 +287,33 @@ void SocketStream::on_ready(uint32_t events) {
         }
         return;
     }
-    const bool hung_up = (events & EPOLLHUP) != 0;
+    const bool hung_up = (events & (EPOLLHUP | EPOLLRDHUP)) != 0;
     if ((watched_ & EPOLLOUT) != 0 && (hung_up || (events & EPOLLOUT) != 0)) flush_backlog();
-    if ((watched_ & EPOLLIN) != 0 && (hung_up || (events & EPOLLIN) != 0)) read_once();
+    // Behind the last bytes stands the end, which epoll tells only once: it is read up to there.
+    while ((watched_ & EPOLLIN) != 0 && (hung_up || (events & EPOLLIN) != 0)) {
+        if (!read_once() || !hung_up) break;
+    }
 }
 
-void SocketStream::read_once() {
+/// False when nothing is left to read, or nobody to read it.
+bool SocketStream::read_once() {
     auto& buffer = *loop_.read_buffer_;
     const ssize_t count = ::recv(descriptor_, buffer.data(), buffer.size(), 0);
     if (count > 0) {
         if (state_ == State::Open) {
             owner_->on_bytes({buffer.data(), static_cast<size_t>(count)});
         }
-        return;
+        // A full buffer may have left something, of which epoll will not tell by itself.
+        if (static_cast<size_t>(count) == buffer.size()) watch_again();
+        return true;
     }
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (count < 0 && errno == EINTR) {
+        watch_again();
+        return true;
+    }
+    if (count < 0 && errno == EAGAIN) return false;
     lost(count == 0 ? "the peer closed the connection" : std::strerror(errno));
+    return false;
 }
 
 void SocketStream::read_rest() {
@@ -354,6 +374,7 @@ void SocketStream::flush_backlog() {
     const Bytes waiting = backlog_.view();
     if (!waiting.empty()) {
         const ssize_t count = ::send(descriptor_, waiting.data(), waiting.size(), MSG_NOSIGNAL);
+        if (count < 0 && errno == EINTR) watch_again();
         if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (count < 0) {
             broken_ = true;

@@ -29,7 +29,7 @@ struct Addresses {
 /// Somebody whose descriptor a loop watches.
 class Watched {
 public:
-    /// `events`: of EPOLLIN, EPOLLOUT, EPOLLERR and EPOLLHUP. It may come once more after the
+    /// `events` as epoll_wait tells them. It may come once more after the
     /// descriptor was closed, when both happen in one round: the object has to outlive the round.
     virtual void on_ready(uint32_t events) = 0;
 
@@ -66,7 +66,7 @@ public:
 
     void stop() { stopping_ = true; }
 
-    /// Level-triggered; `events` of EPOLLIN, EPOLLOUT and EPOLLEXCLUSIVE.
+    /// `events` as epoll_ctl knows them.
     /// False: the system has no room for it, and errno says why.
     [[nodiscard]] bool watch(int descriptor, Watched& watched, uint32_t events);
     void change_watch(int descriptor, Watched& watched, uint32_t events);

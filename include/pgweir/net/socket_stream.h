@@ -75,11 +75,12 @@ private:
     void begin_resolving();
     void try_next_address();
     void on_connect_result();
-    void read_once();
+    bool read_once();
     void read_rest();
     void flush_backlog();
     void give_up_backlog();
     void watch(uint32_t events);
+    void watch_again();
     void close_descriptor();
     void lost(std::string_view reason);
     void linger();
