@@ -3,6 +3,7 @@
 #include "rig.h"
 #include "session/parts.h"
 
+#include <map>
 #include <set>
 
 namespace pgweir::session {
@@ -214,12 +215,16 @@ TEST_CASE("client login: another major version is not spoken") {
 TEST_CASE("client login: keys have 4 bytes up to protocol 3.1 and 32 from 3.2 on") {
     Rig rig;
     plain_rig(rig);
-    for (const auto& [minor, bytes] : {
-             std::pair{0u, 4u },
-             {1u, 4u },
-             {2u, 32u},
-             {9u, 32u}
-    }) {
+    const std::map<unsigned, uint32_t> key_bytes{
+        {0, 4 },
+        {1, 4 },
+        {2, 32},
+        {9, 32}
+    };
+    for (const auto& entry : key_bytes) {
+        // clang 14 does not let a lambda, which CAPTURE is, see structured bindings.
+        const unsigned minor = entry.first;
+        const uint32_t bytes = entry.second;
         CAPTURE(minor);
         FakeStream& client = rig.connect();
         rig.say(client, startup(

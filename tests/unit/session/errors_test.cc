@@ -74,7 +74,9 @@ bool is_sentence(std::string_view text) {
 }  // namespace
 
 TEST_CASE("session errors: each has the SQLSTATE that it should") {
-    for (const auto& [sqlstate, error] : all_errors()) {
+    for (const auto& entry : all_errors()) {
+        const auto& sqlstate = entry.first;
+        const Error& error = entry.second;
         CAPTURE(error.message);
         CHECK(error.sqlstate.text() == sqlstate);
         CHECK(error.sqlstate.text().size() == 5);
@@ -82,7 +84,8 @@ TEST_CASE("session errors: each has the SQLSTATE that it should") {
 }
 
 TEST_CASE("session errors: the message is no sentence, detail and hint are") {
-    for (const auto& [sqlstate, error] : all_errors()) {
+    for (const auto& entry : all_errors()) {
+        const Error& error = entry.second;
         CAPTURE(error.message);
         REQUIRE_FALSE(error.message.empty());
         CHECK(error.message.back() != '.');
@@ -94,7 +97,9 @@ TEST_CASE("session errors: the message is no sentence, detail and hint are") {
 }
 
 TEST_CASE("session errors: only what is wrong with one statement leaves the connection open") {
-    for (const auto& [sqlstate, error] : all_errors()) {
+    for (const auto& entry : all_errors()) {
+        const auto& sqlstate = entry.first;
+        const Error& error = entry.second;
         CAPTURE(error.message);
         const bool stays_open = error.message == "canceling statement due to user request" ||
                                 sqlstate == "00000" || error.message.find("the console") == 0;
