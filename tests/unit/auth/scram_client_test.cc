@@ -29,24 +29,24 @@ std::string server_first(std::string_view nonce, std::string_view salt, std::str
     return "r=" + std::string{nonce} + ",s=" + std::string{salt} + ",i=" + std::string{count};
 }
 
-std::string_view first_fails(std::string_view message) {
+std::string first_fails(std::string_view message) {
     auto client = client_with("pencil");
     const auto reply = client.on_server_first(message);
     CHECK_FALSE(client.server_proved());
-    return reply ? "accepted"sv : reply.error().sqlstate.text();
+    return std::string(reply ? "accepted"sv : reply.error().sqlstate.text());
 }
 
 /// Runs both sides against each other; the SQLSTATE of whoever gave up, or "proved".
-std::string_view run(ScramClient& client, ScramServer& server) {
+std::string run(ScramClient& client, ScramServer& server) {
     const auto first = server.on_client_first(client.client_first());
-    if (!first) return first.error().sqlstate.text();
+    if (!first) return std::string(first.error().sqlstate.text());
     const auto proof = client.on_server_first(*first);
-    if (!proof) return proof.error().sqlstate.text();
+    if (!proof) return std::string(proof.error().sqlstate.text());
     const auto last = server.on_client_final(*proof);
-    if (!last) return last.error().sqlstate.text();
+    if (!last) return std::string(last.error().sqlstate.text());
     const auto done = client.on_server_final(*last);
-    if (!done) return done.error().sqlstate.text();
-    return client.server_proved() ? "proved"sv : "not proved"sv;
+    if (!done) return std::string(done.error().sqlstate.text());
+    return client.server_proved() ? "proved" : "not proved";
 }
 
 }  // namespace

@@ -39,17 +39,17 @@ std::string final_message(std::string_view header, std::string_view nonce, std::
     return "c=" + std::string{header} + ",r=" + std::string{nonce} + ",p=" + std::string{proof};
 }
 
-std::string_view first_fails(std::string_view message) {
+std::string first_fails(std::string_view message) {
     auto server = fresh();
     const auto reply = server.on_client_first(message);
-    return reply ? "accepted"sv : reply.error().sqlstate.text();
+    return std::string(reply ? "accepted"sv : reply.error().sqlstate.text());
 }
 
-std::string_view final_fails(std::string_view message) {
+std::string final_fails(std::string_view message) {
     auto server = after_first();
     const auto reply = server.on_client_final(message);
     CHECK(server.proven_keys() == nullptr);
-    return reply ? "accepted"sv : reply.error().sqlstate.text();
+    return std::string(reply ? "accepted"sv : reply.error().sqlstate.text());
 }
 
 }  // namespace
