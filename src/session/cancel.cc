@@ -97,6 +97,7 @@ void CancelConn::on_connected() {
     wire::Writer out;
     wire::encode_cancel_request(out, key.pid, as_bytes(key.key));
     stream->send(out.bytes());
+    sent = true;
 }
 
 void CancelConn::on_lost(std::string_view) {

@@ -341,7 +341,9 @@ void Engine::finish(CancelConn& cancel) {
     if (server == nullptr || server->state == ServerState::Closed) return;
     --server->cancels;
     if (server->state == ServerState::Cancelling && server->cancels == 0) {
-        if (server->pool.limits.mode == config::PoolMode::Session || server->listening) {
+        if (server->cancel_lost) {
+            retire(*server, "a cancel that was given up may still hit it");
+        } else if (server->pool.limits.mode == config::PoolMode::Session || server->listening) {
             reset(*this, *server);
         } else {
             move(*server, ServerEvent::CancelsDone);

@@ -226,7 +226,9 @@ void release(Engine& engine, ServerConn& server) {
     }
     server.stream->resume();  // it may have been stopped for a client that reads slowly
     const bool session_over = pool.limits.mode == config::PoolMode::Session;
-    if (server.pipeline.one_more_ready_possible()) {
+    if (server.cancel_lost) {
+        engine.retire(server, "a cancel that was given up may still hit it");
+    } else if (server.pipeline.one_more_ready_possible()) {
         engine.retire(server, "a COPY failed, and it may owe one more ReadyForQuery");
     } else if (server.cancels > 0 && !planted(Bug::CancelNotHeld)) {
         engine.move(server, ServerEvent::CancelPending);

@@ -110,6 +110,9 @@ void end_slow_cancels(Engine& engine) {
     engine.cancels().for_each([&](CancelConn& cancel) {
         if (engine.now() < cancel.deadline) return;
         log::warning("a cancel request did not end within timeouts.cancel");
+        // PostgreSQL may take it any time later: whoever has the server now is the last to have it.
+        ServerConn* target = engine.find_server(cancel.target);
+        if (target != nullptr && cancel.sent) target->cancel_lost = true;
         engine.finish(cancel);
     });
 }

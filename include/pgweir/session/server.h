@@ -53,6 +53,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     bool listening = false;        // True exactly when LISTEN ran for whoever has it now.
     bool discard_seen = false;     // True exactly when DISCARD ALL ran and Z has not come yet.
     bool raw = false;              // True exactly when it is a walsender of one client for good.
+    bool cancel_lost = false;      // True exactly when a cancel that was given up may still hit it.
     bool permitted = false;        // True exactly when it counts in its pool's permits.
     uint32_t passing = 0;          // bytes of a message still to be handled as they come
     uint32_t cancels = 0;          // cancel connections under way that are aimed at it
@@ -90,6 +91,7 @@ struct CancelConn final : StreamEvents, ListHook {
     Handle target;  // the server that it is aimed at
     ServerKey key;
     Instant deadline = kNever;
+    bool sent = false;  // True exactly when the request went out.
     bool over = false;  // True exactly when its target was told that it has ended.
 };
 

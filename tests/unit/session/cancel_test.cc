@@ -99,6 +99,27 @@ TEST_CASE("cancel: a cancel that cannot be delivered blocks its server for a bou
     CHECK(count(scene.rig, ServerState::Idle) == 1);
 }
 
+TEST_CASE("cancel: a request that went out and was given up keeps its server from others") {
+    Scene scene([](Rig& made) {
+        made.config.pool.pool_size = 1;
+        made.config.timeouts.cancel = 10s;
+    });
+    scene.rig.say(scene.client, query("SELECT pg_sleep(60)"));
+    scene.cancel(scene.key.request());
+    scene.rig.next_connect()->owner->on_connected();
+    SUBCASE("that was given back before") {
+        scene.rig.answer(scene.server);
+        scene.rig.pass(11s);
+    }
+    SUBCASE("that is given back later") {
+        scene.rig.pass(11s);
+        scene.rig.answer(scene.server);
+    }
+    CHECK(scene.server.finished);
+    CHECK(count(scene.rig, ServerState::Idle) == 0);
+    CHECK_FALSE(scene.client.closed);
+}
+
 TEST_CASE("cancel: every cancel under way has to end") {
     Scene scene;
     scene.rig.say(scene.client, query("SELECT 1"));
