@@ -89,6 +89,14 @@ Verdict Pipeline::on_reply(char type, PipelineEvents& events) {
     return Verdict::Mismatch;
 }
 
+bool Pipeline::batch_pending() const {
+    for (size_t i = begin_; i < end_; ++i) {
+        const Request request = ring_[i & mask()].request;
+        if (request == Request::Sync || is_simple(request)) return true;
+    }
+    return false;
+}
+
 bool Pipeline::name_undecided(std::string_view name) const {
     bool behind_sync = false;
     for (size_t i = end_; i-- > begin_;) {

@@ -52,7 +52,8 @@ bool StatementPump::parse_named(const wire::ParseMessage& parse) {
     client_.statements->put(parse.statement, statement);
 
     const auto state = server_.statements.use(statement->digest, server_.pipeline.batch());
-    const bool failed = server_.status == wire::TransactionStatus::Failed;
+    const bool may_be_refused =
+        server_.status == wire::TransactionStatus::Failed || server_.pipeline.batch_pending();
     StatementChange* change = engine_.make_change({.kind = StatementChange::Kind::ClientAdded,
                                                    .name = std::string(parse.statement),
                                                    .statement = statement,
@@ -60,11 +61,12 @@ bool StatementPump::parse_named(const wire::ParseMessage& parse) {
     // Pending is as good: if that Parse fails, this one is skipped too.
     const bool there =
         state == ServerStatements::State::Present || state == ServerStatements::State::Pending;
-    if (there && !failed) {
+    if (there && !may_be_refused) {
         expect(Request::Parse, Delivery::Synthesize, change);
         return true;
     }
-    // In a failed transaction PostgreSQL has to refuse it itself, so it is really sent.
+    // In a failed transaction PostgreSQL has to refuse it itself, so it is really sent; and also
+    // where what was sent before may yet fail the transaction.
     if (state != ServerStatements::State::Absent) inject_close(statement->server_name, nullptr);
     change->sent = true;
     server_.statements.add_pending(statement->digest,

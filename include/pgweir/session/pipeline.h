@@ -110,6 +110,10 @@ public:
     /// sent: whether the name is taken is not known yet.
     bool name_undecided(std::string_view name) const;
 
+    /// True exactly when an earlier query or batch is not answered yet: whether it leaves a failed
+    /// transaction behind is not known.
+    bool batch_pending() const;
+
     template <class Visitor>
     void for_each_behind_front(Visitor&& visit) const {
         for (size_t i = begin_ + 1; i < end_; ++i) visit(ring_[i & mask()]);

@@ -526,4 +526,20 @@ TEST_CASE("statement pump: whether a name is taken is awaited, not guessed") {
     CHECK(scene.server.take() == parse(name_of("SELECT 2"), "SELECT 2") + sync());
 }
 
+TEST_CASE("statement pump: a known Parse behind a query that may fail is PostgreSQL's to answer") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(query("BEGIN"));
+    scene.reply(complete("BEGIN") + ready('T'));
+    scene.server.take();
+    scene.say(query("SELECT broken") + parse("again", "SELECT 1") + sync());
+    const std::string name = name_of("SELECT 1");
+    CHECK(scene.server.take() ==
+          query("SELECT broken") + close_statement(name) + parse(name, "SELECT 1") + sync());
+    scene.client.take();
+    scene.reply(failure("42703", "no such column") + ready('E') +
+                failure("25P02", "current transaction is aborted") + ready('E'));
+    CHECK(types(scene.client.take()) == "EZEZ");
+}
+
 }  // namespace pgweir::session
