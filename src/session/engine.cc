@@ -134,7 +134,7 @@ void Engine::move(ServerConn& server, ServerEvent event) {
         pool.in(server.state).push_back(server);
     }
     if (idle_changes) {
-        pool.share.publish_idle(worker_, static_cast<uint32_t>(pool.in(ServerState::Idle).size()));
+        pool.share.publish_idle(worker_, !pool.in(ServerState::Idle).empty());
     }
 }
 

@@ -123,16 +123,20 @@ void reset(Engine& engine, ServerConn& server) {
 }
 
 void publish_waiting(Engine& engine, Pool& pool) {
-    const int64_t since = pool.waiting.empty()
-                              ? PoolShare::kNobodyWaits
-                              : pool.waiting.front().state_since.time_since_epoch().count();
+    int64_t since = PoolShare::kNobodyWaits;
+    if (!pool.waiting.empty()) {
+        // As fine as kFairnessSlack needs it, so that it seldom changes.
+        constexpr int64_t kGrain = Duration(std::chrono::milliseconds(1)).count();
+        since = pool.waiting.front().state_since.time_since_epoch().count();
+        since -= since % kGrain;
+    }
     pool.share.publish_oldest_wait(engine.worker(), since);
 }
 
 void ask_others(Engine& engine, Pool& pool) {
     if (pool.waiting.empty() || !serving(engine, pool) || planted(Bug::NobodyAsked)) return;
     for (uint32_t other = 0; other < pool.share.workers(); ++other) {
-        if (other == engine.worker() || pool.share.idle(other) == 0 || planted(Bug::NobodyAsked))
+        if (other == engine.worker() || !pool.share.idle(other) || planted(Bug::NobodyAsked))
             continue;
         engine.shell().post(other, WantServer{&pool.share, engine.worker()});
     }

@@ -61,13 +61,20 @@ public:
     // says so and then looks for idle servers elsewhere; one that idles a server first says so
     // and then looks for clients elsewhere. With sequential consistency one of the two sees the
     // other.
-    void publish_idle(uint32_t worker, uint32_t count) { workers_[worker].idle.store(count); }
-
-    void publish_oldest_wait(uint32_t worker, int64_t since) {
-        workers_[worker].oldest_wait.store(since);
+    // What stays the same is not stored again: the others read these lines all the time, and each
+    // store takes the line away from them.
+    void publish_idle(uint32_t worker, bool any) {
+        std::atomic<bool>& told = workers_[worker].idle;
+        if (told.load(std::memory_order_relaxed) != any) told.store(any);
     }
 
-    uint32_t idle(uint32_t worker) const { return workers_[worker].idle.load(); }
+    void publish_oldest_wait(uint32_t worker, int64_t since) {
+        std::atomic<int64_t>& told = workers_[worker].oldest_wait;
+        if (told.load(std::memory_order_relaxed) != since) told.store(since);
+    }
+
+    /// True exactly when the worker has idle servers.
+    bool idle(uint32_t worker) const { return workers_[worker].idle.load(); }
 
     int64_t oldest_wait(uint32_t worker) const { return workers_[worker].oldest_wait.load(); }
 
@@ -75,7 +82,7 @@ private:
     // A cache line each, so that publishing does not slow the neighbours.
     struct alignas(64) PerWorker {
         std::atomic<int64_t> oldest_wait{kNobodyWaits};
-        std::atomic<uint32_t> idle{0};
+        std::atomic<bool> idle{false};
     };
 
     std::string database_;

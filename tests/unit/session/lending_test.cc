@@ -363,7 +363,7 @@ TEST_CASE("lending: WantServer is answered with an idle server and everything kn
     CHECK(lent.server->key.key == "key!");
     CHECK(lent.server->settings == lent.server->base);
     CHECK(rig.pool(0).share.open.load() == 1);  // the permit goes with it
-    CHECK(rig.pool(0).share.idle(0) == 0);
+    CHECK_FALSE(rig.pool(0).share.idle(0));
 
     rig.engine(1).receive(std::move(rig.shell(0).posts.front().second));
     rig.shell(0).posts.clear();
@@ -394,7 +394,7 @@ TEST_CASE("lending: a server that arrives after its client left stays idle where
     rig.engine(1).receive(std::move(rig.shell(0).posts.front().second));
     rig.shell(0).posts.clear();
     CHECK(rig.pool(1).in(ServerState::Idle).size() == 1);
-    CHECK(rig.pool(1).share.idle(1) == 1);
+    CHECK(rig.pool(1).share.idle(1));
     CHECK(rig.pool(1).share.open.load() == 1);
 }
 
