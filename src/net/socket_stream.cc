@@ -448,6 +448,10 @@ void SocketStream::close() {
 }
 
 void SocketStream::drop() {
+    if (!backlog_.empty()) {
+        close();  // it may still read what it was promised
+        return;
+    }
     owner_ = nullptr;
     release();
 }

@@ -216,6 +216,7 @@ private:
         }
         if (statements_.find(message->statement) != nullptr &&
             server_.pipeline.name_undecided(message->statement)) {
+            client_.stream->pause();
             return 0;  // it is looked at again when the server has spoken
         }
         if (!statements_.parse_named(*message)) {

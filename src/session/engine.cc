@@ -257,7 +257,11 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
     const bool waited = client.state == ClientState::Waiting;
     process_.clients.fetch_sub(1);
     move(client, ClientEvent::Ended);
-    client.left ? client.stream->drop() : client.stream->close();
+    if (client.left) {
+        client.stream->drop();
+    } else {
+        client.stream->close();
+    }
     client.stream = nullptr;
     if (pool != nullptr) {
         --pool->clients;

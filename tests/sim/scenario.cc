@@ -17,6 +17,29 @@ uint32_t up_to(Prng& prng, uint32_t most) {
     return static_cast<uint32_t>(prng.below(most + 1));
 }
 
+/// How many of the names have a max_servers, and how much it is above one at most.
+struct Caps {
+    uint32_t percent;
+    uint32_t most;
+};
+
+void draw_names(Scenario& scenario, Prng& prng, Caps of_databases, Caps of_users) {
+    for (uint32_t i = 0; i < scenario.databases; ++i) {
+        config::Database database;
+        database.name = fmt::format("db{}", i);
+        database.cluster = "main";
+        if (prng.chance(of_databases.percent))
+            database.pool.max_servers = 1 + up_to(prng, of_databases.most);
+        scenario.config.databases[database.name] = database;
+    }
+    for (uint32_t i = 0; i < scenario.users; ++i) {
+        config::User user;
+        user.name = fmt::format("user{}", i);
+        if (prng.chance(of_users.percent)) user.pool.max_servers = 1 + up_to(prng, of_users.most);
+        scenario.config.users[user.name] = user;
+    }
+}
+
 void draw_pools(Scenario& scenario, Prng& prng) {
     auto& config = scenario.config;
     config.clusters["main"] = {.name = "main",
@@ -31,19 +54,7 @@ void draw_pools(Scenario& scenario, Prng& prng) {
     config.pool.min_size = either(prng, 20, 1u, 0u);
     config.pool.reserve_size = either(prng, 20, 1u, 0u);
     config.pool.reserve_after = milliseconds(300);
-    for (uint32_t i = 0; i < scenario.databases; ++i) {
-        config::Database database;
-        database.name = fmt::format("db{}", i);
-        database.cluster = "main";
-        if (prng.chance(15)) database.pool.max_servers = 1 + up_to(prng, 3);
-        config.databases[database.name] = database;
-    }
-    for (uint32_t i = 0; i < scenario.users; ++i) {
-        config::User user;
-        user.name = fmt::format("user{}", i);
-        if (prng.chance(15)) user.pool.max_servers = 1 + up_to(prng, 3);
-        config.users[user.name] = user;
-    }
+    draw_names(scenario, prng, {15, 3}, {15, 3});
 }
 
 void draw_limits(Scenario& scenario, Prng& prng) {
@@ -105,19 +116,7 @@ void draw_shared_limits(Scenario& scenario, Prng& prng) {
     config.timeouts.server_lifetime = seconds(3600);
     config.databases.clear();
     config.users.clear();
-    for (uint32_t i = 0; i < scenario.databases; ++i) {
-        config::Database database;
-        database.name = fmt::format("db{}", i);
-        database.cluster = "main";
-        if (prng.chance(60)) database.pool.max_servers = 1 + up_to(prng, 2);
-        config.databases[database.name] = database;
-    }
-    for (uint32_t i = 0; i < scenario.users; ++i) {
-        config::User user;
-        user.name = fmt::format("user{}", i);
-        if (prng.chance(40)) user.pool.max_servers = 1 + up_to(prng, 1);
-        config.users[user.name] = user;
-    }
+    draw_names(scenario, prng, {60, 2}, {40, 1});
 }
 
 void draw_families(Scenario& scenario, Prng& prng, Families families) {

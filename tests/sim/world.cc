@@ -371,10 +371,11 @@ void World::stimulate_client() {
     }
 }
 
-void World::stimulate_reckless_client() {
-    if (reckless_.empty() || !prng_.chance(30)) return;
-    RecklessClient& client = *reckless_[prng_.below(reckless_.size())];
-    if (client.state() != RecklessClient::State::Absent) {
+template <class Client>
+void World::stimulate_one_of(const std::vector<std::unique_ptr<Client>>& clients) {
+    if (clients.empty() || !prng_.chance(30)) return;
+    Client& client = *clients[prng_.below(clients.size())];
+    if (client.state() != Client::State::Absent) {
         client.act();
         return;
     }
@@ -400,21 +401,6 @@ void World::let_lie(Backend& backend) {
     const uint32_t engine = link.engine;
     postgres_.lie(backend, plausibly);
     if (plausibly && network_.deliver_to_engine(link)) after(engine);
-}
-
-void World::stimulate_walsender() {
-    if (walsenders_.empty() || !prng_.chance(30)) return;
-    WalsenderClient& client = *walsenders_[prng_.below(walsenders_.size())];
-    if (client.state() != WalsenderClient::State::Absent) {
-        client.act();
-        return;
-    }
-    const auto engine = static_cast<uint32_t>(prng_.below(engines_.size()));
-    FakeStream& stream = network_.open(Link::Kind::Client, engine, &client, nullptr);
-    client.start(stream.link(), fmt::format("db{}", prng_.below(scenario_.databases)),
-                 fmt::format("user{}", prng_.below(scenario_.users)));
-    engines_[engine]->accept(stream);
-    after(engine);
 }
 
 void World::stimulate_faults() {
@@ -484,8 +470,8 @@ void World::stimulate_lifecycle(uint32_t step) {
 void World::step(uint32_t number) {
     stimulate_lifecycle(number);
     stimulate_client();
-    stimulate_reckless_client();
-    stimulate_walsender();
+    stimulate_one_of(reckless_);
+    stimulate_one_of(walsenders_);
     stimulate_faults();
     stimulate_administration();
     for (uint64_t left = prng_.below(2 * scenario_.events_per_step); left > 0; --left) {

@@ -69,8 +69,9 @@ private:
     void stimulate_administration();
     void stimulate_lifecycle(uint32_t step);
     void order_reload();
-    void stimulate_reckless_client();
-    void stimulate_walsender();
+    /// One of these clients connects, or goes on.
+    template <class Client>
+    void stimulate_one_of(const std::vector<std::unique_ptr<Client>>& clients);
     void connect_client(FakeClient& client);
     void send_cancel(FakeClient& client);
     void order(AdminOrder order);

@@ -57,7 +57,7 @@ public:
     /// Closes once the backlog is written or a short time has passed.
     virtual void close() = 0;
 
-    /// Closes at once, for a peer that has said that it leaves: nobody reads the backlog.
+    /// Closes at once if nothing is left to send: for a peer that has said that it leaves.
     virtual void drop() { close(); }
 
     /// Takes the connection out of this loop; the stream is closed by it. Needs an empty backlog.

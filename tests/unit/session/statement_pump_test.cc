@@ -522,8 +522,10 @@ TEST_CASE("statement pump: whether a name is taken is awaited, not guessed") {
     const std::string again = parse("a", "SELECT 2") + sync();
     scene.say(parse("a", "broken") + sync() + again);
     CHECK(scene.server.take() == parse(name_of("broken"), "broken") + sync());
+    CHECK(scene.client.paused);
     scene.reply(failure("42601", "syntax error") + ready());
     CHECK(scene.server.take() == parse(name_of("SELECT 2"), "SELECT 2") + sync());
+    CHECK_FALSE(scene.client.paused);
 }
 
 TEST_CASE("statement pump: a known Parse behind a query that may fail is PostgreSQL's to answer") {
