@@ -166,7 +166,7 @@ void Reader::take(const Token& token) {
     const bool is_word = token.kind == TokenKind::Word;
     const KeywordRow* row = nullptr;
     if (is_word && previous_.kind != TokenKind::Dot) {  // behind a dot each word is a name
-        row = &find_keyword(token.text, token.hash);
+        row = &find_keyword(token.text);
         mark.keyword = row->keyword;
         mark.traits = row->traits;
     }
@@ -339,7 +339,7 @@ void Reader::call() {
     const std::string_view name = name_.token.text;
     const bool is_known =
         name_.token.kind == TokenKind::Word && name_.qualifier != Qualifier::Other;
-    if (is_known && is_harmless_function(name, name_.token.hash)) return;
+    if (is_known && is_harmless_function(name)) return;
     const FunctionRow* function = find_function(name);
     if (function != nullptr) found_.add(function->effects);
     // A name in quotes or of another schema may be anybody's.

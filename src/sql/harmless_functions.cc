@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 namespace pgweir::sql {
 namespace {
@@ -154,11 +155,18 @@ constexpr size_t kSlots = 4096;
 static_assert(kNames.size() * 3 < kSlots);
 constexpr uint16_t kEmpty = 0xffff;
 
+/// FNV-1a, 32 bits, over the name in lower case.
+constexpr size_t slot_of(std::string_view name) {
+    uint32_t hash = 2166136261u;
+    for (const char c : name) hash = (hash ^ fold(c)) * 16777619u;
+    return hash % kSlots;
+}
+
 constexpr std::array<uint16_t, kSlots> kTable = [] {
     std::array<uint16_t, kSlots> table{};
     for (auto& slot : table) slot = kEmpty;
     for (size_t name = 0; name < kNames.size(); ++name) {
-        size_t slot = hash_of(kNames[name]) % kSlots;
+        size_t slot = slot_of(kNames[name]);
         while (table[slot] != kEmpty) slot = (slot + 1) % kSlots;
         table[slot] = static_cast<uint16_t>(name);
     }
@@ -167,8 +175,8 @@ constexpr std::array<uint16_t, kSlots> kTable = [] {
 
 }  // namespace
 
-bool is_harmless_function(std::string_view name, uint32_t hash) {
-    for (size_t slot = hash % kSlots; kTable[slot] != kEmpty; slot = (slot + 1) % kSlots) {
+bool is_harmless_function(std::string_view name) {
+    for (size_t slot = slot_of(name); kTable[slot] != kEmpty; slot = (slot + 1) % kSlots) {
         if (same_word(name, kNames[kTable[slot]])) return true;
     }
     return false;

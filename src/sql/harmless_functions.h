@@ -1,12 +1,11 @@
 #pragma once
 
-#include <cstdint>
 #include <string_view>
 
 namespace pgweir::sql {
 
 /// Whether a function of PostgreSQL's, or of an extension that everybody has, leaves nothing behind
-/// in the session that calls it. `name` in any case, `hash` is hash_of(name).
-bool is_harmless_function(std::string_view name, uint32_t hash);
+/// in the session that calls it. `name` in any case.
+bool is_harmless_function(std::string_view name);
 
 }  // namespace pgweir::sql

@@ -154,7 +154,6 @@ constexpr auto kKeywords = std::to_array<KeywordRow>({
     row("outer", Keyword::Other, kSyntax),
     row("overlay", Keyword::Other, kSyntax),
     row("pg_catalog", Keyword::PgCatalog),
-    row("pg_settings", Keyword::PgSettings),
     row("placing", Keyword::Other, kSyntax),
     row("position", Keyword::Other, kSyntax),
     row("precision", Keyword::Other, kSyntax),
@@ -245,11 +244,30 @@ static_assert(kKeywords.size() * 8 < kSlots);
 constexpr uint8_t kEmpty = 0xff;
 static_assert(kKeywords.size() < kEmpty);
 
+constexpr size_t kKeywordBytesMax = [] {
+    size_t longest = 0;
+    for (const auto& keyword : kKeywords) {
+        longest = keyword.name.size() > longest ? keyword.name.size() : longest;
+    }
+    return longest;
+}();
+
+/// Looks at three letters and the length only: this runs for each word of each statement. The
+/// factor is 2^32 by the golden ratio, of whose product the high bits are the well mixed ones.
+constexpr size_t slot_of(std::string_view word) {
+    const uint32_t letters = static_cast<uint32_t>(fold(word.front())) |
+                             static_cast<uint32_t>(fold(word[word.size() / 2])) << 8 |
+                             static_cast<uint32_t>(fold(word.back())) << 16;
+    return ((letters + (static_cast<uint32_t>(word.size()) << 24)) * 2654435769u) >> 21;
+}
+
+static_assert(kSlots == size_t{1} << (32 - 21));
+
 constexpr std::array<uint8_t, kSlots> kTable = [] {
     std::array<uint8_t, kSlots> table{};
     for (auto& slot : table) slot = kEmpty;
     for (size_t keyword = 0; keyword < kKeywords.size(); ++keyword) {
-        size_t slot = hash_of(kKeywords[keyword].name) % kSlots;
+        size_t slot = slot_of(kKeywords[keyword].name);
         while (table[slot] != kEmpty) slot = (slot + 1) % kSlots;
         table[slot] = static_cast<uint8_t>(keyword);
     }
@@ -260,8 +278,9 @@ constexpr KeywordRow kName;
 
 }  // namespace
 
-const KeywordRow& find_keyword(std::string_view word, uint32_t hash) {
-    for (size_t slot = hash % kSlots; kTable[slot] != kEmpty; slot = (slot + 1) % kSlots) {
+const KeywordRow& find_keyword(std::string_view word) {
+    if (word.empty() || word.size() > kKeywordBytesMax) return kName;
+    for (size_t slot = slot_of(word); kTable[slot] != kEmpty; slot = (slot + 1) % kSlots) {
         const KeywordRow& keyword = kKeywords[kTable[slot]];
         if (same_word(word, keyword.name)) return keyword;
     }

@@ -43,7 +43,6 @@ enum class Keyword : uint8_t {
     Only,
     Operator,
     PgCatalog,
-    PgSettings,
     Prepare,
     Primary,
     Range,
@@ -80,8 +79,8 @@ struct KeywordRow {
     constexpr bool has(Trait trait) const { return (traits & static_cast<uint8_t>(trait)) != 0; }
 };
 
-/// The row of a word in any case, `hash` is hash_of(word); one with Keyword::None if it is a name.
+/// The row of a word in any case; one with Keyword::None if it is a name.
 /// Lifetime: for ever.
-const KeywordRow& find_keyword(std::string_view word, uint32_t hash);
+const KeywordRow& find_keyword(std::string_view word);
 
 }  // namespace pgweir::sql

@@ -120,13 +120,10 @@ void Lexer::skip_block() {
 
 Token Lexer::word() {
     const char* begin = at_;
-    const char* at = at_;
-    uint32_t hash = kHashStart;
-    for (uint8_t byte = 0; at != end_ && (byte = fold(*at)) != 0; ++at) {
-        hash = (hash ^ byte) * kHashPrime;
-    }
+    const char* at = at_ + 1;
+    while (at != end_ && fold(*at) != 0) ++at;
     at_ = at;
-    const Token word{TokenKind::Word, hash, between(begin, at)};
+    const Token word{TokenKind::Word, between(begin, at)};
     if (word.text.size() > 1 || at_end()) return word;
     return *at == '\'' || *at == '&' ? prefixed(static_cast<char>(fold(*begin)), word) : word;
 }
@@ -153,7 +150,7 @@ Token Lexer::quoted_name(const char* content) {
     const char* at = content;
     while (const char* quote = find(at, end_, '"')) {
         at_ = quote + 1;
-        if (ahead(0) != '"') return {TokenKind::QuotedName, 0, between(content, quote)};
+        if (ahead(0) != '"') return {TokenKind::QuotedName, between(content, quote)};
         at = quote + 2;
     }
     return unterminated(TokenKind::QuotedName, content);
@@ -165,7 +162,7 @@ Token Lexer::plain_string(const char* content) {
         at_ = quote + 1;
         // Whether it ends here is up to standard_conforming_strings.
         if (quote > content && quote[-1] == '\\') doubtful_ = true;
-        if (ahead(0) != '\'') return {TokenKind::String, 0, between(content, quote)};
+        if (ahead(0) != '\'') return {TokenKind::String, between(content, quote)};
         at = quote + 2;
     }
     return unterminated(TokenKind::String, content);
@@ -181,7 +178,7 @@ Token Lexer::escape_string(const char* content) {
             if (at + 1 == end_ || at[1] != '\'') {
                 at_ = at + 1;
                 behind_escapes_ = true;
-                return {TokenKind::String, 0, between(content, at)};
+                return {TokenKind::String, between(content, at)};
             }
             ++at;
         }
@@ -194,7 +191,7 @@ Token Lexer::dollar() {
     const char* tag = at_++;
     if (is_digit(ahead(0))) {
         while (is_digit(ahead(0))) ++at_;
-        return {TokenKind::Parameter, 0, between(tag, at_)};
+        return {TokenKind::Parameter, between(tag, at_)};
     }
     const char* at = at_;
     if (at != end_ && begins_word(*at)) {
@@ -202,7 +199,7 @@ Token Lexer::dollar() {
     }
     if (at != end_ && *at == '$') return body(tag, static_cast<size_t>(at - tag) + 1);
     doubtful_ = true;
-    return {TokenKind::Operator, 0, between(tag, at_)};
+    return {TokenKind::Operator, between(tag, at_)};
 }
 
 Token Lexer::body(const char* tag_begin, size_t tag_bytes) {
@@ -212,7 +209,7 @@ Token Lexer::body(const char* tag_begin, size_t tag_bytes) {
         if (static_cast<size_t>(end_ - at) < tag_bytes) break;
         if (std::memcmp(at, tag_begin, tag_bytes) == 0) {
             at_ = at + tag_bytes;
-            return {TokenKind::Body, 0, between(content, at)};
+            return {TokenKind::Body, between(content, at)};
         }
         ++at;
     }
@@ -224,19 +221,19 @@ Token Lexer::body(const char* tag_begin, size_t tag_bytes) {
 Token Lexer::number() {
     const char* begin = at_;
     while (is_digit(ahead(0)) || ahead(0) == '.') ++at_;
-    return {TokenKind::Number, 0, between(begin, at_)};
+    return {TokenKind::Number, between(begin, at_)};
 }
 
 Token Lexer::one(TokenKind kind, ptrdiff_t bytes) {
     const char* begin = at_;
     at_ += bytes;
-    return {kind, 0, between(begin, at_)};
+    return {kind, between(begin, at_)};
 }
 
 Token Lexer::unterminated(TokenKind kind, const char* content) {
     doubtful_ = true;
     at_ = end_;
-    return {kind, 0, between(content, end_)};
+    return {kind, between(content, end_)};
 }
 
 }  // namespace pgweir::sql

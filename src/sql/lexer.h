@@ -30,7 +30,6 @@ enum class TokenKind : uint8_t {
 
 struct Token {
     TokenKind kind = TokenKind::End;
-    uint32_t hash = 0;  // of a Word only: hash_of(text)
     std::string_view text;
 };
 
@@ -63,16 +62,6 @@ constexpr bool is_digit(char c) {
 /// A word may begin with it: digits and $ are for its rest only.
 constexpr bool begins_word(char c) {
     return fold(c) != 0 && !is_digit(c) && c != '$';
-}
-
-/// FNV-1a, 32 bits, over the word in lower case.
-inline constexpr uint32_t kHashStart = 2166136261u;
-inline constexpr uint32_t kHashPrime = 16777619u;
-
-constexpr uint32_t hash_of(std::string_view word) {
-    uint32_t hash = kHashStart;
-    for (const char c : word) hash = (hash ^ fold(c)) * kHashPrime;
-    return hash;
 }
 
 /// Whether `word`, in any case, is `lower`.
