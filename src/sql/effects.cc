@@ -89,6 +89,7 @@ public:
         for (Token token = lexer_.next(); token.kind != TokenKind::End; token = lexer_.next()) {
             take(token);
         }
+        take({.kind = TokenKind::Semicolon});  // a PREPARE that ends here has no string behind it
         if (lexer_.doubtful()) found_.add(kUnreadable);
         return found_;
     }
