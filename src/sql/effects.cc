@@ -323,8 +323,7 @@ bool Reader::is_syntax() const {
 bool Reader::is_called() {
     if (command_.has(Trait::NoExpressions)) return false;
     const Mark& lead = name_.lead;
-    const bool is_alone = name_.qualifier == Qualifier::None;
-    if (is_alone && is_syntax()) return false;
+    if (name_.qualifier == Qualifier::None && is_syntax()) return false;
     if (index_target_ && (lead.keyword == Keyword::On || lead.keyword == Keyword::Only ||
                           lead.keyword == Keyword::Using)) {
         index_target_ = false;
@@ -333,7 +332,7 @@ bool Reader::is_called() {
     if ((lead.traits & static_cast<uint8_t>(Trait::NameFollows)) != 0) return false;
     if (lead.kind == TokenKind::TypeCast) return false;
     // An alias with its columns, OVER (, FILTER (, INCLUDE (
-    return !is_alone || lead.kind != TokenKind::CloseParen || lead.expression_follows;
+    return lead.kind != TokenKind::CloseParen || lead.expression_follows;
 }
 
 void Reader::call() {

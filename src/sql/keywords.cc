@@ -146,7 +146,7 @@ constexpr auto kKeywords = std::to_array<KeywordRow>({
     row("of", Keyword::Other, kNameFollows),
     row("offset", Keyword::Other, kSyntax),
     row("on", Keyword::On, kSyntax),
-    row("only", Keyword::Only, kSyntax | kNameFollows),
+    row("only", Keyword::Only, kSyntax),
     row("operator", Keyword::Operator),
     row("or", Keyword::Other, kSyntax),
     row("order", Keyword::Other, kSyntax),

@@ -47,6 +47,7 @@ TEST_CASE("custom settings: names behind SET and RESET") {
           Names{"a.b", "a.c", "x.y"});
     CHECK(names_in("SET local.a = 1; SET session.b = 2") == Names{"local.a", "session.b"});
     CHECK(names_in("SET a.b.c = 1") == Names{"a.b.c"});
+    CHECK(names_in("SET local.a b.c") == Names{"local.a"});
     CHECK(names_in("RESET a.b") == Names{"a.b"});
     CHECK(names_in("SET search_path = a, b").empty());
     CHECK(names_in("SET \"a-b\".c = 1").empty());

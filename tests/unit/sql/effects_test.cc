@@ -211,6 +211,7 @@ TEST_CASE("effects: functions that nobody knows are a doubt, wherever they are c
         "ALTER TABLE t ADD COLUMN a int DEFAULT f()", "CREATE TABLE t (a int DEFAULT f())",
         "DECLARE c CURSOR FOR SELECT f()", "SELECT sum(f(a)) OVER (ORDER BY g(b)) FROM t",
         "SELECT set(1)", "SELECT key(1)", "SELECT range(1)", "SELECT 1 ORDER BY hash(a)",
+        "CREATE SCHEMA s CREATE INDEX i ON t (a) CREATE VIEW v AS SELECT 1 FROM t JOIN u ON f(a)",
         "SELECT stdin(1)", "SELECT varying(1)",
     }, kChange);
 }
