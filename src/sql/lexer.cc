@@ -123,9 +123,9 @@ Token Lexer::word() {
     const char* at = at_ + 1;
     while (at != end_ && fold(*at) != 0) ++at;
     at_ = at;
-    const Token word{TokenKind::Word, between(begin, at)};
-    if (word.text.size() > 1 || at_end()) return word;
-    return *at == '\'' || *at == '&' ? prefixed(static_cast<char>(fold(*begin)), word) : word;
+    const bool may_be_prefix = at - begin == 1 && at != end_ && (*at == '\'' || *at == '&');
+    if (!may_be_prefix) return {TokenKind::Word, between(begin, at)};
+    return prefixed(static_cast<char>(fold(*begin)), {TokenKind::Word, between(begin, at)});
 }
 
 /// A word of one letter directly before a quote may be the prefix of a string or name.
