@@ -38,7 +38,7 @@ CHANGES = r"set_config|currval|lastval|setseed|pg_(try_)?advisory_(un)?lock.*"
 
 # Volatile, or not in every version; what they do belongs to the transaction, to the server as a whole, or to the data.
 ALSO_HARMLESS = """
-clock_timestamp timeofday random random_normal gen_random_uuid uuidv4 uuidv7 nextval setval pg_notify
+clock_timestamp timeofday random random_normal gen_random_uuid uuidv4 uuidv7 pg_notify
 pg_backend_pid starts_with array_cat inet_same_family inet_merge jsonb_delete
 pg_sleep pg_sleep_for pg_sleep_until pg_cancel_backend pg_terminate_backend pg_blocking_pids
 pg_safe_snapshot_blocking_pids pg_lock_status pg_export_snapshot pg_is_in_recovery pg_is_wal_replay_paused

@@ -9,10 +9,11 @@
 namespace pgweir::sql {
 namespace {
 
-constexpr Effects kDoubt = Effect::MayChangeSession;
+constexpr Effects kSeen = Effect::MayChangeSession;
+constexpr Effects kDoubt = Effect::MayChangeSession | Effect::MayHideSettings;
 
 /// What a text says that cannot be trusted to end where it seems to.
-constexpr Effects kUnreadable = Effect::MayChangeSession | Effect::MayForgetStatements;
+constexpr Effects kUnreadable = kDoubt | Effect::MayForgetStatements;
 
 struct CommandRow {
     Keyword command;
@@ -26,11 +27,13 @@ constexpr auto kCommands = std::to_array<CommandRow>({
     {Keyword::Close,      Effect::MayFree},
     {Keyword::Deallocate, Effect::MayChangeSession | Effect::MayForgetStatements | Effect::MayFree |
                               Effect::Prepares},
-    {Keyword::Discard,    Effect::MayChangeSession | Effect::MayForgetStatements | Effect::MayFree},
+    {Keyword::Discard,    Effect::MayChangeSession | Effect::MayForgetStatements | Effect::MayFree |
+                              Effect::MayReset},
     {Keyword::Drop,       Effect::MayFree},
-    {Keyword::Execute,    Effect::MayChangeSession | Effect::Prepares},
+    {Keyword::Execute,    kDoubt | Effect::Prepares},
     {Keyword::Listen,     Effect::MayChangeSession | Effect::Listens},
     {Keyword::Load,       Effect::MayChangeSession | Effect::BindsForGood},
+    {Keyword::Reset,      Effect::MayChangeSession | Effect::MayReset},
     {Keyword::Unlisten,   Effect::MayChangeSession | Effect::MayFree | Effect::Listens},
 });
 
@@ -41,8 +44,8 @@ struct FunctionRow {
     Effects effects;
 };
 
-constexpr Effects kBinds = Effect::MayChangeSession | Effect::BindsForGood;
-constexpr Effects kUnlocks = Effect::MayChangeSession | Effect::MayFree;
+constexpr Effects kBinds = kSeen | Effect::BindsForGood;
+constexpr Effects kUnlocks = kSeen | Effect::MayFree;
 
 // Functions that do more than the doubt that each unknown one is. Those that bind leave what no
 // view shows: a seed, an origin, a base backup, slots that may be temporary, links by name.
@@ -51,6 +54,9 @@ constexpr auto kFunctions = std::to_array<FunctionRow>({
     {"dblink_connect",                      kBinds                    },
     {"dblink_connect_u",                    kBinds                    },
     {"lastval",                             Effect::ReadsSequenceState},
+    {"nextval",                             Effect::MovesSequences    },
+    {"pg_advisory_lock",                    kSeen                     },
+    {"pg_advisory_lock_shared",             kSeen                     },
     {"pg_advisory_unlock",                  kUnlocks                  },
     {"pg_advisory_unlock_all",              kUnlocks                  },
     {"pg_advisory_unlock_shared",           kUnlocks                  },
@@ -61,7 +67,10 @@ constexpr auto kFunctions = std::to_array<FunctionRow>({
     {"pg_create_physical_replication_slot", kBinds                    },
     {"pg_replication_origin_session_setup", kBinds                    },
     {"pg_start_backup",                     kBinds                    },
+    {"pg_try_advisory_lock",                kSeen                     },
+    {"pg_try_advisory_lock_shared",         kSeen                     },
     {"setseed",                             kBinds                    },
+    {"setval",                              Effect::MovesSequences    },
 });
 
 /// The effects that a function's name is known for, or nullptr.
@@ -89,7 +98,7 @@ public:
         for (Token token = lexer_.next(); token.kind != TokenKind::End; token = lexer_.next()) {
             take(token);
         }
-        take({.kind = TokenKind::Semicolon});  // a PREPARE that ends here has no string behind it
+        take({TokenKind::Semicolon, {}});  // a PREPARE that ends here has no string behind it
         if (lexer_.doubtful()) found_.add(kUnreadable);
         return found_;
     }
@@ -197,10 +206,10 @@ void Reader::take_in_phase(const Token& token, const KeywordRow* row) {
         const bool is_scope = keyword == Keyword::Local || keyword == Keyword::Transaction ||
                               keyword == Keyword::Constraints;
         phase_ = is_scope ? Phase::Scoped : Phase::Inside;
-        if (!is_scope) found_.add(kDoubt);
+        if (!is_scope) found_.add(kSeen);
     } else if (phase == Phase::Scoped) {
         phase_ = Phase::Inside;
-        if (token.kind == TokenKind::Dot) found_.add(kDoubt);
+        if (token.kind == TokenKind::Dot) found_.add(kSeen);
     } else if (phase == Phase::Prepare && keyword == Keyword::Transaction) {
         phase_ = Phase::PrepareTransaction;
     } else {
@@ -208,7 +217,7 @@ void Reader::take_in_phase(const Token& token, const KeywordRow* row) {
         const bool ends_transaction =
             phase == Phase::PrepareTransaction &&
             (token.kind == TokenKind::String || token.kind == TokenKind::Body);
-        if (!ends_transaction) found_.add(kDoubt | Effect::Prepares);
+        if (!ends_transaction) found_.add(kSeen | Effect::Prepares);
     }
 }
 
@@ -243,10 +252,10 @@ void Reader::take_name(const Token& token, const KeywordRow* row) {
     name_.is_command = false;
     if (row != nullptr && row->keyword != Keyword::None) return take_keyword(*row);
 
-    if (is_temporary_schema(token.text)) found_.add(kDoubt);
+    if (is_temporary_schema(token.text)) found_.add(kSeen);
     // A rule of PostgreSQL's makes an update of this view a call of set_config().
     names_settings_ = names_settings_ || same_word(token.text, "pg_settings");
-    if (names_settings_ && updates_) found_.add(kDoubt);
+    if (names_settings_ && updates_) found_.add(kSeen);
 }
 
 /// Words that mean the same wherever they stand in a statement.
@@ -257,17 +266,19 @@ void Reader::take_keyword(const KeywordRow& row) {
             command_.keyword == Keyword::Insert || command_.keyword == Keyword::Merge;
         if (lead == Keyword::Create || lead == Keyword::Replace || lead == Keyword::Local ||
             lead == Keyword::Global || (lead == Keyword::Into && !inserts)) {
-            found_.add(kDoubt);
+            found_.add(kSeen);
         }
     } else if (row.keyword == Keyword::Hold) {
-        if (lead == Keyword::With) found_.add(kDoubt);
+        if (lead == Keyword::With) found_.add(kSeen);
     } else if (row.keyword == Keyword::Execute) {  // CREATE TABLE … AS EXECUTE
         if (lead == Keyword::As) found_.add(kDoubt | Effect::Prepares);
+    } else if (row.keyword == Keyword::Default) {
+        if (command_.keyword == Keyword::Set) found_.add(Effect::MayReset);
     } else if (row.keyword == Keyword::Index) {
         index_target_ = lead == Keyword::Create || lead == Keyword::Unique;
     } else if (row.keyword == Keyword::Update) {
         updates_ = true;
-        if (names_settings_) found_.add(kDoubt);
+        if (names_settings_) found_.add(kSeen);
     }
 }
 
@@ -330,7 +341,7 @@ bool Reader::is_called() {
         return false;
     }
     if ((lead.traits & static_cast<uint8_t>(Trait::NameFollows)) != 0) return false;
-    if (lead.kind == TokenKind::TypeCast) return false;
+    if (lead.kind == TokenKind::TypeCast || lead.keyword == Keyword::Prepare) return false;
     // An alias with its columns, OVER (, FILTER (, INCLUDE (
     return lead.kind != TokenKind::CloseParen || lead.expression_follows;
 }

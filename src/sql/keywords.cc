@@ -69,7 +69,7 @@ constexpr auto kKeywords = std::to_array<KeywordRow>({
     row("dec", Keyword::Other, kSyntax),
     row("decimal", Keyword::Other, kSyntax),
     row("declare", Keyword::Other, kCommand),
-    row("default", Keyword::Other, kSyntax),
+    row("default", Keyword::Default, kSyntax),
     row("deferrable", Keyword::Other, kSyntax),
     row("delete", Keyword::Other, kCommand),
     row("desc", Keyword::Other, kSyntax),

@@ -21,6 +21,7 @@ enum class Keyword : uint8_t {
     Copy,
     Create,
     Deallocate,
+    Default,
     Discard,
     Drop,
     Execute,

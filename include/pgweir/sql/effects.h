@@ -12,7 +12,7 @@
 /// operators, casts and column defaults of the application's own do is not in the text.
 namespace pgweir::sql {
 
-enum class Effect : uint8_t {
+enum class Effect : uint16_t {
     // settings, role, temporary relations, session locks, holdable cursors, SQL's prepared
     // statements, channels: somebody has to look once the transaction is over
     MayChangeSession = 1,
@@ -29,6 +29,12 @@ enum class Effect : uint8_t {
     Listens = 32,
     // PREPARE, EXECUTE and DEALLOCATE of SQL
     Prepares = 64,
+    // DO, CALL, EXECUTE, functions that are not known: what they set need not be in any view
+    MayHideSettings = 128,
+    // RESET, DISCARD, SET ... TO DEFAULT: settings may be as the session began
+    MayReset = 256,
+    // nextval(), setval(): what currval() and lastval() say afterwards
+    MovesSequences = 512,
 };
 
 /// A set of effects.
@@ -37,7 +43,7 @@ public:
     constexpr Effects() = default;
 
     constexpr Effects(Effect effect)
-        : bits_(static_cast<uint8_t>(effect)) {}  // NOLINT: one is a set
+        : bits_(static_cast<uint16_t>(effect)) {}  // NOLINT: one is a set
 
     constexpr bool any() const { return bits_ != 0; }
 
@@ -45,7 +51,7 @@ public:
 
     constexpr bool contains(Effects others) const { return (bits_ & others.bits_) == others.bits_; }
 
-    constexpr void add(Effects others) { bits_ = static_cast<uint8_t>(bits_ | others.bits_); }
+    constexpr void add(Effects others) { bits_ = static_cast<uint16_t>(bits_ | others.bits_); }
 
     constexpr Effects operator|(Effects others) const {
         others.add(*this);
@@ -55,17 +61,17 @@ public:
     constexpr bool operator==(const Effects&) const = default;
 
 private:
-    uint8_t bits_ = 0;
+    uint16_t bits_ = 0;
 };
 
 constexpr Effects operator|(Effect one, Effect other) {
     return Effects(one) | Effects(other);
 }
 
-/// The effects of all statements of `sql`; MayChangeSession | MayForgetStatements are added when
-/// the text is cut off or can be read in two ways. Takes no memory and one pass.
-/// The text is UTF-8 or has one byte a character; in the client-only encodings (SJIS, BIG5, GBK,
-/// UHC, JOHAB, GB18030) a few texts more than necessary are a doubt.
+/// The effects of all statements of `sql`; all that is hidden and MayForgetStatements are added
+/// when the text is cut off or can be read in two ways. Takes no memory and one pass. The text is
+/// UTF-8 or has one byte a character; in the client-only encodings (SJIS, BIG5, GBK, UHC, JOHAB,
+/// GB18030) a few texts more than necessary are a doubt.
 Effects effects_of(std::string_view sql) noexcept;
 
 /// PostgreSQL has no limit for a setting's name but NAMEDATALEN for each part of it; this one is

@@ -14,8 +14,6 @@ TEST_CASE("harmless functions: those that every application calls, in any case")
                              "jsonb_agg",
                              "json_build_object",
                              "row_number",
-                             "nextval",
-                             "setval",
                              "pg_notify",
                              "random",
                              "pg_sleep",
