@@ -50,6 +50,9 @@ public:
     /// Units: bytes taken from `input`.
     size_t run(Bytes input) {
         size_t used = 0;
+        const bool begins = server_.pipeline.empty() &&
+                            server_.status == wire::TransactionStatus::Idle && client_.passing == 0;
+        if (begins) server_.transaction_started = engine_.now();
         while (used < input.size()) {
             const Bytes rest = input.subspan(used);
             const size_t taken = client_.passing > 0 ? pass(rest) : take_message(rest);
@@ -115,11 +118,11 @@ private:
                 if (rest.size() < header.total_bytes() && header.total_bytes() <= kHeldBackMax) {
                     return 0;
                 }
+                // A server that discards up to a Sync does not run it, and the Sync must reach it.
+                client_.holding = note_query(header, rest) && !server_.pipeline.skipping();
                 expect(Request::Query);
                 ++server_.pool.stats.queries;
                 statements_.forget_unnamed();
-                // A server that discards up to a Sync does not run it, and the Sync must reach it.
-                client_.holding = !server_.pipeline.skipping() && forgets_statements(header, rest);
                 break;
             case 'E':
                 expect(Request::Execute);
@@ -129,7 +132,11 @@ private:
                 expect(Request::Sync);
                 client_.holding = std::exchange(client_.hold_at_sync, false);
                 break;
-            case 'F': expect(Request::Function); break;
+            case 'F':
+                expect(Request::Function);
+                // It names its function by a number that only PostgreSQL knows.
+                server_.effects.add(sql::Effect::MayChangeSession | sql::Effect::MayHideSettings);
+                break;
             case 'H':
                 server_.pipeline.note_flush();
                 flush_asked_ = true;
@@ -144,12 +151,27 @@ private:
         return begin_passing(header, rest);
     }
 
-    /// What comes behind such a query is looked at when it is known what is left: names that it
-    /// forgets, and settings that the client has to get back first. One that has not come as a
-    /// whole is held for as well, which costs its sender nothing: its answer is awaited anyway.
-    static bool forgets_statements(const wire::FrameHeader& header, Bytes rest) {
-        if (rest.size() < header.total_bytes()) return true;
-        return may_forget_statements(rest.subspan(wire::kHeaderBytes, header.body_bytes));
+    /// True: what comes behind the query is held. So is what comes behind one that has not come as
+    /// a whole, which costs its sender nothing: its answer is awaited anyway.
+    bool note_query(const wire::FrameHeader& header, Bytes rest) {
+        if (rest.size() < header.total_bytes()) {
+            server_.effects.add(kUnreadEffects);
+            return true;
+        }
+        const Bytes body = rest.subspan(wire::kHeaderBytes, header.body_bytes);
+        const std::string_view text = as_text(body).substr(0, as_text(body).find('\0'));
+        const sql::Effects effects = sql::effects_of(text);
+        if (effects.any()) {
+            note_effects(client_, server_, effects, text);
+            guard_sequences(effects);
+        }
+        return holds_others(effects);
+    }
+
+    void guard_sequences(sql::Effects effects) {
+        if (!effects.has(sql::Effect::ReadsSequenceState)) return;
+        out_.flush();
+        session::guard_sequences(engine_, server_, effects);
     }
 
     size_t begin_passing(const wire::FrameHeader& header, Bytes rest) {
@@ -188,6 +210,13 @@ private:
             if (whole || body.size() > kSmallMessageMax) return stop(bad_message("Bind"));
             return 0;  // the names are still on their way
         }
+        const sql::Effects effects = statements_.effects_of(message->statement);
+        guard_sequences(effects);
+        if (effects.has(sql::Effect::MayChangeSession)) {
+            // Among its values may be the name of a setting.
+            if (!whole && header.body_bytes <= kSmallMessageMax) return 0;
+            if (whole) note_bind_values(client_, message->rest);
+        }
         ++server_.pool.stats.binds;
         if (!statements_.bind(*message, header)) return begin_passing(header, rest);
         // The names went out rewritten; the values follow as they come.
@@ -211,6 +240,7 @@ private:
         if (!message) return stop(bad_message("Parse"));
         if (message->statement.empty()) {
             ++server_.pool.stats.client_parses;
+            guard_sequences(sql::effects_of(message->query));
             statements_.parse_unnamed(message->query_and_types);
             return begin_passing(header, rest);
         }

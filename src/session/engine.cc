@@ -279,6 +279,9 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
                            server->passing == 0 && client.passing == 0;
         if (clean) {
             release(*this, *server);
+        } else if (server->state == ServerState::Asking && !server->raw) {
+            // What it left is being asked for; then it is wiped.
+            server->stream->resume();
         } else {
             retire(*server, "its client left while it was not clean",
                    client.passing > 0 ? Upstream::Broken : Upstream::Whole);
@@ -347,7 +350,7 @@ void Engine::finish(CancelConn& cancel) {
     if (server->state == ServerState::Cancelling && server->cancels == 0) {
         if (server->cancel_lost) {
             retire(*server, "a cancel that was given up may still hit it");
-        } else if (server->pool.limits.mode == config::PoolMode::Session || server->listening) {
+        } else if (next_use(*server) == NextUse::AfterReset) {
             reset(*this, *server);
         } else {
             move(*server, ServerEvent::CancelsDone);

@@ -29,7 +29,12 @@ bool check_due(const Engine& engine, const ServerConn& server) {
 }
 
 void send_settings(Engine& engine, ServerConn& server, const SettingsRef& wanted) {
-    const std::string sql = settings_query(server.settings.values(), wanted.values());
+    const std::string_view owner = server.base.find("session_authorization");
+    const SettingList& current = server.settings.values();
+    const bool clean = !server.doubtful || !server.inherited;
+    const std::string sql =
+        clean ? settings_query(current, wanted.values(), owner)
+              : clean_settings_query(current, server.base.values(), wanted.values(), owner);
     ++server.pool.stats.settings_applied;
     // An empty query still answers: what differs then is only what a server reports by itself.
     send_internal_query(engine, server, sql);
@@ -49,8 +54,12 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     client.server = &server;
     client.notified = false;
     server.client = &client;
+    server.effects = {};
+    server.transaction_started = engine.now();
     if (client.login != nullptr) client.settings = first_settings(engine, client, server.base);
-    const bool same = server.settings == client.settings || planted(Bug::SettingsSkipped);
+    const bool same = fits(server, client) || planted(Bug::SettingsSkipped);
+    server.inherited = server.last_client != client.id;
+    server.last_client = client.id;
     if (same && client.login == nullptr) {
         engine.move(server, ServerEvent::ClientAttached);
     } else {
@@ -82,6 +91,21 @@ void open_server(Engine& engine, Pool& pool) {
     ServerConn& server = engine.make_server(pool);
     server.permitted = true;
     server.stream = &engine.shell().connect(pool.address.node, server);
+}
+
+/// The idle server for this client: the one that served last, unless one near it needs no change of
+/// settings. Whoever has waited for long is not looked at: it has to be checked first.
+ServerConn& best_idle(const Engine& engine, Pool& pool, const ClientSession& client) {
+    constexpr int kLookedAt = 8;
+    auto& idle = pool.in(ServerState::Idle);
+    ServerConn& warmest = idle.front();
+    if (client.login != nullptr) return warmest;
+    ServerConn* server = &warmest;
+    for (int i = 0; i < kLookedAt && server != nullptr; ++i) {
+        if (fits(*server, client) && !check_due(engine, *server)) return *server;
+        server = idle.after(*server);
+    }
+    return warmest;
 }
 
 /// Ends an idle server of another pool of the group, for each client that waits here. Other workers
@@ -116,10 +140,26 @@ Permit take_permits(Pool& pool, uint32_t limit) {
     return Permit::Taken;
 }
 
+bool fits(const ServerConn& server, const ClientSession& client) {
+    return server.settings == client.settings &&
+           (!server.doubtful || server.last_client == client.id);
+}
+
 void reset(Engine& engine, ServerConn& server) {
     engine.move(server, ServerEvent::ResetDue);
+    send_internal_query(engine, server, "DISCARD ALL");
+}
+
+NextUse next_use(const ServerConn& server) {
+    if (server.pins.has(Pin::Module) || server.effects.has(sql::Effect::BindsForGood)) {
+        return NextUse::Nobody;
+    }
+    // The schema itself stays, and with it temp_buffers cannot be set any more.
+    if (server.pins.has(Pin::TemporaryTable)) return NextUse::Nobody;
+    // Whoever left before its last transaction was looked at leaves what nobody knows.
     const bool session_over = server.pool.limits.mode == config::PoolMode::Session;
-    send_internal_query(engine, server, session_over ? "DISCARD ALL" : "UNLISTEN *");
+    const bool unknown = server.effects.has(sql::Effect::MayChangeSession);
+    return session_over || server.pins.any() || unknown ? NextUse::AfterReset : NextUse::Anybody;
 }
 
 void publish_waiting(Engine& engine, Pool& pool) {
@@ -153,7 +193,7 @@ bool acquire(Engine& engine, ClientSession& client) {
             send_internal_query(engine, stale, "");
         }
         if (!idle.empty()) {
-            link(engine, idle.front(), client);
+            link(engine, best_idle(engine, pool, client), client);
             return true;
         }
     }
@@ -192,8 +232,9 @@ void serve_waiting(Engine& engine, Pool& pool) {
         }
         ClientSession& client =
             planted(Bug::QueueOvertaken) ? pool.waiting.back() : pool.waiting.front();
-        link(engine, server, client);
-        if (server.state == ServerState::Active) resume_client(engine, client);
+        ServerConn& best = best_idle(engine, pool, client);
+        link(engine, best, client);
+        if (best.state == ServerState::Active) resume_client(engine, client);
     }
     pool.being_served = false;
 }
@@ -208,6 +249,7 @@ void settings_applied(Engine& engine, ServerConn& server) {
         if (!server.base.holds(name)) values.emplace_back(name, value);
     }
     server.settings = engine.settings().intern(std::move(values));
+    server.doubtful = server.doubtful && !server.inherited;
     client.settings = server.settings;
     engine.move(server, ServerEvent::SettingsApplied);
     if (client.login != nullptr) {
@@ -229,14 +271,15 @@ void release(Engine& engine, ServerConn& server) {
         engine.move(*client, ClientEvent::ServerReleased);
     }
     server.stream->resume();  // it may have been stopped for a client that reads slowly
-    const bool session_over = pool.limits.mode == config::PoolMode::Session;
     if (server.cancel_lost) {
         engine.retire(server, "a cancel that was given up may still hit it");
     } else if (server.pipeline.one_more_ready_possible()) {
         engine.retire(server, "a COPY failed, and it may owe one more ReadyForQuery");
+    } else if (next_use(server) == NextUse::Nobody) {
+        engine.retire(server, "its client left what cannot be wiped: " + server.pins.to_text());
     } else if (server.cancels > 0 && !planted(Bug::CancelNotHeld)) {
         engine.move(server, ServerEvent::CancelPending);
-    } else if (session_over || server.listening) {
+    } else if (next_use(server) == NextUse::AfterReset) {
         reset(engine, server);
     } else {
         engine.move(server, ServerEvent::Released);
@@ -299,6 +342,8 @@ void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
     });
     portable->key = server.key;
     portable->id = server.id;
+    portable->last_client = server.last_client;
+    portable->doubtful = server.doubtful;
     portable->epoch = server.epoch;
     portable->opened = server.opened;
     portable->idle_since = server.state_since;
@@ -313,6 +358,8 @@ void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
     ServerConn& server = engine.make_server(pool);
     server.permitted = true;
     server.id = portable.id;
+    server.last_client = portable.last_client;
+    server.doubtful = portable.doubtful;
     server.epoch = portable.epoch;
     server.opened = portable.opened;
     server.base = engine.settings().intern(std::move(portable.base));

@@ -45,6 +45,8 @@ void rest(Engine& engine, ServerConn& server);
 void server_gone(Engine& engine, ServerConn& server, std::string_view reason);
 /// Answers for the server where the ledger says so.
 void deliver_synthesized(ServerConn& server);
+/// The transaction, and what had to be asked after it, is over.
+void transaction_over(Engine& engine, ServerConn& server);
 void send_internal_query(Engine& engine, ServerConn& server, std::string_view sql);
 
 // lending.cc: who gets which server.
@@ -65,6 +67,8 @@ void starve(Pool& pool, GroupShare* group);
 bool blocks_others(const Pool& pool);
 void publish_waiting(Engine& engine, Pool& pool);
 void settings_applied(Engine& engine, ServerConn& server);
+/// True exactly when the server is as the client left it, or as it would have it.
+bool fits(const ServerConn& server, const ClientSession& client);
 void after_server_closed(Engine& engine, Pool& pool);
 void adopt_server(Engine& engine, Pool& pool, PortableServer& portable);
 /// Tells workers with idle servers of this pool that a client waits here.
@@ -74,6 +78,30 @@ bool others_wait(const Engine& engine, const Pool& pool);
 void lend_away(Engine& engine, ServerConn& server, uint32_t worker);
 /// Wipes what the server's last client left, before anybody else gets it.
 void reset(Engine& engine, ServerConn& server);
+
+/// Who may have a server that has just lost its client.
+enum class NextUse : uint8_t { Anybody, AfterReset, Nobody };
+
+NextUse next_use(const ServerConn& server);
+
+// session_state.cc: what a session holds beyond its transactions, and where it lives.
+/// Notes what a text, about to be sent, may do to the session.
+void note_effects(ClientSession& client,
+                  ServerConn& server,
+                  sql::Effects effects,
+                  std::string_view text);
+/// Notes settings that the values of a Bind may name; `rest` is what follows its names.
+void note_bind_values(ClientSession& client, Bytes rest);
+/// Before a statement with these effects, the first of its transaction: currval() and lastval()
+/// must not see what a stranger's nextval() left.
+void guard_sequences(Engine& engine, ServerConn& server, sql::Effects effects);
+/// True exactly when nobody knows any more what the server's session holds.
+bool census_due(const ServerConn& server);
+void begin_census(Engine& engine, ServerConn& server);
+/// Takes a row of the answer. False: it has not the shape of one.
+bool census_row(ServerConn& server, Bytes body, bool whole);
+/// The census is over: its client goes on, here or elsewhere, with what was found.
+void census_taken(Engine& engine, ServerConn& server);
 void refuse_waiting(Engine& engine, Pool& pool, const Error& error);
 
 // cancel.cc: cancel requests.

@@ -10,21 +10,6 @@ void StatementRef::release() {
     }
 }
 
-bool may_forget_statements(Bytes text) {
-    const auto begins = [&](size_t at, std::string_view word) {
-        if (text.size() - at < word.size()) return false;
-        for (size_t i = 0; i < word.size(); ++i) {
-            if ((text[at + i] | 0x20) != word[i]) return false;
-        }
-        return true;
-    };
-    for (size_t at = 0; at < text.size(); ++at) {
-        if ((text[at] | 0x20) != 'd') continue;
-        if (begins(at, "discard") || begins(at, "deallocate")) return true;
-    }
-    return false;
-}
-
 StatementRef StatementCache::intern(Bytes query_and_types) {
     const Digest128 digest = auth::digest128({query_and_types});
     auto& slot = statements_[digest];
@@ -32,7 +17,8 @@ StatementRef StatementCache::intern(Bytes query_and_types) {
         slot = std::make_unique<Statement>();
         slot->digest = digest;
         slot->query_and_types = as_text(query_and_types);
-        slot->forgets = may_forget_statements(query_and_types);
+        const std::string_view text = as_text(query_and_types);
+        slot->effects = sql::effects_of(text.substr(0, text.find('\0')));
         slot->server_name = server_statement_name(digest);
         slot->cache = this;
         text_bytes_ += query_and_types.size();

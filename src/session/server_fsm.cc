@@ -17,6 +17,8 @@ constexpr auto kTable = std::to_array<ServerRow>({
     {Idle,           ClientAttached,  Active,         "one client owns it for a while"},
     {Idle,           SettingsDiffer,  Syncing,        "the client's settings go first"},
     {Syncing,        SettingsApplied, Active,         "it looks like the client's own session"},
+    {Active,         CensusDue,       Asking,         "the transaction may have changed its session"},
+    {Asking,         CensusAnswered,  Active,         "what the session holds is known"},
     {Active,         Released,        Idle,           "the transaction is over"},
     {Active,         CancelPending,   Cancelling,     "a late cancel must not hit the next client"},
     {Active,         ResetDue,        Resetting,      "the session is over: wipe its traces"},
@@ -30,6 +32,7 @@ constexpr auto kTable = std::to_array<ServerRow>({
     {Checking,       Retired,         Closing,        "not wanted any more"},
     {Syncing,        Retired,         Closing,        "its client left while it was not clean"},
     {Active,         Retired,         Closing,        "its client left it unclean"},
+    {Asking,         Retired,         Closing,        "not wanted any more"},
     {Cancelling,     Retired,         Closing,        "not wanted any more"},
     {Resetting,      Retired,         Closing,        "it could not be cleaned"},
     {Closing,        Ended,           Closed,         "PostgreSQL has let go of it"},
@@ -37,6 +40,7 @@ constexpr auto kTable = std::to_array<ServerRow>({
     {Checking,       Ended,           Closed,         "it did not answer"},
     {Syncing,        Ended,           Closed,         "lost"},
     {Active,         Ended,           Closed,         "lost, or out of step"},
+    {Asking,         Ended,           Closed,         "lost, and what the session held with it"},
     {Cancelling,     Ended,           Closed,         "lost"},
     {Resetting,      Ended,           Closed,         "lost"},
 });
@@ -56,16 +60,17 @@ const ServerRow* find_row(ServerState state, ServerEvent event) {
 
 std::string_view to_text(ServerState state) {
     constexpr std::array<std::string_view, kServerStates> kNames{
-        "Connecting", "Authenticating", "Idle",      "Checking", "Syncing",
-        "Active",     "Cancelling",     "Resetting", "Closing",  "Closed"};
+        "Connecting", "Authenticating", "Idle",      "Checking", "Syncing", "Active",
+        "Asking",     "Cancelling",     "Resetting", "Closing",  "Closed"};
     return kNames[static_cast<size_t>(state)];
 }
 
 std::string_view to_text(ServerEvent event) {
     constexpr std::array<std::string_view, kServerEvents> kNames{
-        "Connected",      "LoggedIn",        "CheckDue", "CheckAnswered", "ClientAttached",
-        "SettingsDiffer", "SettingsApplied", "Released", "CancelPending", "CancelsDone",
-        "ResetDue",       "ResetDone",       "Retired",  "Ended"};
+        "Connected",      "LoggedIn",       "CheckDue",        "CheckAnswered",
+        "ClientAttached", "SettingsDiffer", "SettingsApplied", "CensusDue",
+        "CensusAnswered", "Released",       "CancelPending",   "CancelsDone",
+        "ResetDue",       "ResetDone",      "Retired",         "Ended"};
     return kNames[static_cast<size_t>(event)];
 }
 

@@ -202,6 +202,9 @@ void begin_server_login(Engine& engine, ServerConn& server) {
         const Login& login = *server.client->login;
         parameters.emplace_back("replication", login.replication);
         for (const auto& [name, value] : login.settings) parameters.emplace_back(name, value);
+    } else {
+        // What SHOW pgweir.pinned says until a census writes something into it.
+        parameters.emplace_back("pgweir.pinned", "");
     }
     wire::encode_startup(out, 0, parameters);
     send(server, out);

@@ -21,7 +21,6 @@ constexpr uint32_t kWholeMessageMax = 65536;
 
 constexpr std::string_view kDiscardAll = "DISCARD ALL";
 constexpr std::string_view kDeallocateAll = "DEALLOCATE ALL";
-constexpr std::string_view kListen = "LISTEN";
 
 constexpr std::array<uint8_t, 5> kParseComplete{'1', 0, 0, 0, 4};
 constexpr std::array<uint8_t, 5> kCloseComplete{'3', 0, 0, 0, 4};
@@ -55,6 +54,12 @@ private:
     /// A client that is still waiting for its settings sees nothing of its server.
     bool has_reader() const { return out_ && server_.state == ServerState::Active; }
 
+    /// While pgweir asks on its own behalf, what comes unasked is the client's nevertheless.
+    bool is_for_client(char type) const {
+        const bool unasked = type == 'A' || type == 'S';
+        return has_reader() || (out_ && server_.state == ServerState::Asking && unasked);
+    }
+
     size_t pass(Bytes rest) {
         const size_t count = std::min<size_t>(server_.passing, rest.size());
         if (server_.passing_forward) out_->add(rest.first(count));
@@ -78,25 +83,30 @@ private:
             rest.subspan(wire::kHeaderBytes,
                          std::min<size_t>(header.body_bytes, rest.size() - wire::kHeaderBytes));
         Verdict verdict = look_into(header, body);
-        if (verdict == Verdict::Forward && header.type != 'Z' && !has_reader())
+        if (verdict == Verdict::Forward && header.type != 'Z' && !is_for_client(header.type))
             verdict = unread(header.type);
         if (verdict == Verdict::Mismatch && !planted(Bug::MismatchPassed))
             return mismatch(header.type);
 
         const size_t count = std::min(header.total_bytes(), rest.size());
         server_.passing = static_cast<uint32_t>(header.total_bytes() - count);
-        server_.passing_forward = verdict == Verdict::Forward && has_reader();
+        server_.passing_forward = verdict == Verdict::Forward && is_for_client(header.type);
         if (server_.passing_forward) out_->add(rest.first(count));
         if (header.type == 'Z') ready();
         return count;
     }
 
-    static bool wanted_whole(const wire::FrameHeader& header, wire::Handling handling) {
+    bool wanted_whole(const wire::FrameHeader& header, wire::Handling handling) const {
         if (handling == wire::Handling::Whole) return true;
-        if (header.type == 'E') return header.body_bytes <= kErrorLookedAtMax;
-        return header.type == 'C' && (header.body_bytes == kDiscardAll.size() + 1 ||
-                                      header.body_bytes == kDeallocateAll.size() + 1 ||
-                                      header.body_bytes == kListen.size() + 1);
+        switch (header.type) {
+            case 'E': return header.body_bytes <= kErrorLookedAtMax;
+            case 'D':
+                return server_.state == ServerState::Asking && header.body_bytes <= kCensusRowMax;
+            case 'C':
+                return header.body_bytes == kDiscardAll.size() + 1 ||
+                       header.body_bytes == kDeallocateAll.size() + 1;
+        }
+        return false;
     }
 
     Verdict look_into(const wire::FrameHeader& header, Bytes body) {
@@ -117,12 +127,23 @@ private:
             case 'C':
                 if (wanted_whole(header, wire::Handling::Stream)) note_command(body);
                 break;
+            case 'D':
+                if (server_.state == ServerState::Asking &&
+                    !census_row(server_, body, header.body_bytes <= kCensusRowMax)) {
+                    return Verdict::Mismatch;
+                }
+                break;
             case 'A':
                 // Only for whoever listens on it now; what an earlier client asked for is nobody's.
-                if (!server_.listening) return Verdict::Swallow;
+                if (!listens()) return Verdict::Swallow;
                 break;
         }
         return server_.pipeline.on_reply(header.type, server_);
+    }
+
+    bool listens() const {
+        return server_.pool.limits.mode == config::PoolMode::Session ||
+               server_.pins.has(Pin::Listen) || server_.effects.has(sql::Effect::MayChangeSession);
     }
 
     /// What a server may say while nobody listens.
@@ -161,7 +182,6 @@ private:
     void note_command(Bytes body) {
         const auto tag = wire::decode_text(body);
         if (!tag) return;
-        if (*tag == kListen && !planted(Bug::ListenForgotten)) server_.listening = true;
         if (*tag != kDiscardAll && *tag != kDeallocateAll) return;
         if (!planted(Bug::DiscardKeepsStatements)) server_.statements.clear();
         ClientSession* client = server_.client;
@@ -172,8 +192,6 @@ private:
             keep_what_comes_later(*client);
         }
         if (*tag == kDiscardAll) {
-            server_.discard_seen = true;
-            server_.listening = false;
             server_.unnamed_version = 0;
             // What it does not report is as at its login; what it reports it will say.
             drop_unreported();
@@ -216,6 +234,12 @@ private:
         stats.query.observe(took);
         client->query_started = engine_.now();
         client->mid_transaction = server_.status != wire::TransactionStatus::Idle;
+        if (client->mid_transaction) return;
+        const int64_t all = to_microseconds(engine_.now() - server_.transaction_started);
+        server_.transaction_started = engine_.now();
+        ++stats.transactions;
+        stats.transaction_us += static_cast<uint64_t>(all);
+        stats.transaction.observe(all);
     }
 
     void flush() {
@@ -245,29 +269,6 @@ private:
     bool broken_ = false;
 };
 
-void transaction_ended(Engine& engine, ServerConn& server) {
-    ClientSession& client = *server.client;
-    if (std::exchange(server.discard_seen, false)) {
-        // PostgreSQL returns to what a session began with, and this one began with its own.
-        client.settings = client.login_settings;
-        const std::string sql = settings_query(server.settings.values(), client.settings.values());
-        if (!sql.empty()) {
-            send_internal_query(engine, server, sql);
-            server.settings = client.settings;
-            return;
-        }
-        client.settings = server.settings;
-    }
-    PoolStats& stats = server.pool.stats;
-    const int64_t took = to_microseconds(engine.now() - server.state_since);
-    ++stats.transactions;
-    stats.transaction_us += static_cast<uint64_t>(took);
-    stats.transaction.observe(took);
-    const bool session = server.pool.limits.mode == config::PoolMode::Session;
-    const bool leaving = client.killed || engine.admission() == Admission::Draining;
-    if (!session || leaving) release(engine, server);
-}
-
 /// One statement sets all or nothing: the server is as it was, and only the client is at fault.
 void settings_were_refused(Engine& engine, ServerConn& server, const Error& cause) {
     ClientSession* client = std::exchange(server.client, nullptr);
@@ -291,7 +292,12 @@ void rested(Engine& engine, ServerConn& server) {
             } else if (server.client != nullptr &&
                        (server.status == wire::TransactionStatus::Idle ||
                         planted(Bug::LentInTransaction))) {
-                if (server.client->passing == 0) transaction_ended(engine, server);
+                if (server.client->passing > 0) break;
+                if (census_due(server)) {
+                    begin_census(engine, server);
+                } else {
+                    transaction_over(engine, server);
+                }
             } else if (server.pool.limits.mode == config::PoolMode::Statement) {
                 break_up(engine, server, no_transaction_blocks(),
                          "a transaction block in statement mode");
@@ -308,12 +314,17 @@ void rested(Engine& engine, ServerConn& server) {
             engine.move(server, ServerEvent::CheckAnswered);
             offer(engine, server);
             break;
+        case ServerState::Asking:
+            server.failure = failure;
+            census_taken(engine, server);
+            break;
         case ServerState::Resetting:
             if (failure) {
                 engine.retire(server, "it could not be reset");
             } else {
-                server.discard_seen = false;
-                server.listening = false;
+                server.pins = {};
+                server.effects = {};
+                server.doubtful = false;
                 engine.move(server, ServerEvent::ResetDone);
                 offer(engine, server);
             }
@@ -352,6 +363,7 @@ size_t consume(Engine& engine, ServerConn& server, Bytes input) {
             case ServerState::Checking:
             case ServerState::Syncing:
             case ServerState::Active:
+            case ServerState::Asking:
             case ServerState::Cancelling:
             case ServerState::Resetting: {
                 if (server.raw && server.client != nullptr) {
@@ -394,6 +406,14 @@ void break_up(Engine& engine, ServerConn& server, const Error& error, std::strin
     client->server = nullptr;
     --server.pool.attached;
     engine.close(*client, told ? nullptr : &error, "its server was lost");
+}
+
+void transaction_over(Engine& engine, ServerConn& server) {
+    const ClientSession& client = *server.client;
+    const bool leaving = client.killed || engine.admission() == Admission::Draining;
+    server.effects = {};
+    const bool stays = server.pool.limits.mode == config::PoolMode::Session || server.pins.any();
+    if (!stays || leaving) release(engine, server);
 }
 
 void rest(Engine& engine, ServerConn& server) {

@@ -10,9 +10,12 @@ namespace pgweir::session {
 namespace {
 
 // Reported by the server, but nothing that a session can set.
-constexpr std::array<std::string_view, 6> kReportOnly{"in_hot_standby", "integer_datetimes",
-                                                      "is_superuser",   "server_encoding",
-                                                      "server_version", "session_authorization"};
+constexpr std::array<std::string_view, 5> kReportOnly{
+    "in_hot_standby", "integer_datetimes", "is_superuser", "server_encoding", "server_version"};
+
+// With whose rights the session acts. The first is reported, the second is not.
+constexpr std::string_view kSessionUser = "session_authorization";
+constexpr std::string_view kRole = "role";
 
 // Names are case-insensitive; these are reported with capitals.
 constexpr std::array<std::string_view, 3> kSpelling{"DateStyle", "IntervalStyle", "TimeZone"};
@@ -139,8 +142,71 @@ void append_assignment(std::string& sql, std::string_view name, std::string_view
     sql += ",false)";
 }
 
-bool report_only(std::string_view name) {
-    return std::find(kReportOnly.begin(), kReportOnly.end(), name) != kReportOnly.end();
+std::string_view value_of(const SettingList& values, std::string_view name) {
+    for (const auto& [key, value] : values) {
+        if (key == name) return value;
+    }
+    return {};
+}
+
+bool is_right(std::string_view name) {
+    return name == kSessionUser || name == kRole;
+}
+
+void append_reset(std::string& sql, std::string_view name) {
+    sql += "RESET \"";
+    for (const char c : name) sql.append(c == '"' ? 2 : 1, c);
+    sql += "\";";
+}
+
+std::string give_rights_back(const SettingList& current, std::string_view owner) {
+    std::string sql;
+    const auto user = value_of(current, kSessionUser);
+    if (!user.empty() && user != owner) sql += "RESET SESSION AUTHORIZATION;";
+    if (!value_of(current, kRole).empty()) append_reset(sql, kRole);
+    return sql;
+}
+
+/// What sets all but rights: first what is to be set, in one statement, then what is to be reset.
+std::string plain_settings_query(const SettingList& current, const SettingList& wanted) {
+    std::string sets;
+    std::string resets;
+    auto have = current.begin();
+    auto want = wanted.begin();
+    while (have != current.end() || want != wanted.end()) {
+        const bool only_want = have == current.end();
+        const bool only_have = want == wanted.end();
+        const int order = only_want ? 1 : only_have ? -1 : have->first.compare(want->first);
+        if (order < 0) {  // the server has it from another client, this one never named it
+            if (!report_only(have->first) && !is_right(have->first)) {
+                append_reset(resets, have->first);
+            }
+            ++have;
+            continue;
+        }
+        const bool same = order == 0 && have->second == want->second;
+        if (!same && !report_only(want->first) && !is_right(want->first)) {
+            append_assignment(sets, want->first, want->second);
+        }
+        if (order == 0) ++have;
+        ++want;
+    }
+    if (!sets.empty()) sets += ';';
+    return sets + resets;
+}
+
+std::string take_rights(const SettingList& wanted, std::string_view owner) {
+    std::string sql;
+    const auto user = value_of(wanted, kSessionUser);
+    if (!user.empty() && user != owner) append_assignment(sql, kSessionUser, user);
+    const auto role = value_of(wanted, kRole);
+    if (!role.empty()) append_assignment(sql, kRole, role);
+    return sql;
+}
+
+std::string without_last_semicolon(std::string sql) {
+    if (!sql.empty() && sql.back() == ';') sql.pop_back();
+    return sql;
 }
 
 size_t hash_of(const SettingList& values) {
@@ -229,31 +295,27 @@ Result<SettingList> startup_settings(const wire::Parameters& parameters) {
     return list;
 }
 
-std::string settings_query(const SettingList& current, const SettingList& wanted) {
-    std::string sets;
-    std::string resets;
-    auto have = current.begin();
-    auto want = wanted.begin();
-    while (have != current.end() || want != wanted.end()) {
-        const bool only_want = have == current.end();
-        const bool only_have = want == wanted.end();
-        const int order = only_want ? 1 : only_have ? -1 : have->first.compare(want->first);
-        if (order < 0) {  // the server has it from another client, this one never named it
-            if (!report_only(have->first)) {
-                resets += ";RESET \"";
-                for (const char c : have->first) resets.append(c == '"' ? 2 : 1, c);
-                resets += '"';
-            }
-            ++have;
-            continue;
-        }
-        const bool same = order == 0 && have->second == want->second;
-        if (!same && !report_only(want->first)) append_assignment(sets, want->first, want->second);
-        if (order == 0) ++have;
-        ++want;
-    }
-    if (sets.empty() && !resets.empty()) return resets.substr(1);
-    return sets + resets;
+bool report_only(std::string_view name) {
+    return std::find(kReportOnly.begin(), kReportOnly.end(), name) != kReportOnly.end();
+}
+
+std::string settings_query(const SettingList& current,
+                           const SettingList& wanted,
+                           std::string_view owner) {
+    const std::string plain = plain_settings_query(current, wanted);
+    const bool same_rights = value_of(current, kSessionUser) == value_of(wanted, kSessionUser) &&
+                             value_of(current, kRole) == value_of(wanted, kRole);
+    if (plain.empty() && same_rights) return {};
+    return without_last_semicolon(give_rights_back(current, owner) + plain +
+                                  take_rights(wanted, owner));
+}
+
+std::string clean_settings_query(const SettingList& current,
+                                 const SettingList& base,
+                                 const SettingList& wanted,
+                                 std::string_view owner) {
+    return without_last_semicolon(give_rights_back(current, owner) + "RESET ALL;" +
+                                  plain_settings_query(base, wanted) + take_rights(wanted, owner));
 }
 
 }  // namespace pgweir::session

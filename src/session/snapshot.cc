@@ -16,7 +16,8 @@ PoolRow pool_row(Engine& engine, Pool& pool) {
     row.clients_active = pool.attached;
     row.clients_waiting = static_cast<uint32_t>(pool.waiting.size());
     row.clients_idle = pool.clients - row.clients_active - row.clients_waiting;
-    row.servers_active = count(pool, ServerState::Active) + count(pool, ServerState::Syncing);
+    row.servers_active = count(pool, ServerState::Active) + count(pool, ServerState::Syncing) +
+                         count(pool, ServerState::Asking);
     row.servers_idle = count(pool, ServerState::Idle);
     row.servers_checking = count(pool, ServerState::Checking) + count(pool, ServerState::Resetting);
     row.servers_opening = pool.opening_count();
@@ -55,6 +56,7 @@ std::string_view console_state(ServerState state) {
         case ServerState::Checking:
         case ServerState::Resetting: return "tested";
         case ServerState::Syncing:
+        case ServerState::Asking:
         case ServerState::Active: return "active";
         case ServerState::Cancelling:
         case ServerState::Closing:

@@ -12,6 +12,11 @@ bool is_reserved(std::string_view name) {
            !planted(Bug::ReservedPrefixOpen);
 }
 
+std::string_view query_text(Bytes query_and_types) {
+    const std::string_view all = as_text(query_and_types);
+    return all.substr(0, all.find('\0'));
+}
+
 constexpr std::string_view kNobodysStatement = "Pgweir_reserved_prefix";
 
 }  // namespace
@@ -88,7 +93,9 @@ void StatementPump::forward_parse(const Statement& statement) {
 
 void StatementPump::parse_unnamed(Bytes query_and_types) {
     client_.unnamed_statement.assign(as_text(query_and_types));
-    client_.unnamed_forgets = may_forget_statements(query_and_types);
+    const bool unread = query_and_types.empty();
+    client_.unnamed_effects =
+        unread ? kUnreadEffects : sql::effects_of(query_text(query_and_types));
     client_.unnamed_version = engine_.next_unnamed_version();
     server_.unnamed_version = client_.unnamed_version;
     ++server_.pool.stats.server_parses;
@@ -173,16 +180,28 @@ void StatementPump::keep_server_within_limits() {
     }
 }
 
+sql::Effects StatementPump::effects_of(std::string_view statement) const {
+    if (statement.empty()) return client_.unnamed_effects;
+    const StatementRef* known = find(statement);
+    return known != nullptr ? (*known)->effects : sql::Effects{};
+}
+
+void StatementPump::note_run(sql::Effects effects, std::string_view query_and_types) {
+    if (!effects.any()) return;
+    note_effects(client_, server_, effects, query_text(as_bytes(query_and_types)));
+    client_.hold_at_sync = client_.hold_at_sync || holds_others(effects);
+}
+
 bool StatementPump::bind(const wire::BindMessage& bind, const wire::FrameHeader& header) {
     const StatementRef* statement = find(bind.statement);
     std::string_view name = bind.statement;
     if (statement != nullptr) {
         ensure_at_server(*statement);
         name = (*statement)->server_name;
-        client_.hold_at_sync = client_.hold_at_sync || (*statement)->forgets;
+        note_run((*statement)->effects, (*statement)->query_and_types);
     } else if (bind.statement.empty()) {
         ensure_unnamed();
-        client_.hold_at_sync = client_.hold_at_sync || client_.unnamed_forgets;
+        note_run(client_.unnamed_effects, client_.unnamed_statement);
     } else if (is_reserved(bind.statement)) {
         name = kNobodysStatement;
     }

@@ -11,6 +11,17 @@
 /// See: protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
 namespace pgweir::session {
 
+/// What a text may do that is too long to be looked into.
+inline constexpr sql::Effects kUnreadEffects =
+    sql::Effect::MayChangeSession | sql::Effect::MayHideSettings |
+    sql::Effect::MayForgetStatements | sql::Effect::MayFree;
+
+/// True exactly when what is sent behind it has to wait until it is known what it left: names that
+/// it forgets, and settings that the client has to get back first.
+constexpr bool holds_others(sql::Effects effects) {
+    return effects.has(sql::Effect::MayForgetStatements) || effects.has(sql::Effect::MayReset);
+}
+
 class StatementPump {
 public:
     /// Units: bytes. A longer unnamed statement is not remembered beyond its transaction.
@@ -28,6 +39,9 @@ public:
     /// A simple query, as PostgreSQL has it, ends the unnamed statement.
     void forget_unnamed();
 
+    /// What the statement may do to the session when it runs.
+    sql::Effects effects_of(std::string_view statement) const;
+
     /// True: header and names are out, the values of the message are in `out` too as far as
     /// they have arrived. False: the message passes as it is.
     bool bind(const wire::BindMessage& bind, const wire::FrameHeader& header);
@@ -42,6 +56,7 @@ public:
     const StatementRef* find(std::string_view name) const;
 
 private:
+    void note_run(sql::Effects effects, std::string_view query_and_types);
     void expect(Request request, Delivery delivery, StatementChange* change = nullptr);
     void ensure_at_server(const StatementRef& statement);
     void ensure_unnamed();

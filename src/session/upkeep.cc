@@ -136,9 +136,9 @@ void upkeep(Engine& engine) {
     end_slow_cancels(engine);
     for (auto& [key, pool] : engine.pools()) {
         watch_queue(engine, *pool);
-        for (const auto state :
-             {ServerState::Connecting, ServerState::Authenticating, ServerState::Checking,
-              ServerState::Syncing, ServerState::Resetting, ServerState::Closing}) {
+        for (const auto state : {ServerState::Connecting, ServerState::Authenticating,
+                                 ServerState::Checking, ServerState::Syncing, ServerState::Asking,
+                                 ServerState::Resetting, ServerState::Closing}) {
             end_slow_servers(engine, *pool, state);
         }
         retire_idle_servers(engine, *pool);

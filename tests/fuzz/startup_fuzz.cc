@@ -28,8 +28,8 @@ void settings_are_safe(const wire::Parameters& parameters) {
         if (name != "application_name") continue;
         PGW_CHECK(value.size() <= 63 && is_printable_ascii(value));
     }
-    PGW_CHECK(is_printable_ascii(session::settings_query({}, interned.values())));
-    PGW_CHECK(session::settings_query(interned.values(), interned.values()).empty());
+    PGW_CHECK(is_printable_ascii(session::settings_query({}, interned.values(), "ann")));
+    PGW_CHECK(session::settings_query(interned.values(), interned.values(), "ann").empty());
 }
 
 void startup_is_stable(const wire::StartupMessage& startup) {

@@ -161,8 +161,6 @@ void FakeClient::check_heard() {
     for (const std::string& payload : std::exchange(due_, {})) {
         if (!heard_.contains(payload)) fail("it did not hear itself say " + payload);
     }
-    // Between transactions its server goes to others, and listens no more.
-    if (own_->status() == 'I' && !mishaps_.session_mode) own_->unlisten_all();
 }
 
 /// Tells the session of its own what was sent until it has something to say.
@@ -288,14 +286,16 @@ void FakeClient::compare(const Frame& frame, const ReportFields& report) {
         doubt_syncs(false);
         spare_status_ = std::string(1, own_->status());
     }
-    if (frame.type == 'C' && has(frame.body, "DISCARD ALL")) view_lags_ = true;
+    if (frame.type == 'C' && (has(frame.body, "DISCARD ALL") || has(frame.body, "RESET"))) {
+        view_lags_ = true;
+    }
     if (frame.type != 'Z') return;
     check_heard();
     check_view();
 }
 
 void FakeClient::check_view() {
-    // After DISCARD ALL the settings come back one round trip later.
+    // After DISCARD ALL and RESET the settings come back one round trip later.
     if (std::exchange(view_lags_, false)) return;
     for (const auto& [name, value] : own_->settings()) {
         if (!PgSession::reported(name) || view_[name] == value) continue;

@@ -169,7 +169,9 @@ std::string FakeClient::text_for_query() {
         case 6:
         case 7: return "error " + mine;
         case 8: return fmt::format("set TimeZone mine{}", prng_.below(4));
-        case 9: return fmt::format("set application_name name{}", prng_.below(4));
+        case 9:
+            return prng_.chance(50) ? fmt::format("set application_name name{}", prng_.below(4))
+                                    : fmt::format("set search_path path{}", prng_.below(4));
         case 10: return fmt::format("big {} {}", mine, prng_.chance(20) ? 120 : 6);
         case 11: return "notice " + mine;
         case 12: return fmt::format("copyout {} {}", mine, prng_.below(8));
@@ -189,6 +191,9 @@ void FakeClient::simple_request() {
     } else if (choice < 11 && may_discard && !owed()) {
         // What is sent ahead of its answer would be run before pgweir has set things right again.
         query(choice < 8 ? "discard all" : "deallocate all");
+        alone_ = true;
+    } else if (choice < 14 && may_discard && !owed() && own_->status() == 'I') {
+        query(choice < 12 ? "reset TimeZone" : choice < 13 ? "reset search_path" : "reset all");
         alone_ = true;
     } else if (choice < 25) {
         query(text_for_query() + ";" + text_for_query());

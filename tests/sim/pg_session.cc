@@ -158,11 +158,13 @@ void PgSession::complete(std::string_view tag) {
 }
 
 void PgSession::open_implicit() {
-    if (!before_) before_ = settings_;
+    if (before_) return;
+    before_ = settings_;
+    set_before_ = set_here_;
 }
 
 void PgSession::end_transaction(bool commit) {
-    if (!commit && before_) settings_ = *before_;
+    if (!commit) take_back_settings();
     settle_notes(commit);
     before_.reset();
     portals_.clear();
@@ -174,7 +176,7 @@ PgSession::Outcome PgSession::fail(std::string_view sqlstate, std::string_view m
     if (status_ == 'I') {
         end_transaction(false);
     } else {
-        if (before_) settings_ = *before_;
+        take_back_settings();
         portals_.clear();
         status_ = 'E';
     }
@@ -515,6 +517,10 @@ PgSession::Outcome PgSession::run(const std::string& text,
     open_implicit();
     if (refuses(text)) return fail("25P02", "current transaction is aborted");
     if (starts_with(text, "SELECT pg_catalog.set_config(")) return run_set_config(text);
+    if (starts_with(text, "WITH c AS MATERIALIZED")) {
+        run_census();
+        return Outcome::Done;
+    }
     std::string filled = text;
     if (const size_t at = filled.find("$1"); at != std::string::npos)
         filled.replace(at, 2, parameter);
@@ -610,8 +616,9 @@ PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_vie
     } else if ((verb == "discard" || verb == "DISCARD")) {
         if (status_ != 'I')
             return fail("25001", "DISCARD ALL cannot run inside a transaction block");
-        settings_ = defaults_;
+        reset("ALL");
         before_ = settings_;
+        set_before_.clear();
         statements_.clear();
         portals_.clear();
         channels_.clear();
@@ -619,10 +626,8 @@ PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_vie
     } else if (verb == "deallocate") {
         statements_.clear();
         complete("DEALLOCATE ALL");
-    } else if (verb == "RESET") {
-        rest.remove_prefix(1);
-        rest.remove_suffix(1);  // its quotes
-        settings_[std::string(rest)] = defaults_[std::string(rest)];
+    } else if (verb == "RESET" || verb == "reset") {
+        reset(rest);
         complete("RESET");
     } else {
         return fail("42601", fmt::format("syntax error at {} {}", verb, rest));
@@ -634,7 +639,44 @@ bool PgSession::set(const std::string& name, std::string_view value) {
     auto spelled = accepted(name, value);
     if (!spelled) return false;
     settings_[name] = std::move(*spelled);
+    set_here_.insert(name);
     return true;
+}
+
+void PgSession::take_back_settings() {
+    if (!before_) return;
+    settings_ = *before_;
+    set_here_ = set_before_;
+}
+
+void PgSession::reset(std::string_view name) {
+    if (name == "ALL" || name == "all") {
+        settings_ = defaults_;
+        set_here_.clear();
+        return;
+    }
+    const bool quoted = !name.empty() && name.front() == '"';
+    const std::string plain(quoted ? name.substr(1, name.size() - 2) : name);
+    settings_[plain] = defaults_[plain];
+    set_here_.erase(plain);
+}
+
+/// What pgweir asks after a transaction that may have changed the session.
+void PgSession::run_census() {
+    const auto row = [&](std::string_view kind, std::string_view name, std::string_view value) {
+        std::string body;
+        put_u16(body, 3);
+        for (const auto column : {kind, name, value}) {
+            put_u32(body, static_cast<uint32_t>(column.size()));
+            body += column;
+        }
+        emit('D', std::move(body));
+    };
+    emit_row_description();
+    for (const std::string& name : set_here_) row("s", name, settings_[name]);
+    if (!channels_.empty()) row("l", "", "");
+    row("z", "", "");
+    complete("SELECT 1");
 }
 
 PgSession::Outcome PgSession::run_set_config(std::string_view text) {

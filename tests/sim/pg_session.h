@@ -96,8 +96,6 @@ public:
 
     bool listens_on(const std::string& channel) const { return channels_.contains(channel); }
 
-    void unlisten_all() { channels_.clear(); }
-
     std::vector<Note> published;  // for other sessions
 
 private:
@@ -139,6 +137,9 @@ private:
     Outcome run_set_config(std::string_view text);
     Outcome run_big(std::string_view token, uint32_t count, uint32_t rows_max, Portal* portal);
     bool set(const std::string& name, std::string_view value);
+    void reset(std::string_view name);
+    void run_census();
+    void take_back_settings();
     void open_implicit();
     void end_transaction(bool commit);
     bool refuses(std::string_view text) const;
@@ -152,8 +153,10 @@ private:
     bool extended_ = false;  // True exactly when the statement under way came by Execute.
     SettingMap defaults_;
     SettingMap settings_;
+    std::set<std::string> set_here_;    // names whose value is of this session's own making
     SettingMap told_;                   // as the client was last told
     std::optional<SettingMap> before_;  // as it was when the transaction began
+    std::set<std::string> set_before_;  // the same
     std::map<std::string, std::string> statements_;
     std::map<std::string, Portal> portals_;
     std::deque<std::string> rest_;  // statements of a simple query still to be run

@@ -39,6 +39,12 @@ public:
 
     T& back() { return *to_object(head_.previous); }
 
+    /// The one behind it; nullptr at the end.
+    T* after(T& object) {
+        ListHook* next = to_hook(object).next;
+        return next == &head_ ? nullptr : to_object(next);
+    }
+
     void push_front(T& object) { insert_after(head_, object); }
 
     void push_back(T& object) { insert_after(*head_.previous, object); }

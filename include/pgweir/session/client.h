@@ -11,12 +11,14 @@
 #include "pgweir/session/prepared.h"
 #include "pgweir/session/settings.h"
 #include "pgweir/session/shell.h"
+#include "pgweir/sql/effects.h"
 
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pgweir::session {
 
@@ -67,7 +69,7 @@ struct ClientSession final : StreamEvents, ListHook {
     bool console_busy = false;     // True exactly when an answer of the console is under way.
     bool holding = false;          // True exactly when its server has to come to rest first.
     bool hold_at_sync = false;     // True exactly when `holding` begins with the next Sync.
-    bool unnamed_forgets = false;  // True exactly when its unnamed statement may forget others.
+    bool settings_lost = false;    // True exactly when it has more custom ones than are followed.
     bool left = false;             // True exactly when it sent Terminate.
     bool killed = false;           // True exactly when it ends at its next transaction's end.
     uint32_t passing = 0;          // bytes of a message still to be forwarded as they come
@@ -78,7 +80,9 @@ struct ClientSession final : StreamEvents, ListHook {
     std::unique_ptr<Login> login;  // only until it is welcomed
     std::unique_ptr<ClientStatements> statements;  // only if it ever named one
     std::string unnamed_statement;                 // query and types of its last unnamed Parse
+    sql::Effects unnamed_effects;                  // of that statement
     uint64_t unnamed_version = 0;  // changes with each unnamed Parse; zero: it has none
+    std::unique_ptr<std::vector<std::string>> custom_settings;  // names it may have set; sorted
     std::string user;
     ClientKey key;
     uint64_t id = 0;

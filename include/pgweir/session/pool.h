@@ -58,6 +58,7 @@ struct PoolStats {
     uint64_t servers_failed = 0;
     uint64_t servers_lent = 0;
     uint64_t settings_applied = 0;
+    uint64_t censuses = 0;
     uint64_t cancels = 0;
     uint64_t timeouts = 0;
     uint64_t queue_refusals = 0;

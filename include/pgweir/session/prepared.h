@@ -3,6 +3,7 @@
 #include "pgweir/auth/digest.h"
 #include "pgweir/base/bytes.h"
 #include "pgweir/base/intrusive_list.h"
+#include "pgweir/sql/effects.h"
 
 #include <cstdint>
 #include <memory>
@@ -33,7 +34,7 @@ class StatementCache;
 
 struct Statement {
     Digest128 digest{};
-    bool forgets = false;  // may_forget_statements() of its text
+    sql::Effects effects;  // of its text
     std::string query_and_types;
     std::string server_name;  // kStatementPrefix and the digest in hexadecimal
     uint32_t references = 0;
@@ -73,10 +74,6 @@ private:
 
     Statement* statement_ = nullptr;
 };
-
-/// True if a query with this text could be DISCARD or DEALLOCATE; a word within a literal counts
-/// too.
-bool may_forget_statements(Bytes text);
 
 /// All statements that clients of this worker hold, each text once.
 class StatementCache {

@@ -7,11 +7,14 @@
 #include "pgweir/base/intrusive_list.h"
 #include "pgweir/base/slab.h"
 #include "pgweir/base/stream.h"
+#include "pgweir/session/census.h"
+#include "pgweir/session/pins.h"
 #include "pgweir/session/pipeline.h"
 #include "pgweir/session/prepared.h"
 #include "pgweir/session/server_fsm.h"
 #include "pgweir/session/settings.h"
 #include "pgweir/session/shell.h"
+#include "pgweir/sql/effects.h"
 #include "pgweir/wire/backend.h"
 
 #include <cstdint>
@@ -50,8 +53,9 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     wire::TransactionStatus status = wire::TransactionStatus::Idle;
     bool passing_forward = false;  // True exactly when the message passing goes to the client.
     bool said_farewell = false;    // True exactly when a FATAL error of it reached its client.
-    bool listening = false;        // True exactly when LISTEN ran for whoever has it now.
-    bool discard_seen = false;     // True exactly when DISCARD ALL ran and Z has not come yet.
+    bool doubtful = false;         // True exactly when it may hold settings that nobody can see.
+    bool had_temporary = false;    // True exactly when it has a schema for temporary objects.
+    bool inherited = false;        // True exactly when another client than this one had it last.
     bool raw = false;              // True exactly when it is a walsender of one client for good.
     bool cancel_lost = false;      // True exactly when a cancel that was given up may still hit it.
     bool permitted = false;        // True exactly when it counts in its pool's permits.
@@ -61,9 +65,13 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     Buffer inbox;
     Pipeline pipeline;
     ServerStatements statements;
-    SettingsRef base;      // as reported at login: what RESET ALL leads to
-    SettingsRef settings;  // as they are now
-    SettingList reported;  // while it logs in
+    SettingsRef base;                // as reported at login: what RESET ALL leads to
+    SettingsRef settings;            // as they are now
+    SettingList reported;            // while it logs in
+    sql::Effects effects;            // that what it was sent since the last census may have had
+    Pins pins;                       // why it stays with its client between transactions
+    std::unique_ptr<Census> census;  // while one is under way
+    uint64_t last_client = 0;        // the id of whoever has it, or had it last
     ServerKey key;
     std::optional<auth::ScramClient> scram;
     std::optional<Error> failure;  // what an internal query was told
@@ -71,6 +79,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     uint64_t id = 0;
     Instant opened;
     Instant state_since;
+    Instant transaction_started;
 };
 
 /// A connection that carries one cancel request to PostgreSQL.

@@ -17,6 +17,7 @@ enum class ServerState : uint8_t {
     Checking,        // was idle for long: does it still answer?
     Syncing,         // promised to a client, takes that client's settings
     Active,          // one client's
+    Asking,          // a transaction is over: what does its session hold now?
     Cancelling,      // given back, but a cancel that is under way could still hit it
     Resetting,       // a session's traces are wiped
     Closing,         // told to go; it counts until PostgreSQL has let go of it
@@ -31,6 +32,8 @@ enum class ServerEvent : uint8_t {
     ClientAttached,
     SettingsDiffer,
     SettingsApplied,
+    CensusDue,
+    CensusAnswered,
     Released,
     CancelPending,
     CancelsDone,
@@ -40,8 +43,8 @@ enum class ServerEvent : uint8_t {
     Ended,
 };
 
-inline constexpr size_t kServerStates = 10;
-inline constexpr size_t kServerEvents = 14;
+inline constexpr size_t kServerStates = 11;
+inline constexpr size_t kServerEvents = 16;
 
 using ServerRow = fsm::Row<ServerState, ServerEvent>;
 

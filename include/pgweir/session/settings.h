@@ -97,8 +97,22 @@ private:
 /// See: protocol-flow.html, runtime-config-preset.html
 Result<SettingList> startup_settings(const wire::Parameters& parameters);
 
-/// One SELECT that makes a session with `current` look like `wanted`, empty when it does.
+/// True exactly when it is reported, but nothing that can be set.
+bool report_only(std::string_view name);
+
+/// What makes a session that `owner` opened, with `current`, look like `wanted`; empty when it
+/// does. All of it holds or nothing does. Roles are given back before anything is set, since what
+/// was set with more rights can only be set again with them, and taken at the end.
 /// The text is ASCII whatever the values hold, so no client_encoding can change its meaning.
-std::string settings_query(const SettingList& current, const SettingList& wanted);
+std::string settings_query(const SettingList& current,
+                           const SettingList& wanted,
+                           std::string_view owner);
+
+/// The same for a session that may also hold settings that nobody can see: `base` is what it has
+/// when all of them are reset.
+std::string clean_settings_query(const SettingList& current,
+                                 const SettingList& base,
+                                 const SettingList& wanted,
+                                 std::string_view owner);
 
 }  // namespace pgweir::session

@@ -40,7 +40,9 @@ struct PortableServer {
     std::vector<CarriedStatement> statements;  // oldest use first
     ServerKey key;
     uint64_t id = 0;
+    uint64_t last_client = 0;
     uint32_t epoch = 0;
+    bool doubtful = false;
     Instant opened;
     Instant idle_since;
 };

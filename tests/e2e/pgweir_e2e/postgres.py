@@ -16,6 +16,7 @@ ROLES = {
     "md5_user": ("md5 secret", "md5"),
     "plain_user": ("plain secret", "password"),
     "trust_user": ("trust secret", "trust"),
+    "boss": ("boss secret", "scram-sha-256"),  # a superuser
 }
 DATABASES = ("app", "other")
 
@@ -60,7 +61,7 @@ class Postgres:
             self.sql(f"SET password_encryption = '{kind}'; CREATE ROLE {role} LOGIN PASSWORD '{password}'")
         for database in DATABASES:
             self.sql(f"CREATE DATABASE {database} OWNER app")
-        self.sql("GRANT pg_signal_backend TO app")
+        self.sql("GRANT pg_signal_backend TO app; ALTER ROLE boss SUPERUSER")
 
     def start(self):
         assert self.process is None

@@ -250,7 +250,7 @@ TEST_CASE("lending: what a client sets in its session follows it") {
     rig.say(setter, query("SET TimeZone = 'Asia/Tokyo'"));
     rig.say(server, complete("SET") + parameter("TimeZone", "Asia/Tokyo") + ready());
     CHECK(types(setter.take()) == "CSZ");
-    server.take();
+    CHECK(server.take() == query("SET TimeZone = 'Asia/Tokyo'"));
 
     rig.say(other, query("SELECT 1"));
     CHECK(server.take() == query("SELECT pg_catalog.set_config(E'TimeZone',E'Etc/UTC',false)"));

@@ -96,6 +96,17 @@ inline std::string complete(std::string_view tag) {
     return message('C', text(tag));
 }
 
+/// A row of a census's answer.
+inline std::string census_row(std::string_view kind,
+                              std::string_view name = {},
+                              std::string_view value = {}) {
+    std::string body = be16(3);
+    for (const auto column : {kind, name, value}) {
+        body += be32(static_cast<uint32_t>(column.size())) + std::string(column);
+    }
+    return message('D', body);
+}
+
 inline std::string parameter(std::string_view name, std::string_view value) {
     return message('S', text(name) + text(value));
 }
@@ -363,7 +374,7 @@ public:
     /// the servers that were told to go, until all is quiet.
     void turn() {
         for (bool busy = true; busy;) {
-            busy = end_finished();
+            busy = end_finished() || answer_censuses();
             for (uint32_t number = 0; number < engines_.size(); ++number) {
                 if (std::exchange(shell(number).reap_due, false)) {
                     engine(number).reap();
@@ -519,6 +530,7 @@ public:
     FakeProcess process;
     bool hold_posts =
         false;  // True exactly when the test delivers messages between workers itself.
+    bool hold_censuses = false;  // True exactly when the test answers them itself.
     bool hold_finished = false;  // True exactly when servers do not go as soon as they are told to.
     std::string welcome;         // what the last client that logged in was told
 
@@ -532,6 +544,27 @@ private:
             any = true;
         }
         return any;
+    }
+
+    /// Servers that are asked what their session holds find nothing but what they report.
+    bool answer_censuses() {
+        if (hold_censuses) return false;
+        ServerConn* asked = nullptr;
+        for (auto& engine : engines_) {
+            for (auto& [key, pool] : engine->pools()) {
+                pool->in(ServerState::Asking).for_each([&](ServerConn& server) {
+                    if (server.stream != nullptr) asked = &server;
+                });
+            }
+        }
+        if (asked == nullptr) return false;
+        auto& stream = *static_cast<FakeStream*>(asked->stream);
+        const size_t at = stream.sent.rfind(std::string_view("WITH c AS"));
+        if (at == std::string::npos) return false;
+        stream.sent.resize(at - 5);  // its header too: what is left is what the client sent
+        const std::string bytes = complete("SELECT 0") + ready();
+        stream.owner->on_bytes(as_bytes(bytes));
+        return true;
     }
 
     std::deque<FakeShell> shells_;

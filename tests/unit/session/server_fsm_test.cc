@@ -19,7 +19,7 @@ struct Step {
 };
 
 // Every way there is; what is not here must not happen.
-constexpr std::array<Step, 29> kSteps{
+constexpr std::array<Step, 33> kSteps{
     {
      {Connecting, Connected, Authenticating},
      {Authenticating, LoggedIn, Idle},
@@ -28,6 +28,8 @@ constexpr std::array<Step, 29> kSteps{
      {Idle, ClientAttached, Active},
      {Idle, SettingsDiffer, Syncing},
      {Syncing, SettingsApplied, Active},
+     {Active, CensusDue, Asking},
+     {Asking, CensusAnswered, Active},
      {Active, Released, Idle},
      {Active, CancelPending, Cancelling},
      {Active, ResetDue, Resetting},
@@ -40,6 +42,7 @@ constexpr std::array<Step, 29> kSteps{
      {Checking, Ended, Closed},
      {Syncing, Ended, Closed},
      {Active, Ended, Closed},
+     {Asking, Ended, Closed},
      {Cancelling, Ended, Closed},
      {Resetting, Ended, Closed},
      {Closing, Ended, Closed},
@@ -48,6 +51,7 @@ constexpr std::array<Step, 29> kSteps{
      {Checking, Retired, Closing},
      {Syncing, Retired, Closing},
      {Active, Retired, Closing},
+     {Asking, Retired, Closing},
      {Cancelling, Retired, Closing},
      {Resetting, Retired, Closing},
      }

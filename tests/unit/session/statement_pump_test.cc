@@ -510,7 +510,7 @@ TEST_CASE("statement pump: data of a COPY passes also while the rest waits") {
     FakeStream& client = rig.log_in();
     FakeStream& server = rig.idle_server();
     server.take();
-    const std::string copy = query("COPY discarded FROM STDIN");
+    const std::string copy = query("RESET ALL;COPY t FROM STDIN");
     const std::string data = message('d', "1\n") + message('c');
     rig.say(client, copy);
     rig.say(client, data + query("SELECT 1"));

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+/// Why a server stays with its client although no transaction is open: state of the session that
+/// lives in that one backend and cannot be carried to another.
+namespace pgweir::session {
+
+enum class Pin : uint8_t {
+    TemporaryTable,     // or anything else in pg_temp
+    AdvisoryLock,       // of the session, not of a transaction
+    HoldableCursor,     // DECLARE ... WITH HOLD
+    PreparedStatement,  // PREPARE in SQL
+    Listen,
+    Sequence,  // currval() and lastval() are of the session
+    Module,    // LOAD and setseed() leave what nothing can wipe
+    Unknown,   // what the session holds could not be found out
+};
+
+inline constexpr size_t kPins = 8;
+
+/// As SHOW PINNED, SHOW pgweir.pinned and the metric's label name them, in the order of Pin.
+inline constexpr std::array<std::string_view, kPins> kPinNames{
+    "temporary table",   "advisory lock", "holdable cursor", "prepared statement",
+    "listening channel", "sequence",      "loaded module",   "unknown state"};
+
+class Pins {
+public:
+    constexpr Pins() = default;
+
+    constexpr bool any() const { return bits_ != 0; }
+
+    constexpr bool has(Pin pin) const { return (bits_ & bit(pin)) != 0; }
+
+    constexpr void add(Pin pin) { bits_ = static_cast<uint8_t>(bits_ | bit(pin)); }
+
+    constexpr void add(Pins others) { bits_ = static_cast<uint8_t>(bits_ | others.bits_); }
+
+    constexpr void remove(Pin pin) { bits_ = static_cast<uint8_t>(bits_ & ~bit(pin)); }
+
+    constexpr bool operator==(const Pins&) const = default;
+
+    /// The names with commas between them; empty when there is none.
+    std::string to_text() const {
+        std::string text;
+        for (size_t i = 0; i < kPins; ++i) {
+            if (!has(static_cast<Pin>(i))) continue;
+            if (!text.empty()) text += ", ";
+            text += kPinNames[i];
+        }
+        return text;
+    }
+
+private:
+    static constexpr uint8_t bit(Pin pin) {
+        return static_cast<uint8_t>(1U << static_cast<uint8_t>(pin));
+    }
+
+    uint8_t bits_ = 0;
+};
+
+}  // namespace pgweir::session

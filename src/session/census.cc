@@ -1,0 +1,172 @@
+#include "pgweir/session/census.h"
+
+#include "pgweir/wire/reader.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace pgweir::session {
+namespace {
+
+// More than this many bytes of settings are not carried from server to server.
+constexpr size_t kSettingsBytesMax = 262144;
+
+// Every name is qualified: what a search_path holds must not be called with the session's rights.
+// Values come in the encoding of the database and in ASCII, whatever client_encoding is.
+constexpr std::string_view kBegin =
+    "WITH c AS MATERIALIZED ("
+    "SELECT 's'::pg_catalog.text AS k,name AS n,setting AS v FROM pg_catalog.pg_settings "
+    "WHERE source OPERATOR(pg_catalog.=) 'session' AND name OPERATOR(pg_catalog.<>) ALL "
+    "(ARRAY['seed','transaction_isolation','transaction_read_only','transaction_deferrable'])"
+    " UNION ALL SELECT 's','role',r FROM pg_catalog.current_setting('role') r "
+    "WHERE r OPERATOR(pg_catalog.<>) 'none'"
+    " UNION ALL SELECT 't','','' WHERE CASE WHEN pg_catalog.pg_my_temp_schema() "
+    "OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN false ELSE "
+    "EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace OPERATOR(pg_catalog.=) "
+    "pg_catalog.pg_my_temp_schema()) OR "
+    "EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace OPERATOR(pg_catalog.=) "
+    "pg_catalog.pg_my_temp_schema()) OR "
+    "EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace OPERATOR(pg_catalog.=) "
+    "pg_catalog.pg_my_temp_schema()) OR "
+    "EXISTS (SELECT FROM pg_catalog.pg_operator WHERE oprnamespace OPERATOR(pg_catalog.=) "
+    "pg_catalog.pg_my_temp_schema()) END"
+    " UNION ALL SELECT 'a','','' WHERE EXISTS (SELECT FROM pg_catalog.pg_locks "
+    "WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) "
+    "pg_catalog.pg_backend_pid())"
+    " UNION ALL SELECT 'c','','' WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors "
+    "WHERE is_holdable)"
+    " UNION ALL SELECT 'p','','' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements "
+    "WHERE from_sql)"
+    " UNION ALL SELECT 'l','','' WHERE EXISTS (SELECT FROM "
+    "pg_catalog.pg_listening_channels())";
+
+// Only functions of users: their oids begin at 16384.
+constexpr std::string_view kBodies =
+    " UNION ALL SELECT 's',b.n,pg_catalog.current_setting(b.n,true) FROM ("
+    "SELECT DISTINCT pg_catalog.lower(COALESCE(m[1],m[2])) AS n FROM pg_catalog.pg_proc p,"
+    "LATERAL pg_catalog.regexp_matches(p.prosrc,"
+    "'''([a-z_][a-z0-9_$]*[.][a-z0-9_$.]*)''|"
+    "set\\s+(?:(?:local|session)\\s+)?([a-z_][a-z0-9_$]*[.][a-z0-9_$.]*)','gi') m "
+    "WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND p.prosrc "
+    "OPERATOR(pg_catalog.~*) '\\mset(_config)?\\M') b "
+    "WHERE pg_catalog.current_setting(b.n,true) OPERATOR(pg_catalog.<>) ''";
+
+// Everybody may read there why the session stays in its backend.
+constexpr std::string_view kEnd =
+    ") SELECT k,n,pg_catalog.encode(pg_catalog.convert_to(v,pg_catalog.getdatabaseencoding()),"
+    "'escape') FROM c UNION ALL SELECT 'z','',pg_catalog.set_config('pgweir.pinned',"
+    "pg_catalog.concat_ws(', ',(SELECT pg_catalog.string_agg(CASE k";
+
+constexpr std::array<std::pair<char, Pin>, 5> kKinds{
+    {{'t', Pin::TemporaryTable},
+     {'a', Pin::AdvisoryLock},
+     {'c', Pin::HoldableCursor},
+     {'p', Pin::PreparedStatement},
+     {'l', Pin::Listen}}
+};
+
+void append_end(std::string& sql, Pins known) {
+    sql += kEnd;
+    for (const auto& [kind, pin] : kKinds) {
+        sql += fmt::format(" WHEN '{}' THEN '{}'", kind, kPinNames[static_cast<size_t>(pin)]);
+    }
+    sql += " END,', ') FROM c)";
+    if (known.any()) sql += fmt::format(",'{}'", known.to_text());
+    sql += "),false)";
+}
+
+void append_names(std::string& sql, std::span<const std::string> names) {
+    sql +=
+        " UNION ALL SELECT 's',n,pg_catalog.current_setting(n,true) FROM "
+        "pg_catalog.unnest(ARRAY[";
+    for (size_t i = 0; i < names.size(); ++i) {
+        // They are letters, digits, '_', '$' and dots: no quote can be among them.
+        sql += fmt::format("{}'{}'", i == 0 ? "" : ",", names[i]);
+    }
+    sql += "]::pg_catalog.text[]) n WHERE pg_catalog.current_setting(n,true) IS NOT NULL";
+}
+
+/// Undoes encode(..., 'escape'); nullopt: it is none.
+std::optional<std::string> unescape(std::string_view text) {
+    const auto octal = [](char c) { return c >= '0' && c <= '7'; };
+    std::string plain;
+    plain.reserve(text.size());
+    for (size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\') {
+            plain.push_back(text[i]);
+        } else if (i + 1 < text.size() && text[i + 1] == '\\') {
+            plain.push_back('\\');
+            ++i;
+        } else if (i + 3 < text.size() && text[i + 1] <= '3' && octal(text[i + 1]) &&
+                   octal(text[i + 2]) && octal(text[i + 3])) {
+            plain.push_back(static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                              (text[i + 3] - '0')));
+            i += 3;
+        } else {
+            return std::nullopt;
+        }
+    }
+    return plain;
+}
+
+std::optional<std::string_view> take_column(wire::Reader& reader) {
+    const uint32_t length = reader.u32();
+    if (length == UINT32_MAX) return std::string_view{};
+    const Bytes value = reader.bytes(length);
+    if (!reader.ok()) return std::nullopt;
+    return as_text(value);
+}
+
+std::optional<Pin> pin_of(char kind) {
+    for (const auto& [letter, pin] : kKinds) {
+        if (letter == kind) return pin;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+bool Census::holds(std::string_view name) const {
+    return std::any_of(settings.begin(), settings.end(),
+                       [name](const Setting& setting) { return setting.first == name; });
+}
+
+std::string census_query(std::span<const std::string> custom, FunctionBodies bodies, Pins known) {
+    std::string sql(kBegin);
+    if (!custom.empty()) append_names(sql, custom);
+    if (bodies == FunctionBodies::Search) sql += kBodies;
+    append_end(sql, known);
+    return sql;
+}
+
+bool take_census_row(Census& census, Bytes body) {
+    wire::Reader reader(body);
+    if (reader.u16() != 3) return false;
+    const auto kind = take_column(reader);
+    const auto name = take_column(reader);
+    const auto escaped = take_column(reader);
+    if (!kind || !name || !escaped || !reader.ok() || !reader.at_end() || kind->size() != 1) {
+        return false;
+    }
+    if (const auto pin = pin_of(kind->front())) {
+        census.pins.add(*pin);
+        return true;
+    }
+    if (kind->front() == 'z') return true;
+    auto value = unescape(*escaped);
+    if (kind->front() != 's' || name->empty() || !value) return false;
+    if (census.holds(*name)) return true;  // a name that was asked for, and found in a function
+    census.bytes += name->size() + value->size();
+    if (census.bytes > kSettingsBytesMax) {
+        census.complete = false;
+        return true;
+    }
+    census.settings.emplace_back(*name, std::move(*value));
+    return true;
+}
+
+}  // namespace pgweir::session

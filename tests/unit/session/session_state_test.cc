@@ -1,0 +1,282 @@
+#include "unit/session/rig.h"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace pgweir::session {
+namespace {
+
+/// One client and one server, idle, censuses answered by the test.
+struct Scene {
+    template <class Change>
+    explicit Scene(Change&& change)
+        : rig([&](Rig& fresh) {
+              fresh.config.pool.pool_size = 1;
+              change(fresh);
+          }),
+          client(rig.log_in()),
+          server(rig.idle_server()) {
+        server.take();
+        rig.hold_censuses = true;
+    }
+
+    Scene() : Scene([](Rig&) {}) {}
+
+    /// The client runs it, and the server is asked what is left.
+    void run(std::string_view sql, std::string_view reply) {
+        rig.say(client, query(sql));
+        CHECK(server.take() == query(sql));
+        rig.say(server, std::string(reply) + ready());
+        CHECK(count(rig, ServerState::Asking) == 1);
+        census = body_of(server.take(), 'Q');
+        CHECK(census.find("WITH c AS MATERIALIZED") == 0);
+    }
+
+    void answer_census(std::string_view rows = {}) {
+        rig.say(server, std::string(rows) + complete("SELECT 1") + ready());
+    }
+
+    Rig rig;
+    FakeStream& client;
+    FakeStream& server;
+    std::string census;
+};
+
+}  // namespace
+
+TEST_CASE("session state: a transaction that changes nothing is not looked at") {
+    Scene scene;
+    for (const auto sql :
+         {"SELECT lower('A')", "UPDATE t SET a = 1", "SET LOCAL work_mem = '1MB'"}) {
+        scene.rig.say(scene.client, query(sql));
+        CHECK(scene.server.take() == query(sql));
+        scene.rig.answer(scene.server);
+        CHECK(count(scene.rig, ServerState::Idle) == 1);
+        CHECK(scene.server.sent.empty());
+    }
+    CHECK(scene.rig.pool().stats.censuses == 0);
+}
+
+TEST_CASE("session state: a setting that nobody reports moves with its client") {
+    Scene scene;
+    scene.run("SET work_mem = '7MB'", complete("SET"));
+    CHECK(types(scene.client.take()) == "CZ");
+    scene.answer_census(census_row("s", "work_mem", "7168"));
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+    CHECK(scene.client.sent.empty());
+    CHECK(scene.rig.pool().stats.censuses == 1);
+
+    scene.rig.hold_censuses = false;
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, query("SELECT 1"));
+    CHECK(scene.server.take() == query("RESET \"work_mem\""));
+    scene.rig.answer(scene.server, "RESET");
+    scene.rig.answer(scene.server);
+    scene.server.take();
+    scene.rig.say(scene.client, query("SELECT 2"));
+    CHECK(scene.server.take() == query("SELECT pg_catalog.set_config(E'work_mem',E'7168',false)"));
+}
+
+TEST_CASE("session state: the client's next transaction is free if its server still is") {
+    Scene scene;
+    scene.run("SET work_mem = '7MB'", complete("SET"));
+    scene.answer_census(census_row("s", "work_mem", "7168"));
+    scene.rig.say(scene.client, query("SELECT 2"));
+    CHECK(scene.server.take() == query("SELECT 2"));
+}
+
+TEST_CASE("session state: a request that comes during the census waits for its end") {
+    Scene scene;
+    scene.run("SET work_mem = '7MB'", complete("SET"));
+    scene.rig.say(scene.client, query("SELECT 2"));
+    CHECK(scene.server.sent.empty());
+    scene.answer_census(census_row("s", "work_mem", "7168"));
+    CHECK(scene.server.take() == query("SELECT 2"));
+}
+
+TEST_CASE("session state: what cannot move keeps the server, until it is gone") {
+    Scene scene;
+    scene.run("CREATE TEMP TABLE t (a int)", complete("CREATE TABLE"));
+    scene.answer_census(census_row("t"));
+    CHECK(count(scene.rig, ServerState::Active) == 1);
+    CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "temporary table");
+    CHECK(count(scene.rig, ClientState::Attached) == 1);
+
+    // Nothing in it frees anything: no question.
+    scene.rig.say(scene.client, query("SELECT 1"));
+    CHECK(scene.server.take() == query("SELECT 1"));
+    scene.rig.answer(scene.server);
+    CHECK(count(scene.rig, ServerState::Active) == 1);
+    CHECK(scene.server.sent.empty());
+
+    scene.run("DROP TABLE t", complete("DROP TABLE"));
+    scene.answer_census();
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+}
+
+TEST_CASE("session state: DROP is no reason to ask when nothing is kept") {
+    Scene scene;
+    scene.rig.say(scene.client, query("DROP TABLE t"));
+    scene.rig.answer(scene.server, "DROP TABLE");
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+}
+
+TEST_CASE("session state: a client that leaves what can be wiped leaves a clean server") {
+    Scene scene;
+    scene.run("SELECT pg_advisory_lock(1)", complete("SELECT 1"));
+    scene.answer_census(census_row("a"));
+    scene.rig.lose(scene.client);
+    CHECK(scene.server.take() == query("DISCARD ALL"));
+    scene.rig.answer(scene.server, "DISCARD ALL");
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+    CHECK_FALSE(server_in(scene.rig, ServerState::Idle).pins.any());
+}
+
+TEST_CASE("session state: a schema for temporary objects goes with its client") {
+    Scene scene;
+    scene.run("CREATE TEMP TABLE t (a int)", complete("CREATE TABLE"));
+    scene.answer_census(census_row("t"));
+    scene.rig.lose(scene.client);
+    CHECK(scene.server.closed);
+}
+
+TEST_CASE("session state: LOAD and setseed() end the server with their client") {
+    Scene scene;
+    scene.run("LOAD 'auto_explain'", complete("LOAD"));
+    CHECK(scene.census.find("'loaded module'") != std::string::npos);
+    scene.answer_census();
+    CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "loaded module");
+    scene.rig.lose(scene.client);
+    CHECK(scene.server.closed);
+}
+
+TEST_CASE("session state: a client that leaves during the census leaves a clean server") {
+    Scene scene;
+    scene.run("LISTEN a", complete("LISTEN"));
+    scene.rig.lose(scene.client);
+    CHECK(count(scene.rig, ServerState::Asking) == 1);
+    scene.answer_census(census_row("l"));
+    CHECK(scene.server.take() == query("DISCARD ALL"));
+    scene.rig.answer(scene.server, "DISCARD ALL");
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+}
+
+TEST_CASE("session state: a census that fails keeps the client, and is asked for again") {
+    Scene scene;
+    scene.run("SET statement_timeout = 1", complete("SET"));
+    scene.rig.say(scene.server, failure("57014", "canceling statement") + ready());
+    CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "unknown state");
+    CHECK(types(scene.client.take()) == "CZ");
+    scene.run("SELECT 1", complete("SELECT 1"));
+    scene.answer_census(census_row("s", "statement_timeout", "1"));
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+}
+
+TEST_CASE("session state: a row too large to carry keeps the client") {
+    Scene scene;
+    scene.run("SELECT set_config('a.b', f(), false)", complete("SELECT 1"));
+    CHECK(scene.census.find("'a.b'") != std::string::npos);
+    scene.answer_census(census_row("s", "a.b", std::string(kCensusRowMax, 'x')));
+    CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "unknown state");
+}
+
+TEST_CASE("session state: an answer of another shape ends the server") {
+    Scene scene;
+    scene.run("SET work_mem = '7MB'", complete("SET"));
+    scene.answer_census(census_row("?"));
+    CHECK(scene.server.closed);
+    CHECK(scene.client.closed);
+}
+
+TEST_CASE("session state: what functions may have set is wiped before a stranger comes") {
+    Scene scene;
+    scene.run("SELECT my_function()", complete("SELECT 1"));
+    CHECK(scene.census.find("prosrc") != std::string::npos);
+    scene.answer_census();
+    scene.rig.hold_censuses = false;
+    scene.rig.say(scene.client, query("SELECT 1"));  // its own does not disturb it
+    CHECK(scene.server.take() == query("SELECT 1"));
+    scene.rig.answer(scene.server);
+
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, query("SELECT 2"));
+    CHECK(scene.server.take() == query("RESET ALL"));
+    scene.rig.answer(scene.server, "RESET");
+    CHECK(scene.server.take() == query("SELECT 2"));
+    scene.rig.answer(scene.server);
+    FakeStream& third = scene.rig.log_in();
+    scene.rig.say(third, query("SELECT 3"));
+    CHECK(scene.server.take() == query("SELECT 3"));
+}
+
+TEST_CASE("session state: a stranger's sequences are forgotten before currval()") {
+    Scene scene;
+    scene.rig.say(scene.client, query("SELECT nextval('s')"));
+    scene.rig.answer(scene.server);
+    scene.server.take();
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, query("SELECT currval('s')"));
+    CHECK(scene.server.take() == query("DISCARD SEQUENCES") + query("SELECT currval('s')"));
+    scene.rig.answer(scene.server, "DISCARD SEQUENCES");
+    CHECK(other.sent.empty());
+    scene.rig.say(scene.server, failure("55000", "currval is not yet defined") + ready());
+    CHECK(sqlstate_of(other.take()) == "55000");
+    scene.answer_census();
+    CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "sequence");
+}
+
+TEST_CASE("session state: RESET returns to the values of the startup packet") {
+    Rig rig;
+    FakeStream& client = rig.log_in({
+        {"work_mem", "9MB"}
+    });
+    FakeStream& server = rig.idle_server();
+    server.take();
+    rig.say(client, query("RESET ALL") + query("SHOW work_mem"));
+    CHECK(server.take() == query("RESET ALL"));
+    rig.answer(server, "RESET");
+    CHECK(server.take() == query("SELECT pg_catalog.set_config(E'work_mem',E'9MB',false)"));
+    rig.answer(server);
+    CHECK(server.take() == query("SHOW work_mem"));
+}
+
+TEST_CASE("session state: in session mode only RESET is looked at") {
+    Rig rig([](Rig& fresh) { fresh.config.pool.pool_mode = config::PoolMode::Session; });
+    FakeStream& client = rig.log_in();
+    rig.answer(*static_cast<FakeStream*>(server_in(rig, ServerState::Resetting).stream));
+    FakeStream& server = rig.idle_server();
+    rig.hold_censuses = true;
+    rig.say(client, query("SET work_mem = '7MB'"));
+    rig.answer(server, "SET");
+    CHECK(count(rig, ServerState::Active) == 1);
+    rig.say(client, query("RESET work_mem"));
+    rig.answer(server, "RESET");
+    CHECK(count(rig, ServerState::Asking) == 1);
+    rig.answer(server);
+    CHECK(count(rig, ServerState::Active) == 1);
+}
+
+TEST_CASE("session state: the values of a Bind may name a setting") {
+    Scene scene;
+    const std::string values =
+        be16(0) + be16(3) + be32(11) + "MyApp.Owner" + be32(UINT32_MAX) + be32(2) + "42" + be16(0);
+    const std::string bind = message('B', text("") + text("") + values);
+    scene.rig.say(scene.client,
+                  parse("", "SELECT set_config($1, $2, false)") + bind + execute() + sync());
+    scene.server.take();
+    scene.rig.say(scene.server, message('1') + message('2') + complete("SELECT 1") + ready());
+    CHECK(body_of(scene.server.take(), 'Q').find("ARRAY['myapp.owner']") != std::string::npos);
+}
+
+TEST_CASE("session state: parameters and notifications reach the client during the census") {
+    Scene scene;
+    scene.run("SET work_mem = '7MB'", complete("SET"));
+    scene.client.take();
+    const std::string told =
+        parameter("TimeZone", "UTC") + message('A', be32(1) + text("channel") + text("payload"));
+    scene.rig.say(scene.server, told + message('N', std::string(1, '\0')));
+    CHECK(scene.client.take() == told);
+}
+
+}  // namespace pgweir::session
