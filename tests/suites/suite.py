@@ -54,8 +54,8 @@ def parse(arguments):
                         help="for output, logs and diffs, in folders direct and through* (build/suites/last-SUITE)")
     parser.add_argument("--stall-seconds", type=int, default=120, metavar="N",
                         help="without any output a test has failed and is ended (120)")
-    parser.add_argument("--step-seconds", type=int, default=60, metavar="N",
-                        help="isolation: longest time of one step (60)")
+    parser.add_argument("--step-seconds", type=int, default=30, metavar="N",
+                        help="isolation: longest time of one step, after which it is cancelled (30)")
     options = parser.parse_args(arguments)
     options.pgweir = os.path.abspath(options.pgweir)
     options.keep = os.path.abspath(options.keep or os.path.join(source.CACHE, f"last-{options.suite}"))
