@@ -16,10 +16,13 @@ def of_doctest(folder):
     return int(passed), int(failed), 0
 
 
-def of_simulator(folder):
-    log = open(f"{folder}/sim.log", encoding="utf-8", errors="replace").read()
-    passed, failed = re.findall(r"^(\d+) passed, (\d+) failed", log, re.MULTILINE)[-1]
-    return int(passed), int(failed), 0
+def of_last_line(name):
+    """sim and the suites count as scripts/test does: 12 passed, 0 failed"""
+    def count(folder):
+        log = open(f"{folder}/{name}.log", encoding="utf-8", errors="replace").read()
+        passed, failed = re.findall(r"^(\d+) passed, (\d+) failed", log, re.MULTILINE)[-1]
+        return int(passed), int(failed), 0
+    return count
 
 
 def of_pytest(folder):
@@ -32,10 +35,14 @@ def of_pytest(folder):
     return len(outcomes) - failed - skipped, failed, skipped
 
 
+COUNTS = {"unit": of_doctest, "e2e": of_pytest,
+          **{name: of_last_line(name) for name in ("sim", "regress", "isolation")}}
+
+
 def main():
     suite, folder, status = sys.argv[1:]
     try:
-        passed, failed, skipped = {"unit": of_doctest, "sim": of_simulator, "e2e": of_pytest}[suite](folder)
+        passed, failed, skipped = COUNTS[suite](folder)
     except (OSError, IndexError, AttributeError, xml.etree.ElementTree.ParseError):
         passed, failed, skipped = 0, 1, 0
     if status != "0" and failed == 0:

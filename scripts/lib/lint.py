@@ -15,6 +15,7 @@ Rules = namedtuple("Rules", "layers pure headers")
 Ban = namedtuple("Ban", "pattern instead where except_for pure_only", defaults=("", (), False))
 
 CXX = ("src/", "include/", "tests/unit/", "tests/sim/", "tests/fuzz/", "tests/bench/")
+PYTHON = ("scripts", "tests/e2e", "tests/suites")
 BANS = [
     Ban(r"\bstd::function\b", "use a template parameter, an event or a function pointer", pure_only=True),
     Ban(r"\bshared_ptr\b", "own it in one place and pass references or handles",
@@ -193,7 +194,7 @@ def check_has_test(source, rules):
 
 
 def check_python(_):
-    for file in sorted([*pathlib.Path("tests/e2e").glob("**/*.py"), *pathlib.Path("scripts").glob("**/*.py")]):
+    for file in sorted(file for top in PYTHON for file in pathlib.Path(top).glob("**/*.py")):
         if "node_modules" in file.parts:
             continue
         lines = file.read_text(encoding="utf-8").split("\n")

@@ -4,12 +4,12 @@ import json
 
 
 def merged(base, changes):
-    """`changes` over `base`, mapping by mapping; anything else is replaced as a whole."""
+    """`changes` over `base`, mapping by mapping; anything else is replaced as a whole, and None takes a key out."""
     result = dict(base)
     for key, value in changes.items():
         both_are_mappings = isinstance(value, dict) and isinstance(result.get(key), dict)
         result[key] = merged(result[key], value) if both_are_mappings else value
-    return result
+    return {key: value for key, value in result.items() if value is not None}
 
 
 def _scalar(value):

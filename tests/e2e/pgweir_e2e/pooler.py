@@ -18,7 +18,8 @@ from .waiting import wait_until
 
 CONSOLE_USERS = {"console_admin": "admin secret", "console_viewer": "viewer secret"}
 PASSWORDS = {role: password for role, (password, _) in ROLES.items()} | CONSOLE_USERS
-BINARY = os.path.join(TOP, "build", os.environ.get("PGWEIR_BUILD", "dev"), "pgweir")
+BUILD = os.path.join("build", os.environ.get("PGWEIR_BUILD", "dev"), "pgweir")
+BINARY = os.path.join(TOP, os.environ.get("PGWEIR", BUILD))
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 
 
@@ -60,12 +61,12 @@ class Direct(Endpoint):
 class Pooler(Endpoint):
     """Lifecycle: made with its files written and started; close() ends it and checks how it went."""
 
-    def __init__(self, postgres, pool_size=2, workers=1, users=None, http=False, **changes):
+    def __init__(self, postgres, pool_size=2, workers=1, users=None, http=False, binary=BINARY, **changes):
         self.folder = self.socket_folder = new_folder()
         self.config_path = os.path.join(self.folder, "pgweir.yaml")
         self.log_path = os.path.join(self.folder, "pgweir.log")
         self.port, self.http_port = free_port(), free_port() if http else None
-        self.process, self.exit_status = None, None
+        self.binary, self.process, self.exit_status = binary, None, None
         self.config = merged({
             "listen": [{"host": self.host, "port": self.port}, {"unix": self.folder, "port": self.port}],
             "workers": workers,
@@ -95,7 +96,7 @@ class Pooler(Endpoint):
     def _start(self):
         allow_root = ["--allow-root"] if os.geteuid() == 0 else []
         self.process = start_process(
-            ["setpriv", "--pdeathsig=KILL", BINARY, *allow_root, self.config_path],
+            ["setpriv", "--pdeathsig=KILL", self.binary, *allow_root, self.config_path],
             self.log_path, cwd=self.folder)
         wait_until(self._answers, "pgweir answers", timeout=20)
 
