@@ -12,13 +12,14 @@ namespace {
 
 constexpr size_t kStatementBytesMax = 4096;
 
-constexpr std::array<std::pair<std::string_view, Topic>, 15> kTopics{
+constexpr std::array<std::pair<std::string_view, Topic>, 16> kTopics{
     {
      {"help", Topic::Help},
      {"version", Topic::Version},
      {"pools", Topic::Pools},
      {"clients", Topic::Clients},
      {"servers", Topic::Servers},
+     {"pinned", Topic::Pinned},
      {"databases", Topic::Databases},
      {"users", Topic::Users},
      {"stats", Topic::Stats},
@@ -154,7 +155,7 @@ bool is_harmless(const Command& command) {
 }
 
 std::string_view help_text() {
-    return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
+    return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|PINNED|USERS|VERSION\n"
            "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS|LISTS|STATE\n"
            "\tRELOAD\n"
            "\tPAUSE [<db>]\n"

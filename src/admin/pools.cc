@@ -24,6 +24,7 @@ std::vector<session::PoolRow> merged_pools(const Picture& picture) {
             row.servers_cancelling += pool.servers_cancelling;
             row.servers_closing += pool.servers_closing;
             row.cancels += pool.cancels;
+            for (size_t i = 0; i < session::kPins; ++i) row.pinned[i] += pool.pinned[i];
             row.max_wait_us = std::max(row.max_wait_us, pool.max_wait_us);
             if (row.last_problem.empty()) row.last_problem = pool.last_problem;
         }

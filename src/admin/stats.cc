@@ -197,6 +197,15 @@ void add_pool(Exposition& out, const session::PoolRow& pool) {
         out.add(metric, labels, static_cast<double>(value));
     };
     add_states(out, pool);
+    for (size_t i = 0; i < session::kPins; ++i) {
+        out.add(Metric::Pinned,
+                {
+                    {"database", pool.database        },
+                    {"user",     pool.user            },
+                    {"reason",   session::kPinNames[i]}
+        },
+                pool.pinned[i]);
+    }
     add(Metric::Logins, stats.logins);
     add(Metric::Transactions, stats.transactions);
     add(Metric::Queries, stats.queries);
@@ -206,6 +215,8 @@ void add_pool(Exposition& out, const session::PoolRow& pool) {
     add(Metric::ServersFailed, stats.servers_failed);
     add(Metric::ServersLent, stats.servers_lent);
     add(Metric::SettingsApplied, stats.settings_applied);
+    add(Metric::Censuses, stats.censuses);
+    add(Metric::PinRefusals, stats.pin_refusals);
     add(Metric::Cancels, stats.cancels);
     add(Metric::Timeouts, stats.timeouts);
     add(Metric::QueueRefusals, stats.queue_refusals);

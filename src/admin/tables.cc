@@ -164,6 +164,33 @@ Table show_servers(const Picture& picture) {
     return table;
 }
 
+/// Ours: which sessions keep a server between transactions, and why.
+Table show_pinned(const Picture& picture) {
+    // clang-format off
+    Table table{{{"database"},
+                 {"user"},
+                 {"client_id", Int8},
+                 {"client_addr"},
+                 {"application_name"},
+                 {"server_id", Int8},
+                 {"remote_pid", Int4},
+                 {"reason"},
+                 {"yields"},
+                 {"request_time"}}, {}};
+    // clang-format on
+    for (const auto& worker : picture.workers) {
+        for (const auto& server : worker.servers) {
+            if (!server.pins.any()) continue;
+            table.rows.push_back({server.database, server.user, text(server.linked_client),
+                                  server.client_address, server.application_name, text(server.id),
+                                  text(server.pid), server.pins.to_text(),
+                                  server.pins.yields() ? "yes" : "no",
+                                  time_of_day(picture.wall_clock_us - server.request_us_ago)});
+        }
+    }
+    return table;
+}
+
 struct Usage {
     uint32_t clients = 0;
     uint32_t servers = 0;
@@ -336,7 +363,8 @@ Table show_state(const Picture& picture) {
 
 session::Detail detail_for(Topic topic) {
     if (topic == Topic::Clients) return session::Detail::Clients;
-    if (topic == Topic::Servers) return session::Detail::Servers;
+    const bool servers = topic == Topic::Servers || topic == Topic::Pinned;
+    if (servers) return session::Detail::Servers;
     return session::Detail::Pools;
 }
 
@@ -347,6 +375,7 @@ Table show(Topic topic, const Picture& picture) {
         case Topic::Pools: return show_pools(picture);
         case Topic::Clients: return show_clients(picture);
         case Topic::Servers: return show_servers(picture);
+        case Topic::Pinned: return show_pinned(picture);
         case Topic::Databases: return show_databases(picture);
         case Topic::Users: return show_users(picture);
         case Topic::Stats: return show_stats(picture);

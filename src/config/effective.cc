@@ -27,6 +27,10 @@ EffectivePool effective_pool(const Config& config,
         mine.reserve_after.value_or(theirs.reserve_after.value_or(defaults.reserve_after));
     pool.query_wait = mine.query_wait_timeout.value_or(
         theirs.query_wait_timeout.value_or(config.timeouts.query_wait));
+    const uint32_t pinned_max =
+        mine.pinned_max.value_or(theirs.pinned_max.value_or(defaults.pinned_max));
+    pool.pinned_max = pinned_max > 0 ? pinned_max : std::max(1u, pool.size - 1);
+    pool.pinned_full = mine.pinned_full.value_or(theirs.pinned_full.value_or(defaults.pinned_full));
     // A user's smaller pool_size may stand below the database's min_size: the limit wins.
     pool.min_size =
         std::min(pool.size, mine.min_size.value_or(theirs.min_size.value_or(defaults.min_size)));

@@ -18,6 +18,10 @@ struct Choice {
     std::string_view word;
 };
 
+constexpr std::array kPinnedFull{
+    Choice<PinnedFull>{PinnedFull::Wait,  "wait" },
+    Choice<PinnedFull>{PinnedFull::Error, "error"}
+};
 constexpr std::array kPoolModes{
     Choice<PoolMode>{PoolMode::Session,     "session"    },
     Choice<PoolMode>{PoolMode::Transaction, "transaction"},
@@ -36,6 +40,10 @@ constexpr std::array kLogLevels{
 };
 
 // Found by the type of the value, so that one template reads them all.
+constexpr const auto& choices_of(PinnedFull) {
+    return kPinnedFull;
+}
+
 constexpr const auto& choices_of(PoolMode) {
     return kPoolModes;
 }
@@ -279,6 +287,10 @@ std::string choice_words(const std::optional<T>*) {
 }
 
 }  // namespace
+
+std::string_view to_text(PinnedFull what) {
+    return word_of(what);
+}
 
 std::string_view to_text(PoolMode mode) {
     return word_of(mode);

@@ -22,6 +22,7 @@ using Slot = std::variant<bool*,
                           Duration*,
                           std::string*,
                           PoolMode*,
+                          PinnedFull*,
                           AuthMethod*,
                           LogLevel*,
                           std::vector<std::string>*,
@@ -30,6 +31,7 @@ using Slot = std::variant<bool*,
                           std::optional<Duration>*,
                           std::optional<std::string>*,
                           std::optional<PoolMode>*,
+                          std::optional<PinnedFull>*,
                           std::optional<Secret>*>;
 
 enum class Kind : uint8_t {

@@ -39,8 +39,7 @@ constexpr std::string_view kBegin =
     "pg_catalog.pg_backend_pid())"
     " UNION ALL SELECT 'c','','' WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors "
     "WHERE is_holdable)"
-    " UNION ALL SELECT 'p','','' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements "
-    "WHERE from_sql)"
+    " UNION ALL SELECT 'p',name,statement FROM pg_catalog.pg_prepared_statements WHERE from_sql"
     " UNION ALL SELECT 'l','','' WHERE EXISTS (SELECT FROM "
     "pg_catalog.pg_listening_channels())";
 
@@ -59,7 +58,7 @@ constexpr std::string_view kBodies =
 constexpr std::string_view kEnd =
     ") SELECT k,n,pg_catalog.encode(pg_catalog.convert_to(v,pg_catalog.getdatabaseencoding()),"
     "'escape') FROM c UNION ALL SELECT 'z','',pg_catalog.set_config('pgweir.pinned',"
-    "pg_catalog.concat_ws(', ',(SELECT pg_catalog.string_agg(CASE k";
+    "pg_catalog.concat_ws(', ',(SELECT pg_catalog.string_agg(DISTINCT CASE k";
 
 constexpr std::array<std::pair<char, Pin>, 5> kKinds{
     {{'t', Pin::TemporaryTable},
@@ -152,20 +151,21 @@ bool take_census_row(Census& census, Bytes body) {
     if (!kind || !name || !escaped || !reader.ok() || !reader.at_end() || kind->size() != 1) {
         return false;
     }
-    if (const auto pin = pin_of(kind->front())) {
-        census.pins.add(*pin);
-        return true;
-    }
-    if (kind->front() == 'z') return true;
+    const auto pin = pin_of(kind->front());
+    if (pin) census.pins.add(*pin);
+    const bool prepared = pin == Pin::PreparedStatement;
+    if ((pin && !prepared) || kind->front() == 'z') return true;
     auto value = unescape(*escaped);
-    if (kind->front() != 's' || name->empty() || !value) return false;
-    if (census.holds(*name)) return true;  // a name that was asked for, and found in a function
+    if ((kind->front() != 's' && !prepared) || name->empty() || !value) return false;
+    if (!prepared && census.holds(*name))
+        return true;  // a name that was asked for, and found in a function
     census.bytes += name->size() + value->size();
     if (census.bytes > kSettingsBytesMax) {
         census.complete = false;
         return true;
     }
-    census.settings.emplace_back(*name, std::move(*value));
+    SettingList& list = prepared ? census.prepared : census.settings;
+    list.emplace_back(*name, std::move(*value));
     return true;
 }
 

@@ -329,6 +329,8 @@ size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
         const size_t answered = answer_known_parse(engine, client, input);
         if (answered > 0) return answered;
     }
+    size_t refused = 0;
+    if (no_place_for_pin(engine, client, input, refused)) return refused;
     client.query_started = engine.now();
     acquire(engine, client);
     return 0;  // whoever is attached now looks at the message again

@@ -133,9 +133,14 @@ void Engine::move(ServerConn& server, ServerEvent event) {
     } else {
         pool.in(server.state).push_back(server);
     }
-    if (idle_changes) {
-        pool.share.publish_idle(worker_, !pool.in(ServerState::Idle).empty());
-    }
+    if (idle_changes) publish_idle(pool);
+    const bool over = row->to == ServerState::Idle || row->to == ServerState::Closing ||
+                      row->to == ServerState::Closed;
+    if (over) set_pins(*this, server, {});
+}
+
+void Engine::publish_idle(Pool& pool) {
+    pool.share.publish_idle(worker_, !pool.in(ServerState::Idle).empty() || pool.yielding > 0);
 }
 
 Pool& Engine::pool(std::string_view database, std::string_view user) {
@@ -254,6 +259,7 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
                   reason, error != nullptr ? ": " : "", error != nullptr ? error->message : "");
     }
     Pool* pool = client.pool;
+    if (std::exchange(client.awaits_place, false)) --pool->place_waiters;
     const bool waited = client.state == ClientState::Waiting;
     process_.clients.fetch_sub(1);
     move(client, ClientEvent::Ended);
@@ -390,7 +396,11 @@ void Engine::receive(PeerMessage message) {
         pool->in(ServerState::Idle).for_each([&](ServerConn& server) {
             if (movable == nullptr && server.can_move()) movable = &server;
         });
-        if (movable != nullptr) lend_away(*this, *movable, want->from);
+        if (movable != nullptr) {
+            lend_away(*this, *movable, want->from);
+        } else {
+            yield_to_waiting(*this, *pool);
+        }
     } else if (auto* lent = std::get_if<LentServer>(&message)) {
         Pool* pool = find_pool(*lent->pool);
         PGW_CHECK(pool != nullptr);  // only a worker with a waiting client is lent to

@@ -165,6 +165,28 @@ Error too_much_held_back(uint64_t limit) {
                       "Send the request again.");
 }
 
+Error too_many_pinned(std::string_view database, uint32_t limit, std::string_view reasons) {
+    return make_error(
+        ErrorId::TooManyPinned, {database},
+        fmt::format("This session would keep one for: {}. pinned_max is {}.", reasons, limit),
+        "End such state before the transaction ends, or raise pinned_max.");
+}
+
+Error no_place_to_pin(std::string_view database, uint32_t limit) {
+    return make_error(ErrorId::NoPlaceToPin, {database},
+                      fmt::format("pinned_max is {}; nothing was sent.", limit),
+                      "SHOW PINNED on the console tells who keeps one, and why.");
+}
+
+Error prepared_in_sql_lost() {
+    return make_error(ErrorId::PreparedInSqlLost, {}, {}, "Prepare them again.");
+}
+
+Error pinned_idle_too_long(std::string_view reasons) {
+    return make_error(ErrorId::PinnedIdleTooLong, {}, fmt::format("It keeps one for: {}.", reasons),
+                      "timeouts.pinned_idle bounds it.");
+}
+
 Error no_place_for_walsender(std::string_view database, uint32_t pool_size) {
     return make_error(
         ErrorId::NoPlaceForWalsender, {database},

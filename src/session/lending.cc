@@ -28,18 +28,6 @@ bool check_due(const Engine& engine, const ServerConn& server) {
     return patience != Duration::zero() && engine.now() - server.state_since > patience;
 }
 
-void send_settings(Engine& engine, ServerConn& server, const SettingsRef& wanted) {
-    const std::string_view owner = server.base.find("session_authorization");
-    const SettingList& current = server.settings.values();
-    const bool clean = !server.doubtful || !server.inherited;
-    const std::string sql =
-        clean ? settings_query(current, wanted.values(), owner)
-              : clean_settings_query(current, server.base.values(), wanted.values(), owner);
-    ++server.pool.stats.settings_applied;
-    // An empty query still answers: what differs then is only what a server reports by itself.
-    send_internal_query(engine, server, sql);
-}
-
 void link(Engine& engine, ServerConn& server, ClientSession& client) {
     Pool& pool = server.pool;
     const bool was_waiting = client.state == ClientState::Waiting;
@@ -64,7 +52,7 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
         engine.move(server, ServerEvent::ClientAttached);
     } else {
         engine.move(server, ServerEvent::SettingsDiffer);
-        send_settings(engine, server, client.settings);
+        send_settings(engine, server);
     }
 }
 
@@ -138,6 +126,19 @@ Permit take_permits(Pool& pool, uint32_t limit) {
         return Permit::UserFull;
     }
     return Permit::Taken;
+}
+
+void send_settings(Engine& engine, ServerConn& server) {
+    const std::string_view owner = server.base.find("session_authorization");
+    const SettingList& current = server.settings.values();
+    const SettingList& wanted = server.client->settings.values();
+    const bool clean = !server.doubtful || !server.inherited;
+    const std::string sql =
+        clean ? settings_query(current, wanted, owner)
+              : clean_settings_query(current, server.base.values(), wanted, owner);
+    ++server.pool.stats.settings_applied;
+    // An empty query still answers: what differs then is only what a server reports by itself.
+    send_internal_query(engine, server, sql);
 }
 
 bool fits(const ServerConn& server, const ClientSession& client) {
@@ -214,7 +215,8 @@ bool acquire(Engine& engine, ClientSession& client) {
     }
     ask_others(engine, pool);
     open_servers(engine, pool);
-    return false;
+    yield_to_waiting(engine, pool);
+    return client.state == ClientState::Attached;
 }
 
 void serve_waiting(Engine& engine, Pool& pool) {
@@ -241,6 +243,12 @@ void serve_waiting(Engine& engine, Pool& pool) {
 
 void settings_applied(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
+    if (!std::exchange(server.preparing, false)) {
+        const auto texts = missing_prepares(server.settings.values(), client.settings.values());
+        server.preparing = !texts.empty();
+        for (const std::string_view text : texts) send_internal_query(engine, server, text);
+        if (server.preparing) return;
+    }
     // What the server reports is as it says now; what it does not report is as it was told.
     SettingList values = server.settings.values();
     std::erase_if(values,

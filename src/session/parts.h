@@ -67,6 +67,8 @@ void starve(Pool& pool, GroupShare* group);
 bool blocks_others(const Pool& pool);
 void publish_waiting(Engine& engine, Pool& pool);
 void settings_applied(Engine& engine, ServerConn& server);
+/// Makes the server take the settings of its client.
+void send_settings(Engine& engine, ServerConn& server);
 /// True exactly when the server is as the client left it, or as it would have it.
 bool fits(const ServerConn& server, const ClientSession& client);
 void after_server_closed(Engine& engine, Pool& pool);
@@ -95,6 +97,20 @@ void note_bind_values(ClientSession& client, Bytes rest);
 /// Before a statement with these effects, the first of its transaction: currval() and lastval()
 /// must not see what a stranger's nextval() left.
 void guard_sequences(Engine& engine, ServerConn& server, sql::Effects effects);
+/// Notes why a server is kept, and lets whoever waits for fewer kept ones go on.
+void set_pins(Engine& engine, ServerConn& server, Pins pins);
+/// If the pool cannot grow: a client that keeps a server for what can move lets go of it. False:
+/// nobody does.
+bool yield_to_waiting(Engine& engine, Pool& pool);
+/// True exactly when the request at the front may need one more server to be kept than the pool
+/// lets be kept: the client waits, or has its error. Units: `refused` bytes of it are answered.
+bool no_place_for_pin(Engine& engine, ClientSession& client, Bytes input, size_t& refused);
+/// Lets clients that wait for a place try again.
+void retry_places(Engine& engine, Pool& pool);
+/// The same for this server, which has just come to rest.
+void yield_if_wanted(Engine& engine, ServerConn& server);
+/// Some of its client's statements of PREPARE could not be prepared again.
+void prepared_in_sql_failed(Engine& engine, ServerConn& server, const Error& cause);
 /// True exactly when nobody knows any more what the server's session holds.
 bool census_due(const ServerConn& server);
 void begin_census(Engine& engine, ServerConn& server);

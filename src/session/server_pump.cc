@@ -304,7 +304,10 @@ void rested(Engine& engine, ServerConn& server) {
             }
             break;
         case ServerState::Syncing:
-            if (failure) {
+            if (failure && server.preparing) {
+                prepared_in_sql_failed(engine, server, *failure);
+                settings_applied(engine, server);
+            } else if (failure) {
                 settings_were_refused(engine, server, *failure);
             } else {
                 settings_applied(engine, server);
@@ -322,7 +325,6 @@ void rested(Engine& engine, ServerConn& server) {
             if (failure) {
                 engine.retire(server, "it could not be reset");
             } else {
-                server.pins = {};
                 server.effects = {};
                 server.doubtful = false;
                 engine.move(server, ServerEvent::ResetDone);
@@ -413,7 +415,11 @@ void transaction_over(Engine& engine, ServerConn& server) {
     const bool leaving = client.killed || engine.admission() == Admission::Draining;
     server.effects = {};
     const bool stays = server.pool.limits.mode == config::PoolMode::Session || server.pins.any();
-    if (!stays || leaving) release(engine, server);
+    if (!stays || leaving) {
+        release(engine, server);
+    } else if (server.pins.yields()) {
+        yield_if_wanted(engine, server);
+    }
 }
 
 void rest(Engine& engine, ServerConn& server) {

@@ -1,7 +1,10 @@
 #include "pgweir/base/log.h"
 #include "pgweir/base/planted.h"
 #include "pgweir/session/census.h"
+#include "pgweir/session/errors.h"
 #include "pgweir/wire/backend.h"
+#include "pgweir/wire/frame.h"
+#include "pgweir/wire/frontend.h"
 #include "pgweir/wire/reader.h"
 #include "session/parts.h"
 
@@ -85,25 +88,173 @@ Pins pins_known(const ServerConn& server) {
     const bool bound = effects.has(sql::Effect::BindsForGood);
     if (server.pins.has(Pin::Sequence) || reads_sequences) pins.add(Pin::Sequence);
     if (server.pins.has(Pin::Module) || bound) pins.add(Pin::Module);
+    const bool moves_sequences = effects.has(sql::Effect::MovesSequences);
+    if (server.pins.has(Pin::MovedSequence) || moves_sequences) pins.add(Pin::MovedSequence);
+    if (pins.has(Pin::Sequence)) pins.remove(Pin::MovedSequence);
     return pins;
+}
+
+/// Texts that mean the same wherever they are sent, alone and in any encoding.
+bool can_move(const SettingList& prepared) {
+    return std::all_of(prepared.begin(), prepared.end(), [](const Setting& statement) {
+        const std::string& text = statement.second;
+        const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > 0; });
+        return plain && sql::is_single_statement(text);
+    });
 }
 
 Pins pins_found(const ServerConn& server, const ClientSession* client) {
     Pins pins = server.census->pins;
     pins.add(pins_known(server));
     const bool lost = client != nullptr && client->settings_lost;
-    if (!server.census->complete || server.failure || lost) pins.add(Pin::Unknown);
+    const bool fixed = !can_move(server.census->prepared);
+    if (!server.census->complete || server.failure || lost || fixed) pins.add(Pin::Unknown);
     return pins;
 }
 
-void note_pins(ServerConn& server, Pins pins) {
-    if (server.pins == pins) return;
-    log::debug("server {} is kept by client {} for: {}", server.id,
-               server.client != nullptr ? server.client->id : 0, pins.to_text());
-    server.pins = pins;
+bool kept(Pins pins) {
+    return pins.any() && !pins.yields();
+}
+
+bool full(const Pool& pool) {
+    return pool.share.open.load(std::memory_order_relaxed) >= pool.limits.size;
+}
+
+bool no_place(const Pool& pool) {
+    return pool.share.pinned.load(std::memory_order_relaxed) >= pool.limits.pinned_max;
+}
+
+/// Its state goes with the client, and the server to whoever waits.
+void let_go(Engine& engine, ServerConn& server) {
+    ClientSession& client = *server.client;
+    SettingList values = server.settings.values();
+    for (auto& [name, text] : server.prepared_in_sql) {
+        values.emplace_back(kPreparedMark + name, std::move(text));
+    }
+    server.settings = engine.settings().intern(std::move(values));
+    client.settings = server.settings;
+    set_pins(engine, server, {});
+    release(engine, server);
+}
+
+bool at_rest(const ServerConn& server) {
+    const ClientSession* client = server.client;
+    return client != nullptr && client->passing == 0 && client->inbox.empty() &&
+           server.pipeline.at_rest() && server.passing == 0 && server.inbox.empty() &&
+           server.status == wire::TransactionStatus::Idle && !server.effects.any();
+}
+
+/// What the first message of a transaction may do.
+sql::Effects effects_of_request(const ClientSession& client, Bytes input) {
+    wire::FrameHeader header;
+    if (wire::read_header(input, wire::kMessageBytesMax, header) != wire::Framing::Complete ||
+        input.size() < header.total_bytes()) {
+        return {};
+    }
+    const Bytes body = input.subspan(wire::kHeaderBytes, header.body_bytes);
+    if (header.type == 'Q') {
+        const auto text = wire::decode_text(body);
+        return text ? sql::effects_of(*text) : sql::Effects{};
+    }
+    if (header.type == 'P') {
+        const auto parse = wire::decode_parse(body);
+        return parse ? sql::effects_of(parse->query) : sql::Effects{};
+    }
+    const auto bind = header.type == 'B' ? wire::decode_bind(body) : std::nullopt;
+    if (!bind) return {};
+    if (bind->statement.empty()) return client.unnamed_effects;
+    const StatementRef* known =
+        client.statements != nullptr ? client.statements->find(bind->statement) : nullptr;
+    return known != nullptr ? (*known)->effects : sql::Effects{};
 }
 
 }  // namespace
+
+void set_pins(Engine& engine, ServerConn& server, Pins pins) {
+    const Pins before = server.pins;
+    if (before == pins) return;
+    Pool& pool = server.pool;
+    log::debug("server {} is kept by client {} for: {}", server.id,
+               server.client != nullptr ? server.client->id : 0, pins.to_text());
+    server.pins = pins;
+    if (before.yields()) --pool.yielding;
+    if (pins.yields()) ++pool.yielding;
+    if (before.yields() != pins.yields()) engine.publish_idle(pool);
+    if (!pins.any()) server.prepared_in_sql.clear();
+    if (kept(pins) && !kept(before)) pool.share.pinned.fetch_add(1, std::memory_order_relaxed);
+    if (!kept(pins) && kept(before)) {
+        pool.share.pinned.fetch_sub(1, std::memory_order_relaxed);
+        retry_places(engine, pool);
+    }
+}
+
+bool yield_to_waiting(Engine& engine, Pool& pool) {
+    if (pool.yielding == 0 || !full(pool)) return false;
+    ServerConn* found = nullptr;
+    pool.in(ServerState::Active).for_each([&](ServerConn& server) {
+        if (found == nullptr && server.pins.yields() && at_rest(server)) found = &server;
+    });
+    if (found == nullptr) return false;
+    let_go(engine, *found);
+    return true;
+}
+
+bool no_place_for_pin(Engine& engine, ClientSession& client, Bytes input, size_t& refused) {
+    Pool& pool = *client.pool;
+    if (pool.limits.mode == config::PoolMode::Session || !no_place(pool)) return false;
+    if (!effects_of_request(client, input).has(sql::Effect::MayPin)) return false;
+    const bool simple = static_cast<char>(input[0]) == 'Q';
+    if (pool.limits.pinned_full == config::PinnedFull::Error) {
+        if (!simple) return false;  // it is judged when it has pinned
+        ++pool.stats.pin_refusals;
+        wire::FrameHeader header;
+        wire::read_header(input, wire::kMessageBytesMax, header);
+        refused = header.total_bytes();
+        wire::Writer out;
+        wire::encode_error(out, no_place_to_pin(pool.database, pool.limits.pinned_max));
+        wire::encode_ready(out, wire::TransactionStatus::Idle);
+        engine.send(client, out.bytes());
+        return true;
+    }
+    client.stream->pause();
+    if (std::exchange(client.awaits_place, true)) return true;
+    client.deadline = deadline_after(engine.now(), pool.limits.query_wait);
+    ++pool.place_waiters;
+    return true;
+}
+
+void retry_places(Engine& engine, Pool& pool) {
+    if (pool.place_waiters == 0 || no_place(pool)) return;
+    // Whoever finds no place again counts again.
+    engine.in(ClientState::Idle).for_each([&](ClientSession& client) {
+        if (client.pool != &pool || !client.awaits_place || no_place(pool)) return;
+        client.awaits_place = false;
+        --pool.place_waiters;
+        resume_client(engine, client);
+    });
+}
+
+void yield_if_wanted(Engine& engine, ServerConn& server) {
+    const Pool& pool = server.pool;
+    const bool wanted = !pool.waiting.empty() || others_wait(engine, pool);
+    if (wanted && full(pool) && at_rest(server)) let_go(engine, server);
+}
+
+void prepared_in_sql_failed(Engine& engine, ServerConn& server, const Error& cause) {
+    ClientSession& client = *server.client;
+    log::info("client {}: a statement of PREPARE could not be prepared again: {}", client.id,
+              cause.message);
+    SettingList values = client.settings.values();
+    std::erase_if(values, [](const Setting& setting) {
+        return !setting.first.empty() && setting.first.front() == kPreparedMark;
+    });
+    client.settings = engine.settings().intern(std::move(values));
+    // Others may be there all the same: that is asked when the transaction is over.
+    server.effects.add(sql::Effect::MayChangeSession);
+    wire::Writer out;
+    wire::encode_notice(out, "WARNING", prepared_in_sql_lost());
+    engine.send(client, out.bytes());
+}
 
 void note_effects(ClientSession& client,
                   ServerConn& server,
@@ -145,8 +296,10 @@ bool census_due(const ServerConn& server) {
     if (server.pool.limits.mode == config::PoolMode::Session) {
         return effects.has(sql::Effect::MayReset);
     }
+    const bool moves =
+        effects.has(sql::Effect::MovesSequences) && !server.pins.has(Pin::MovedSequence);
     return effects.has(sql::Effect::MayChangeSession) || effects.has(sql::Effect::BindsForGood) ||
-           effects.has(sql::Effect::ReadsSequenceState) || server.pins.has(Pin::Unknown) ||
+           effects.has(sql::Effect::ReadsSequenceState) || moves || server.pins.has(Pin::Unknown) ||
            (server.pins.any() && effects.has(sql::Effect::MayFree));
 }
 
@@ -184,7 +337,10 @@ void census_taken(Engine& engine, ServerConn& server) {
     server.failure.reset();
     const std::unique_ptr<Census> census = std::move(server.census);
     engine.move(server, ServerEvent::CensusAnswered);
-    note_pins(server, pins);
+    const bool one_more = kept(pins) && !kept(server.pins);
+    const bool too_many = one_more && no_place(server.pool);
+    set_pins(engine, server, pins);
+    server.prepared_in_sql = std::move(census->prepared);
     server.doubtful = server.doubtful || server.effects.has(sql::Effect::MayHideSettings);
     server.had_temporary = server.had_temporary || pins.has(Pin::TemporaryTable);
     if (known) server.effects = {};
@@ -192,6 +348,13 @@ void census_taken(Engine& engine, ServerConn& server) {
         // What the session of a client that left held is wiped, if it held anything.
         server.effects.add(sql::Effect::MayChangeSession);
         release(engine, server);
+        return;
+    }
+    if (too_many) {
+        ++server.pool.stats.pin_refusals;
+        const Error error =
+            too_many_pinned(server.pool.database, server.pool.limits.pinned_max, pins.to_text());
+        engine.close(*client, &error, "pinned_max is reached");
         return;
     }
     if (!known) {

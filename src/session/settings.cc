@@ -159,11 +159,31 @@ void append_reset(std::string& sql, std::string_view name) {
     sql += "\";";
 }
 
+bool is_prepared(std::string_view name) {
+    return !name.empty() && name.front() == kPreparedMark;
+}
+
 std::string give_rights_back(const SettingList& current, std::string_view owner) {
     std::string sql;
     const auto user = value_of(current, kSessionUser);
     if (!user.empty() && user != owner) sql += "RESET SESSION AUTHORIZATION;";
     if (!value_of(current, kRole).empty()) append_reset(sql, kRole);
+    return sql;
+}
+
+bool is_setting(std::string_view name) {
+    return !report_only(name) && !is_right(name) && !is_prepared(name);
+}
+
+/// Statements of SQL's PREPARE that the session has and shall not have.
+std::string deallocate_others(const SettingList& current, const SettingList& wanted) {
+    std::string sql;
+    for (const auto& [name, text] : current) {
+        if (!is_prepared(name) || value_of(wanted, name) == text) continue;
+        sql += "DEALLOCATE \"";
+        for (const char c : std::string_view(name).substr(1)) sql.append(c == '"' ? 2 : 1, c);
+        sql += "\";";
+    }
     return sql;
 }
 
@@ -178,14 +198,14 @@ std::string plain_settings_query(const SettingList& current, const SettingList& 
         const bool only_have = want == wanted.end();
         const int order = only_want ? 1 : only_have ? -1 : have->first.compare(want->first);
         if (order < 0) {  // the server has it from another client, this one never named it
-            if (!report_only(have->first) && !is_right(have->first)) {
+            if (is_setting(have->first)) {
                 append_reset(resets, have->first);
             }
             ++have;
             continue;
         }
         const bool same = order == 0 && have->second == want->second;
-        if (!same && !report_only(want->first) && !is_right(want->first)) {
+        if (!same && is_setting(want->first)) {
             append_assignment(sets, want->first, want->second);
         }
         if (order == 0) ++have;
@@ -302,7 +322,8 @@ bool report_only(std::string_view name) {
 std::string settings_query(const SettingList& current,
                            const SettingList& wanted,
                            std::string_view owner) {
-    const std::string plain = plain_settings_query(current, wanted);
+    const std::string plain =
+        deallocate_others(current, wanted) + plain_settings_query(current, wanted);
     const bool same_rights = value_of(current, kSessionUser) == value_of(wanted, kSessionUser) &&
                              value_of(current, kRole) == value_of(wanted, kRole);
     if (plain.empty() && same_rights) return {};
@@ -314,8 +335,18 @@ std::string clean_settings_query(const SettingList& current,
                                  const SettingList& base,
                                  const SettingList& wanted,
                                  std::string_view owner) {
-    return without_last_semicolon(give_rights_back(current, owner) + "RESET ALL;" +
+    return without_last_semicolon(give_rights_back(current, owner) +
+                                  deallocate_others(current, wanted) + "RESET ALL;" +
                                   plain_settings_query(base, wanted) + take_rights(wanted, owner));
+}
+
+std::vector<std::string_view> missing_prepares(const SettingList& current,
+                                               const SettingList& wanted) {
+    std::vector<std::string_view> texts;
+    for (const auto& [name, text] : wanted) {
+        if (is_prepared(name) && value_of(current, name) != text) texts.push_back(text);
+    }
+    return texts;
 }
 
 }  // namespace pgweir::session

@@ -26,6 +26,9 @@ PoolRow pool_row(Engine& engine, Pool& pool) {
     for (const auto state : {ServerState::Active, ServerState::Cancelling}) {
         pool.in(state).for_each([&](ServerConn& server) { row.cancels += server.cancels; });
     }
+    pool.in(ServerState::Active).for_each([&](ServerConn& server) {
+        for (size_t i = 0; i < kPins; ++i) row.pinned[i] += server.pins.has(static_cast<Pin>(i));
+    });
     row.size = pool.limits.size;
     if (!pool.waiting.empty()) {
         row.max_wait_us = to_microseconds(engine.now() - pool.waiting.front().state_since);
@@ -93,6 +96,11 @@ void add_server(Engine& engine, EngineSnapshot& snapshot, ServerConn& server) {
     row.pid = server.key.pid;
     row.opened_us_ago = to_microseconds(engine.now() - server.opened);
     row.state_us_ago = to_microseconds(engine.now() - server.state_since);
+    row.pins = server.pins;
+    if (server.client != nullptr) {
+        row.client_address = server.client->stream->peer_name();
+        row.request_us_ago = to_microseconds(engine.now() - server.client->query_started);
+    }
     row.close_needed = server.epoch < server.pool.epoch;
     row.prepared = server.statements.size();
     snapshot.servers.push_back(std::move(row));

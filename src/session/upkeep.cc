@@ -42,6 +42,33 @@ void end_idle_transactions(Engine& engine) {
     });
 }
 
+/// Sessions that keep a server and do not use it.
+void end_idle_pins(Engine& engine) {
+    const Duration limit = engine.config().timeouts.pinned_idle;
+    if (limit == Duration::zero()) return;
+    engine.in(ClientState::Attached).for_each([&](ClientSession& client) {
+        const ServerConn& server = *client.server;
+        const bool idle = !client.mid_transaction && server.state == ServerState::Active &&
+                          server.pins.any() && server.pipeline.empty();
+        if (!idle || engine.now() - client.query_started <= limit) return;
+        ++client.pool->stats.timeouts;
+        const Error error = pinned_idle_too_long(server.pins.to_text());
+        engine.close(client, &error, "timeouts.pinned_idle is over");
+    });
+}
+
+/// Clients that wait until fewer servers are kept.
+void watch_places(Engine& engine, Pool& pool) {
+    retry_places(engine, pool);
+    if (pool.place_waiters == 0) return;
+    engine.in(ClientState::Idle).for_each([&](ClientSession& client) {
+        if (client.pool != &pool || !client.awaits_place || engine.now() < client.deadline) return;
+        ++pool.stats.timeouts;
+        Error error = no_place_to_pin(pool.database, pool.limits.pinned_max);
+        engine.close(client, &error, "it waited too long for a server that it may keep");
+    });
+}
+
 void watch_queue(Engine& engine, Pool& pool) {
     const Duration notice_after = engine.config().timeouts.wait_notice;
     pool.waiting.for_each([&](ClientSession& client) {
@@ -96,6 +123,8 @@ void offer_again(Engine& engine, Pool& pool) {
         offer(engine, idle.front());
     }
     serve_waiting(engine, pool);
+    const bool wanted = !pool.waiting.empty() || others_wait(engine, pool);
+    if (wanted && pool.in(ServerState::Idle).empty()) yield_to_waiting(engine, pool);
 }
 
 void end_slow_servers(Engine& engine, Pool& pool, ServerState state) {
@@ -133,9 +162,11 @@ void upkeep(Engine& engine) {
     end_slow_logins(engine, ClientState::Authenticating);
     end_idle_clients(engine);
     end_idle_transactions(engine);
+    end_idle_pins(engine);
     end_slow_cancels(engine);
     for (auto& [key, pool] : engine.pools()) {
         watch_queue(engine, *pool);
+        watch_places(engine, *pool);
         for (const auto state : {ServerState::Connecting, ServerState::Authenticating,
                                  ServerState::Checking, ServerState::Syncing, ServerState::Asking,
                                  ServerState::Resetting, ServerState::Closing}) {

@@ -10,6 +10,7 @@ namespace pgweir::sql {
 namespace {
 
 constexpr Effects kSeen = Effect::MayChangeSession;
+constexpr Effects kKept = Effect::MayChangeSession | Effect::MayPin;
 constexpr Effects kDoubt = Effect::MayChangeSession | Effect::MayHideSettings;
 
 /// What a text says that cannot be trusted to end where it seems to.
@@ -32,7 +33,7 @@ constexpr auto kCommands = std::to_array<CommandRow>({
     {Keyword::Drop,       Effect::MayFree},
     {Keyword::Execute,    kDoubt | Effect::Prepares},
     {Keyword::Listen,     Effect::MayChangeSession | Effect::Listens},
-    {Keyword::Load,       Effect::MayChangeSession | Effect::BindsForGood},
+    {Keyword::Load,       kKept | Effect::BindsForGood},
     {Keyword::Reset,      Effect::MayChangeSession | Effect::MayReset},
     {Keyword::Unlisten,   Effect::MayChangeSession | Effect::MayFree | Effect::Listens},
 });
@@ -44,7 +45,7 @@ struct FunctionRow {
     Effects effects;
 };
 
-constexpr Effects kBinds = kSeen | Effect::BindsForGood;
+constexpr Effects kBinds = kKept | Effect::BindsForGood;
 constexpr Effects kUnlocks = kSeen | Effect::MayFree;
 
 // Functions that do more than the doubt that each unknown one is. Those that bind leave what no
@@ -55,8 +56,8 @@ constexpr auto kFunctions = std::to_array<FunctionRow>({
     {"dblink_connect_u",                    kBinds                    },
     {"lastval",                             Effect::ReadsSequenceState},
     {"nextval",                             Effect::MovesSequences    },
-    {"pg_advisory_lock",                    kSeen                     },
-    {"pg_advisory_lock_shared",             kSeen                     },
+    {"pg_advisory_lock",                    kKept                     },
+    {"pg_advisory_lock_shared",             kKept                     },
     {"pg_advisory_unlock",                  kUnlocks                  },
     {"pg_advisory_unlock_all",              kUnlocks                  },
     {"pg_advisory_unlock_shared",           kUnlocks                  },
@@ -67,8 +68,8 @@ constexpr auto kFunctions = std::to_array<FunctionRow>({
     {"pg_create_physical_replication_slot", kBinds                    },
     {"pg_replication_origin_session_setup", kBinds                    },
     {"pg_start_backup",                     kBinds                    },
-    {"pg_try_advisory_lock",                kSeen                     },
-    {"pg_try_advisory_lock_shared",         kSeen                     },
+    {"pg_try_advisory_lock",                kKept                     },
+    {"pg_try_advisory_lock_shared",         kKept                     },
     {"setseed",                             kBinds                    },
     {"setval",                              Effect::MovesSequences    },
 });
@@ -252,7 +253,7 @@ void Reader::take_name(const Token& token, const KeywordRow* row) {
     name_.is_command = false;
     if (row != nullptr && row->keyword != Keyword::None) return take_keyword(*row);
 
-    if (is_temporary_schema(token.text)) found_.add(kSeen);
+    if (is_temporary_schema(token.text)) found_.add(kKept);
     // A rule of PostgreSQL's makes an update of this view a call of set_config().
     names_settings_ = names_settings_ || same_word(token.text, "pg_settings");
     if (names_settings_ && updates_) found_.add(kSeen);
@@ -266,10 +267,10 @@ void Reader::take_keyword(const KeywordRow& row) {
             command_.keyword == Keyword::Insert || command_.keyword == Keyword::Merge;
         if (lead == Keyword::Create || lead == Keyword::Replace || lead == Keyword::Local ||
             lead == Keyword::Global || (lead == Keyword::Into && !inserts)) {
-            found_.add(kSeen);
+            found_.add(kKept);
         }
     } else if (row.keyword == Keyword::Hold) {
-        if (lead == Keyword::With) found_.add(kSeen);
+        if (lead == Keyword::With) found_.add(kKept);
     } else if (row.keyword == Keyword::Execute) {  // CREATE TABLE … AS EXECUTE
         if (lead == Keyword::As) found_.add(kDoubt | Effect::Prepares);
     } else if (row.keyword == Keyword::Default) {
@@ -361,6 +362,16 @@ void Reader::call() {
 
 Effects effects_of(std::string_view sql) noexcept {
     return Reader(sql).read();
+}
+
+bool is_single_statement(std::string_view sql) noexcept {
+    Lexer lexer(sql);
+    bool ended = false;
+    for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {
+        if (ended && token.kind != TokenKind::Semicolon) return false;
+        ended = token.kind == TokenKind::Semicolon;
+    }
+    return !lexer.doubtful();
 }
 
 }  // namespace pgweir::sql

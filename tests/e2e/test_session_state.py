@@ -143,7 +143,7 @@ PINS = {
 @pytest.mark.parametrize("reason", PINS)
 def test_what_cannot_move_stays_with_its_client(make_pooler, open_wire_to, reason):
     make, use, end = PINS[reason]
-    pooler = make_pooler(pool_size=2)
+    pooler = make_pooler(pool_size=3)
     client, other = open_wire_to(pooler), open_wire_to(pooler)
     assert not client.sql(make).errors
     seen = client.sql(use)
@@ -193,10 +193,50 @@ def test_nothing_is_left_when_a_client_leaves_in_the_same_breath(make_pooler, op
     assert after.errors or after.rows == [("0",)]
 
 
+@pytest.mark.pooler_only
+def test_pins_leave_one_server_and_who_keeps_one_is_told(make_pooler, open_wire_to):
+    pooler = make_pooler(pool_size=2)
+    keeper, waiter, other = (open_wire_to(pooler) for _ in range(3))
+    keeper.sql("CREATE TEMP TABLE keep (a int)")
+    row, = pooler.console("SHOW PINNED")
+    assert (row["database"], row["user"], row["reason"], row["yields"]) == ("app", "app", "temporary table", "no")
+    later = in_background(lambda: waiter.sql("CREATE TEMP TABLE mine (a int)"))
+    for _ in range(3):
+        assert other.sql("SELECT 1").rows == [("1",)]
+    assert not later.done()
+    keeper.sql("DROP TABLE keep")
+    assert not later.result(10).errors
+    assert shown(waiter, "pgweir.pinned") == "temporary table"
+
+
+@pytest.mark.pooler_only
+def test_statements_of_prepare_move_when_servers_are_scarce(make_pooler, open_wire_to):
+    pooler = make_pooler(pool_size=1)
+    clients = [open_wire_to(pooler) for _ in range(3)]
+    for number, wire in enumerate(clients):
+        assert not wire.sql(f"PREPARE mine (int) AS SELECT {number} + $1").errors
+    for _ in range(3):
+        for number, wire in enumerate(clients):
+            assert wire.sql("EXECUTE mine (10)").rows == [(str(number + 10),)]
+    clients[0].sql("DEALLOCATE mine")
+    assert clients[1].sql("EXECUTE mine (1)").rows == [("2",)]
+    assert clients[0].sql("EXECUTE mine (1)").sqlstates == ["26000"]
+
+
+def test_a_sequence_is_where_its_session_left_it(make_pooler, open_wire_to, postgres):
+    postgres.sql("DROP SEQUENCE IF EXISTS counted; CREATE SEQUENCE counted; ALTER SEQUENCE counted OWNER TO app", "app")
+    pooler = make_pooler(pool_size=3)
+    one, two = open_wire_to(pooler), open_wire_to(pooler)
+    assert one.sql("SELECT nextval('counted')").rows == [("1",)]
+    assert two.sql("SELECT nextval('counted')").rows == [("2",)]
+    assert one.sql("SELECT currval('counted'), lastval()").rows == [("1", "1")]
+    assert two.sql("SELECT currval('counted'), lastval()").rows == [("2", "2")]
+
+
 def test_a_lock_taken_inside_a_function_stays_with_its_client(make_pooler, open_wire_to, postgres):
     postgres.sql("CREATE OR REPLACE FUNCTION lock_it() RETURNS void LANGUAGE sql AS "
                  "$$SELECT pg_advisory_lock(78)$$", "app")
-    pooler = make_pooler(pool_size=2)
+    pooler = make_pooler(pool_size=3)
     client, other = open_wire_to(pooler), open_wire_to(pooler)
     client.sql("SELECT lock_it()")
     for _ in range(2):

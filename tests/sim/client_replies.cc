@@ -123,6 +123,7 @@ bool FakeClient::is_allowed(const ReportFields& report) const {
     if (code == "22023") return bad_startup_;
     if (code == "53300") {
         if (has(report.message, "queue")) return mishaps_.queue_fills;
+        if (has(report.message, "keep a server")) return own_ != nullptr && own_->listens();
         return has(report.message, "no server came free") ? mishaps_.waits_end : mishaps_.too_many;
     }
     if (code == "57P03") {

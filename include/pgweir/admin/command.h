@@ -28,6 +28,7 @@ enum class Topic : uint8_t {
     Pools,
     Clients,
     Servers,
+    Pinned,
     Databases,
     Users,
     Stats,

@@ -24,10 +24,14 @@ enum class ErrorId : uint8_t {
     TooMuchPrepared,
     TooManyPools,
     TooMuchHeldBack,
+    TooManyPinned,
+    NoPlaceToPin,
+    PreparedInSqlLost,
     WaitsNotice,
     // time
     LoginTimeout,
     IdleTooLong,
+    PinnedIdleTooLong,
     IdleInTransactionTooLong,
     CancelledWhileWaiting,
     // servers
@@ -76,7 +80,7 @@ enum class ErrorId : uint8_t {
     DatabaseNotPaused,
 };
 
-inline constexpr size_t kErrors = 55;
+inline constexpr size_t kErrors = 59;
 
 /// The page's headings.
 enum class ErrorSection : uint8_t { Limits, Time, Servers, Login, Protocol, Administration };

@@ -15,6 +15,8 @@ struct EffectivePool {
     uint32_t reserve_size = 0;
     Duration reserve_after = Duration::zero();
     Duration query_wait = Duration::zero();
+    uint32_t pinned_max = 0;  // Invariant: at least one
+    PinnedFull pinned_full = PinnedFull::Wait;
 
     bool operator==(const EffectivePool&) const = default;
 };

@@ -11,6 +11,7 @@
 namespace pgweir::config {
 
 /// The word in the file and on the console.
+std::string_view to_text(PinnedFull what);
 std::string_view to_text(PoolMode mode);
 std::string_view to_text(AuthMethod method);
 std::string_view to_text(LogLevel level);

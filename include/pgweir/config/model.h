@@ -17,6 +17,8 @@ namespace pgweir::config {
 using Bytes64 = uint64_t;  // a size in bytes
 
 enum class PoolMode : uint8_t { Session, Transaction, Statement };
+/// What becomes of a session that would keep one server more than its pool lets be kept.
+enum class PinnedFull : uint8_t { Wait, Error };
 enum class AuthMethod : uint8_t { Trust, Md5, ScramSha256 };
 enum class LogLevel : uint8_t { Debug, Info, Warning, Error };
 
@@ -59,6 +61,8 @@ struct PoolSettings {
     std::optional<uint32_t> min_size;
     std::optional<uint32_t> reserve_size;
     std::optional<Duration> reserve_after;
+    std::optional<uint32_t> pinned_max;
+    std::optional<PinnedFull> pinned_full;
     std::optional<Duration> query_wait_timeout;
     std::optional<uint32_t> max_servers;  // servers of this database (or user) over all its pools
     std::optional<uint32_t> max_clients;  // clients of this database (or user)
@@ -111,6 +115,7 @@ struct Timeouts {
     Duration wait_notice = std::chrono::seconds(5);      // a waiting client gets a NOTICE; 0: never
     Duration idle_transaction = Duration::zero();        // 0: no limit
     Duration client_idle = Duration::zero();             // 0: no limit
+    Duration pinned_idle = Duration::zero();             // 0: no limit
     Duration server_connect = std::chrono::seconds(15);  // connect and log in
     Duration server_idle = std::chrono::minutes(10);
     Duration server_lifetime = std::chrono::hours(1);
@@ -135,6 +140,8 @@ struct PoolDefaults {
     uint32_t min_size = 0;
     uint32_t reserve_size = 0;
     Duration reserve_after = std::chrono::seconds(5);
+    uint32_t pinned_max = 0;  // 0: all servers of the pool but one, and at least one
+    PinnedFull pinned_full = PinnedFull::Wait;
 };
 
 struct Config {

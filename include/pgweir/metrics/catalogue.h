@@ -23,6 +23,7 @@ enum class Metric : uint8_t {
     StatementBytes,
     Clients,
     Servers,
+    Pinned,
     PoolSize,
     OldestWait,
     Logins,
@@ -34,6 +35,8 @@ enum class Metric : uint8_t {
     ServersFailed,
     ServersLent,
     SettingsApplied,
+    Censuses,
+    PinRefusals,
     Cancels,
     Timeouts,
     QueueRefusals,
@@ -45,7 +48,7 @@ enum class Metric : uint8_t {
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 32;
+inline constexpr size_t kMetrics = 35;
 
 struct MetricRow {
     Metric id;

@@ -18,6 +18,7 @@ inline constexpr uint32_t kCensusRowMax = 65536;
 
 struct Census {
     SettingList settings;  // set in the session, with `role` and custom ones; not sorted
+    SettingList prepared;  // statements of SQL's PREPARE, by name
     Pins pins;
     size_t bytes = 0;      // of the settings
     bool complete = true;  // False exactly when there is more than can be remembered.

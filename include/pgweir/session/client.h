@@ -69,6 +69,7 @@ struct ClientSession final : StreamEvents, ListHook {
     bool console_busy = false;     // True exactly when an answer of the console is under way.
     bool holding = false;          // True exactly when its server has to come to rest first.
     bool hold_at_sync = false;     // True exactly when `holding` begins with the next Sync.
+    bool awaits_place = false;     // True exactly when it waits until fewer servers are kept.
     bool settings_lost = false;    // True exactly when it has more custom ones than are followed.
     bool left = false;             // True exactly when it sent Terminate.
     bool killed = false;           // True exactly when it ends at its next transaction's end.

@@ -135,6 +135,7 @@ public:
 
     std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>>& pools() { return pools_; }
 
+    void publish_idle(Pool& pool);
     ServerConn& make_server(Pool& pool);
     CancelConn& make_cancel(Handle target);
 

@@ -16,17 +16,19 @@ enum class Pin : uint8_t {
     HoldableCursor,     // DECLARE ... WITH HOLD
     PreparedStatement,  // PREPARE in SQL
     Listen,
-    Sequence,  // currval() and lastval() are of the session
-    Module,    // LOAD and setseed() leave what nothing can wipe
-    Unknown,   // what the session holds could not be found out
+    Sequence,       // the session asks for currval() and lastval()
+    MovedSequence,  // it might, after nextval() or setval()
+    Module,         // LOAD and setseed() leave what nothing can wipe
+    Unknown,        // what the session holds could not be found out
 };
 
-inline constexpr size_t kPins = 8;
+inline constexpr size_t kPins = 9;
 
 /// As SHOW PINNED, SHOW pgweir.pinned and the metric's label name them, in the order of Pin.
 inline constexpr std::array<std::string_view, kPins> kPinNames{
-    "temporary table",   "advisory lock", "holdable cursor", "prepared statement",
-    "listening channel", "sequence",      "loaded module",   "unknown state"};
+    "temporary table",    "advisory lock",     "holdable cursor",
+    "prepared statement", "listening channel", "sequence",
+    "moved sequence",     "loaded module",     "unknown state"};
 
 class Pins {
 public:
@@ -34,13 +36,22 @@ public:
 
     constexpr bool any() const { return bits_ != 0; }
 
+    /// True exactly when it keeps the server only as long as nobody waits for one: SQL's prepared
+    /// statements can be prepared elsewhere, and sequences are rarely asked where they stand.
+    constexpr bool yields() const {
+        Pins rest = *this;
+        rest.remove(Pin::PreparedStatement);
+        rest.remove(Pin::MovedSequence);
+        return any() && !rest.any();
+    }
+
     constexpr bool has(Pin pin) const { return (bits_ & bit(pin)) != 0; }
 
-    constexpr void add(Pin pin) { bits_ = static_cast<uint8_t>(bits_ | bit(pin)); }
+    constexpr void add(Pin pin) { bits_ = static_cast<uint16_t>(bits_ | bit(pin)); }
 
-    constexpr void add(Pins others) { bits_ = static_cast<uint8_t>(bits_ | others.bits_); }
+    constexpr void add(Pins others) { bits_ = static_cast<uint16_t>(bits_ | others.bits_); }
 
-    constexpr void remove(Pin pin) { bits_ = static_cast<uint8_t>(bits_ & ~bit(pin)); }
+    constexpr void remove(Pin pin) { bits_ = static_cast<uint16_t>(bits_ & ~bit(pin)); }
 
     constexpr bool operator==(const Pins&) const = default;
 
@@ -56,11 +67,11 @@ public:
     }
 
 private:
-    static constexpr uint8_t bit(Pin pin) {
-        return static_cast<uint8_t>(1U << static_cast<uint8_t>(pin));
+    static constexpr uint16_t bit(Pin pin) {
+        return static_cast<uint16_t>(1U << static_cast<uint8_t>(pin));
     }
 
-    uint8_t bits_ = 0;
+    uint16_t bits_ = 0;
 };
 
 }  // namespace pgweir::session

@@ -62,6 +62,7 @@ struct PoolStats {
     uint64_t cancels = 0;
     uint64_t timeouts = 0;
     uint64_t queue_refusals = 0;
+    uint64_t pin_refusals = 0;
     metrics::Histogram wait;
     metrics::Histogram query;
     metrics::Histogram transaction;
@@ -135,7 +136,9 @@ struct Pool {
     IntrusiveList<ClientSession> waiting;  // FIFO
     uint32_t clients = 0;                  // logged in
     uint32_t attached = 0;
-    uint32_t epoch = 0;  // servers opened in an older generation of orders are closed
+    uint32_t yielding = 0;       // servers that are kept, but only as long as nobody waits
+    uint32_t place_waiters = 0;  // clients that wait until fewer servers are kept
+    uint32_t epoch = 0;          // servers opened in an older generation of orders are closed
 
     SettingsRef base;  // what a fresh server reports; unknown until the first login
     std::unordered_map<std::string, SettingsRef> welcomes;  // by what clients ask for

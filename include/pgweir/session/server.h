@@ -54,6 +54,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     bool passing_forward = false;  // True exactly when the message passing goes to the client.
     bool said_farewell = false;    // True exactly when a FATAL error of it reached its client.
     bool doubtful = false;         // True exactly when it may hold settings that nobody can see.
+    bool preparing = false;        // True exactly when its client's PREPAREs are under way.
     bool had_temporary = false;    // True exactly when it has a schema for temporary objects.
     bool inherited = false;        // True exactly when another client than this one had it last.
     bool raw = false;              // True exactly when it is a walsender of one client for good.
@@ -70,6 +71,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     SettingList reported;            // while it logs in
     sql::Effects effects;            // that what it was sent since the last census may have had
     Pins pins;                       // why it stays with its client between transactions
+    SettingList prepared_in_sql;     // statements of PREPARE, by name, while it is kept
     std::unique_ptr<Census> census;  // while one is under way
     uint64_t last_client = 0;        // the id of whoever has it, or had it last
     ServerKey key;

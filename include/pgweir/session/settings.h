@@ -19,6 +19,10 @@ namespace pgweir::session {
 using Setting = std::pair<std::string, std::string>;
 using SettingList = std::vector<Setting>;  // sorted by name, each name once
 
+/// In front of the name of a statement that SQL's PREPARE made: it moves like a setting, and its
+/// value is its text.
+inline constexpr char kPreparedMark = '\x01';
+
 class SettingsTable;
 
 struct SettingSet {
@@ -114,5 +118,11 @@ std::string clean_settings_query(const SettingList& current,
                                  const SettingList& base,
                                  const SettingList& wanted,
                                  std::string_view owner);
+
+/// The texts of PREPARE that the session lacks. Each is sent alone, behind the rest: PostgreSQL
+/// keeps the text of the whole request, and one that fails takes nothing else with it. Lifetime: as
+/// long as `wanted`.
+std::vector<std::string_view> missing_prepares(const SettingList& current,
+                                               const SettingList& wanted);
 
 }  // namespace pgweir::session

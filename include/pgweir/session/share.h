@@ -54,6 +54,9 @@ public:
     /// Servers open or being opened: the permits that are taken.
     std::atomic<uint32_t> open{0};
 
+    /// Servers that sessions keep between transactions; not those that yield to whoever waits.
+    std::atomic<uint32_t> pinned{0};
+
     /// Clients in the queues of all workers.
     std::atomic<uint32_t> waiting{0};
 
@@ -73,7 +76,7 @@ public:
         if (told.load(std::memory_order_relaxed) != since) told.store(since);
     }
 
-    /// True exactly when the worker has idle servers.
+    /// True exactly when the worker has idle servers, or kept ones that yield.
     bool idle(uint32_t worker) const { return workers_[worker].idle.load(); }
 
     int64_t oldest_wait(uint32_t worker) const { return workers_[worker].oldest_wait.load(); }

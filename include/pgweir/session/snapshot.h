@@ -21,9 +21,10 @@ struct PoolRow {
     uint32_t servers_idle = 0;
     uint32_t servers_checking = 0;
     uint32_t servers_opening = 0;
-    uint32_t servers_cancelling = 0;  // given back, a cancel is still on its way
-    uint32_t servers_closing = 0;     // told to go, not gone yet
-    uint32_t cancels = 0;             // under way to servers
+    uint32_t servers_cancelling = 0;       // given back, a cancel is still on its way
+    uint32_t servers_closing = 0;          // told to go, not gone yet
+    uint32_t cancels = 0;                  // under way to servers
+    std::array<uint32_t, kPins> pinned{};  // servers kept for each reason
     uint32_t size = 0;
     int64_t max_wait_us = 0;     // of the client that waits longest now
     std::string last_problem{};  // why the last attempt to open a server failed; empty: it did not
@@ -55,7 +56,10 @@ struct ServerRowData {
     uint32_t pid = 0;
     int64_t opened_us_ago = 0;
     int64_t state_us_ago = 0;
+    int64_t request_us_ago = 0;  // of its client's last one
     bool close_needed = false;
+    Pins pins;
+    std::string client_address{};
     size_t prepared = 0;
 };
 

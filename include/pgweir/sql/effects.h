@@ -35,6 +35,9 @@ enum class Effect : uint16_t {
     MayReset = 256,
     // nextval(), setval(): what currval() and lastval() say afterwards
     MovesSequences = 512,
+    // temporary relations, session locks, holdable cursors, LOAD: state that lives in one backend,
+    // where the text says so
+    MayPin = 1024,
 };
 
 /// A set of effects.
@@ -73,6 +76,10 @@ constexpr Effects operator|(Effect one, Effect other) {
 /// UTF-8 or has one byte a character; in the client-only encodings (SJIS, BIG5, GBK, UHC, JOHAB,
 /// GB18030) a few texts more than necessary are a doubt.
 Effects effects_of(std::string_view sql) noexcept;
+
+/// True exactly when the text is one statement, with or without a semicolon behind it, that ends
+/// where it seems to.
+bool is_single_statement(std::string_view sql) noexcept;
 
 /// PostgreSQL has no limit for a setting's name but NAMEDATALEN for each part of it; this one is
 /// for us to have one.

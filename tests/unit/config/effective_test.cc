@@ -43,14 +43,18 @@ TEST_CASE("effective: what nobody sets comes from the process") {
                                    .pool_size = 7,
                                    .min_size = 2,
                                    .reserve_size = 3,
-                                   .reserve_after = 4s};
+                                   .reserve_after = 4s,
+                                   .pinned_max = 5,
+                                   .pinned_full = PinnedFull::Error};
     rig.config.timeouts.query_wait = 9s;
     CHECK(rig.pool("web") == EffectivePool{.mode = PoolMode::Session,
                                            .size = 7,
                                            .min_size = 2,
                                            .reserve_size = 3,
                                            .reserve_after = 4s,
-                                           .query_wait = 9s});
+                                           .query_wait = 9s,
+                                           .pinned_max = 5,
+                                           .pinned_full = PinnedFull::Error});
 }
 
 TEST_CASE("effective: the database wins over the process, and the user over the database") {
@@ -60,6 +64,8 @@ TEST_CASE("effective: the database wins over the process, and the user over the 
                                      .min_size = 1,
                                      .reserve_size = 5,
                                      .reserve_after = 1s,
+                                     .pinned_max = 3,
+                                     .pinned_full = PinnedFull::Error,
                                      .query_wait_timeout = 30s,
                                      .max_servers = {},
                                      .max_clients = {}};
@@ -73,6 +79,8 @@ TEST_CASE("effective: the database wins over the process, and the user over the 
     CHECK(web.size == 25);
     CHECK(web.reserve_size == 5);
     CHECK(web.query_wait == 30s);
+    CHECK(web.pinned_max == 3);
+    CHECK(web.pinned_full == PinnedFull::Error);
 
     const EffectivePool sidekiq = rig.pool("sidekiq");
     CHECK(sidekiq.mode == PoolMode::Statement);
@@ -81,6 +89,18 @@ TEST_CASE("effective: the database wins over the process, and the user over the 
     CHECK(sidekiq.query_wait == 60s);
     CHECK(sidekiq.reserve_after == 1s);
     CHECK(sidekiq.min_size == 1);
+}
+
+TEST_CASE("effective: unless told, sessions may keep all servers of a pool but one") {
+    Rig rig;
+    for (const auto& [size, most] : {
+             std::pair{20u, 19u},
+             {2u,  1u },
+             {1u,  1u }
+    }) {
+        rig.of_database().pool_size = size;
+        CHECK(rig.pool("web").pinned_max == most);
+    }
 }
 
 TEST_CASE("effective: a user's smaller pool limits the database's minimum") {

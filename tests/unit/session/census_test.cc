@@ -42,10 +42,14 @@ TEST_CASE("census: settings come as the database holds them") {
 
 TEST_CASE("census: each kind of state is a reason") {
     Census census;
-    for (const auto kind : {"t", "a", "c", "p", "l"}) CHECK(take(census, census_row(kind)));
+    for (const auto kind : {"t", "a", "c", "l"}) CHECK(take(census, census_row(kind)));
+    CHECK(take(census, census_row("p", "s", "PREPARE s AS SELECT 1")));
     CHECK(census.pins.to_text() ==
           "temporary table, advisory lock, holdable cursor, prepared statement, listening channel");
     CHECK(census.settings.empty());
+    CHECK(census.prepared == SettingList{
+                                 {"s", "PREPARE s AS SELECT 1"}
+    });
 }
 
 TEST_CASE("census: what it writes down for SHOW pgweir.pinned is no news") {

@@ -58,6 +58,10 @@ std::vector<std::pair<std::string_view, Error>> all_errors() {
     add("53200", too_much_prepared(10));
     add("53300", too_many_pools(10));
     add("53200", too_much_held_back(10));
+    add("53300", too_many_pinned("app", 3, "advisory lock"));
+    add("53300", no_place_to_pin("app", 3));
+    add("00000", prepared_in_sql_lost());
+    add("57P05", pinned_idle_too_long("advisory lock"));
     add("53300", no_place_for_walsender("app", 10));
     add("08006", cannot_reach("pg1", "connection refused"));
     add("28000", cannot_log_in("pg1", "it said no"));
@@ -102,7 +106,8 @@ TEST_CASE("session errors: only what is wrong with one statement leaves the conn
         const Error& error = entry.second;
         CAPTURE(error.message);
         const bool stays_open = error.message == "canceling statement due to user request" ||
-                                sqlstate == "00000" || error.message.find("the console") == 0;
+                                sqlstate == "00000" || error.message.find("the console") == 0 ||
+                                error.message.find("no server of database") == 0;
         CHECK((error.severity == Severity::Error) == stays_open);
     }
 }

@@ -212,7 +212,7 @@ TEST_CASE("session state: what functions may have set is wiped before a stranger
 
 TEST_CASE("session state: a stranger's sequences are forgotten before currval()") {
     Scene scene;
-    scene.rig.say(scene.client, query("SELECT nextval('s')"));
+    scene.rig.say(scene.client, query("SELECT 1"));
     scene.rig.answer(scene.server);
     scene.server.take();
     FakeStream& other = scene.rig.log_in();
@@ -224,6 +224,68 @@ TEST_CASE("session state: a stranger's sequences are forgotten before currval()"
     CHECK(sqlstate_of(other.take()) == "55000");
     scene.answer_census();
     CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "sequence");
+}
+
+TEST_CASE("session state: after nextval() the server stays while nobody waits") {
+    Scene scene;
+    scene.run("SELECT nextval('s')", complete("SELECT 1"));
+    scene.answer_census();
+    CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "moved sequence");
+    scene.rig.say(scene.client, query("SELECT nextval('s')"));  // no second question
+    scene.rig.answer(scene.server);
+    CHECK(count(scene.rig, ServerState::Active) == 1);
+    scene.server.take();
+
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, query("SELECT 1"));
+    CHECK(scene.server.take() == query("SELECT 1"));
+    CHECK(count(scene.rig, ClientState::Idle) == 1);
+}
+
+TEST_CASE("session state: statements of PREPARE move once somebody waits") {
+    Scene scene;
+    const std::string prepare = "PREPARE a AS SELECT 1 -- one";
+    scene.run(prepare, complete("PREPARE"));
+    scene.answer_census(census_row("p", "a", prepare));
+    CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "prepared statement");
+
+    scene.rig.hold_censuses = false;
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, query("SELECT 1"));
+    CHECK(scene.server.take() == query("DEALLOCATE \"a\""));
+    scene.rig.answer(scene.server, "DEALLOCATE");
+    scene.rig.answer(scene.server);
+    scene.server.take();
+    scene.client.take();
+
+    scene.rig.say(scene.client, query("EXECUTE a"));
+    CHECK(scene.server.take() == query(""));
+    scene.rig.answer(scene.server);
+    CHECK(scene.server.take() == query(prepare));
+    SUBCASE("and are there again") {
+        scene.rig.answer(scene.server, "PREPARE");
+        CHECK(scene.server.take() == query("EXECUTE a"));
+        CHECK(scene.client.sent.empty());
+    }
+    SUBCASE("unless what they use is gone") {
+        scene.rig.say(scene.server, failure("42P01", "relation does not exist") + ready());
+        CHECK(field_of(scene.client.take(), 'M', 'N').find("PREPARE") != std::string::npos);
+        CHECK(scene.server.take() == query("EXECUTE a"));
+    }
+}
+
+TEST_CASE("session state: a text that cannot be sent alone keeps the server for good") {
+    Scene scene;
+    for (const auto text :
+         {"PREPARE a AS SELECT 1; SELECT 2", "PREPARE a AS SELECT 'gr\xc3\xbc'"}) {
+        scene.run(text, complete("PREPARE"));
+        std::string escaped(text);
+        if (const size_t at = escaped.find('\xc3'); at != std::string::npos) {
+            escaped.replace(at, 2, "\\303\\274");
+        }
+        scene.answer_census(census_row("p", "a", escaped));
+        CHECK_FALSE(server_in(scene.rig, ServerState::Active).pins.yields());
+    }
 }
 
 TEST_CASE("session state: RESET returns to the values of the startup packet") {
@@ -277,6 +339,87 @@ TEST_CASE("session state: parameters and notifications reach the client during t
         parameter("TimeZone", "UTC") + message('A', be32(1) + text("channel") + text("payload"));
     scene.rig.say(scene.server, told + message('N', std::string(1, '\0')));
     CHECK(scene.client.take() == told);
+}
+
+TEST_CASE("session state: pinned_max bounds the servers that sessions keep") {
+    Rig rig([](Rig& fresh) { fresh.config.pool.pool_size = 2; });
+    FakeStream& first = rig.log_in();
+    FakeStream& second = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    server.take();
+    rig.hold_censuses = true;
+    const auto pin = [&](FakeStream& client, FakeStream& its_server, std::string_view sql) {
+        rig.say(client, query(sql));
+        rig.answer(its_server);
+        its_server.take();
+        rig.say(its_server, census_row("a") + complete("SELECT 1") + ready());
+    };
+    pin(first, server, "SELECT pg_advisory_lock(1)");
+    CHECK(rig.pool().share.pinned == 1);
+
+    SUBCASE("a statement that may need one more waits") {
+        rig.say(second, query("SELECT pg_advisory_lock(2)"));
+        CHECK(rig.shell().connects.empty());
+        CHECK(second.paused);
+        CHECK(rig.pool().place_waiters == 1);
+        SUBCASE("until one is free") {
+            rig.say(first, query("SELECT pg_advisory_unlock(1)"));
+            rig.answer(server);
+            server.take();
+            rig.say(server, complete("SELECT 0") + ready());
+            CHECK(rig.pool().place_waiters == 0);
+            CHECK(server.take() == query("SELECT pg_advisory_lock(2)"));
+        }
+        SUBCASE("or its time is over") {
+            rig.pass(std::chrono::minutes(3));
+            CHECK(sqlstate_of(second.sent) == "53300");
+            CHECK(second.closed);
+            CHECK(rig.pool().place_waiters == 0);
+        }
+        SUBCASE("or its client leaves") {
+            rig.lose(second);
+            CHECK(rig.pool().place_waiters == 0);
+        }
+    }
+    SUBCASE("one that pins without saying so ends its session, and nothing is left") {
+        rig.say(second, query("SELECT my_lock()"));
+        FakeStream& other = rig.open();
+        other.take();
+        rig.answer(other);
+        other.take();
+        rig.say(other, census_row("a") + complete("SELECT 1") + ready());
+        CHECK(sqlstate_of(second.sent) == "53300");
+        CHECK(second.closed);
+        CHECK(other.take() == query("DISCARD ALL"));
+        rig.answer(other, "DISCARD ALL");
+        CHECK(rig.pool().share.pinned == 1);
+        CHECK(rig.pool().stats.pin_refusals == 1);
+    }
+}
+
+TEST_CASE("session state: with pinned_full error the statement is refused, and nothing is sent") {
+    Scene scene([](Rig& rig) { rig.config.pool.pinned_full = config::PinnedFull::Error; });
+    FakeStream& other = scene.rig.log_in();
+    scene.run("SELECT pg_advisory_lock(1)", complete("SELECT 1"));
+    scene.answer_census(census_row("a"));
+    scene.rig.say(other, query("SELECT pg_advisory_lock(2)"));
+    CHECK(sqlstate_of(other.sent) == "53300");
+    CHECK(types(other.take()) == "EZ");
+    CHECK_FALSE(other.closed);
+    CHECK(scene.server.sent.empty());
+}
+
+TEST_CASE("session state: a session that keeps a server and sleeps is ended") {
+    Scene scene([](Rig& rig) { rig.config.timeouts.pinned_idle = std::chrono::seconds(5); });
+    scene.run("SELECT pg_advisory_lock(1)", complete("SELECT 1"));
+    scene.answer_census(census_row("a"));
+    scene.client.take();
+    scene.rig.pass(std::chrono::seconds(4));
+    CHECK_FALSE(scene.client.closed);
+    scene.rig.pass(std::chrono::seconds(2));
+    CHECK(sqlstate_of(scene.client.sent) == "57P05");
+    CHECK(scene.client.closed);
+    CHECK(scene.server.take() == query("DISCARD ALL"));
 }
 
 }  // namespace pgweir::session

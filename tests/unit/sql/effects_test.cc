@@ -12,6 +12,7 @@ using namespace std::string_literals;
 
 constexpr Effects kNone;
 constexpr Effects kChange = Effect::MayChangeSession;
+constexpr Effects kKept = kChange | Effect::MayPin;
 constexpr Effects kHidden = kChange | Effect::MayHideSettings;
 constexpr Effects kForget = Effect::MayForgetStatements;
 constexpr Effects kFree = Effect::MayFree;
@@ -111,7 +112,7 @@ TEST_CASE("effects: commands that change the session, and what else they do") {
         {"SET", kChange},
         {"LISTEN a", kChange | Effect::Listens},
         {"UNLISTEN *", kChange | kFree | Effect::Listens},
-        {"LOAD 'auto_explain'", kChange | Effect::BindsForGood},
+        {"LOAD 'auto_explain'", kKept | Effect::BindsForGood},
         {"DROP TABLE t", kFree},
         {"drop function f(int), g(int)", kFree},
         {"CLOSE c", kFree},
@@ -133,7 +134,7 @@ TEST_CASE("effects: every statement of a text counts") {
         {"SELECT 1 --\n; SET x = 1", kChange},
         {"SELECT 1 --\r; SET x = 1", kChange},
         {"SET LOCAL x = 1; SET y = 2", kChange},
-        {"DROP TABLE t; LOAD 'x'", kChange | kFree | Effect::BindsForGood},
+        {"DROP TABLE t; LOAD 'x'", kKept | kFree | Effect::BindsForGood},
         {"SELECT (1; SET x = 1", kChange},
     });
 }
@@ -149,7 +150,7 @@ TEST_CASE("effects: temporary relations") {
         "CREATE TABLE pg_temp.t (a int)", "CREATE TABLE \"pg_temp\".t (a int)",
         "CREATE TABLE PG_TEMP_3.t (a int)", "CREATE FUNCTION pg_temp.f() RETURNS int AS 'x'",
         "SELECT 1 INTO pg_temp.t",
-    }, kChange);
+    }, kKept);
     check_all({
         "INSERT INTO temp (a) VALUES (1)", "SELECT temp FROM weather", "SELECT t.temp INTO x FROM t",
         "CREATE TABLE temp (a int)", "ALTER TABLE temp ADD a int", "CREATE TABLE pg_temperature (a int)",
@@ -158,8 +159,8 @@ TEST_CASE("effects: temporary relations") {
 }
 
 TEST_CASE("effects: cursors that outlive their transaction") {
-    CHECK(effects_of("DECLARE c CURSOR WITH HOLD FOR SELECT 1") == kChange);
-    CHECK(effects_of("DECLARE c NO SCROLL CURSOR WITH/**/hold FOR SELECT 1") == kChange);
+    CHECK(effects_of("DECLARE c CURSOR WITH HOLD FOR SELECT 1") == kKept);
+    CHECK(effects_of("DECLARE c NO SCROLL CURSOR WITH/**/hold FOR SELECT 1") == kKept);
 }
 
 TEST_CASE("effects: an update of the view of settings is a SET") {
@@ -179,12 +180,12 @@ TEST_CASE("effects: functions that are known") {
         {"SELECT set_config('a', 'b', true)", kHidden},
         {"SELECT set_config /* x */ ('a', 'b', false)", kHidden},
         {"SELECT pg_catalog.set_config('search_path', '', false)", kHidden},
-        {"SELECT setseed(0.5)", kChange | Effect::BindsForGood},
-        {"SELECT dblink_connect('a', 'b')", kChange | Effect::BindsForGood},
-        {"SELECT pg_backup_start('x')", kChange | Effect::BindsForGood},
-        {"SELECT pg_create_logical_replication_slot('a', 'b', true)", kChange | Effect::BindsForGood},
-        {"SELECT pg_advisory_lock(1)", kChange},
-        {"SELECT pg_try_advisory_lock_shared(1)", kChange},
+        {"SELECT setseed(0.5)", kKept | Effect::BindsForGood},
+        {"SELECT dblink_connect('a', 'b')", kKept | Effect::BindsForGood},
+        {"SELECT pg_backup_start('x')", kKept | Effect::BindsForGood},
+        {"SELECT pg_create_logical_replication_slot('a', 'b', true)", kKept | Effect::BindsForGood},
+        {"SELECT pg_advisory_lock(1)", kKept},
+        {"SELECT pg_try_advisory_lock_shared(1)", kKept},
         {"SELECT pg_advisory_unlock(1)", kChange | kFree},
         {"SELECT pg_advisory_unlock_all()", kChange | kFree},
         {"SELECT query_to_xml('SET x = 1', true, true, '')", kHidden},
@@ -218,8 +219,8 @@ TEST_CASE("effects: functions that nobody knows are a doubt, wherever they are c
 }
 
 TEST_CASE("effects: names in quotes and of other schemas keep what the name is known for") {
-    CHECK(effects_of("SELECT \"setseed\"(0.5)") == (kHidden | Effect::BindsForGood));
-    CHECK(effects_of("SELECT public.dblink_connect('a')") == (kHidden | Effect::BindsForGood));
+    CHECK(effects_of("SELECT \"setseed\"(0.5)") == (kHidden | kKept | Effect::BindsForGood));
+    CHECK(effects_of("SELECT public.dblink_connect('a')") == (kHidden | kKept | Effect::BindsForGood));
     CHECK(effects_of("SELECT \"currval\"('s')") == (kHidden | Effect::ReadsSequenceState));
 }
 
@@ -296,10 +297,11 @@ TEST_CASE("effects: what ORMs and drivers send") {
     }, kNone);
     check_all({
         "SET client_min_messages TO 'warning'", "SET SESSION timezone TO 'UTC'",
-        "SELECT pg_try_advisory_lock(5143936215)", "set extra_float_digits = 3",
+        "set extra_float_digits = 3",
         "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
     }, kChange);
     CHECK(effects_of("SELECT set_config('TimeZone', 'UTC', false)") == kHidden);
+    CHECK(effects_of("SELECT pg_try_advisory_lock(5143936215)") == kKept);
 }
 
 // clang-format on
@@ -318,7 +320,8 @@ TEST_CASE("effects: a text that can be read in two ways is a doubt") {
         },
         kHidden | kForget);
     CHECK(effects_of("SELECT 1\0"s) == (kHidden | kForget));
-    CHECK(effects_of("SELECT 'it\\'; LOAD 'x'") == (kHidden | kForget | Effect::BindsForGood));
+    CHECK(effects_of("SELECT 'it\\'; LOAD 'x'") ==
+          (kHidden | kKept | kForget | Effect::BindsForGood));
 }
 
 TEST_CASE("effects: parentheses deeper than can be told are a doubt") {
@@ -327,6 +330,17 @@ TEST_CASE("effects: parentheses deeper than can be told are a doubt") {
     CHECK(effects_of("SELECT " + open + "1" + close) == kNone);
     CHECK(effects_of("SELECT (" + open + "1" + close + ")") == kHidden);
     CHECK(effects_of("SELECT 1 ))))") == kNone);
+}
+
+TEST_CASE("effects: a text is one statement, or more") {
+    for (const auto sql : {"", "SELECT 1", "SELECT 1;", "SELECT 1 ;; -- end", "SELECT ';a'"}) {
+        CAPTURE(sql);
+        CHECK(is_single_statement(sql));
+    }
+    for (const auto sql : {"SELECT 1; SELECT 2", "SELECT 'a", ";SELECT 1", "SELECT 1;\n;x"}) {
+        CAPTURE(sql);
+        CHECK_FALSE(is_single_statement(sql));
+    }
 }
 
 }  // namespace pgweir::sql
