@@ -12,6 +12,15 @@
 namespace pgweir::session {
 namespace {
 
+// A census that the session's own statement_timeout ended is asked again without one. Inside, that
+// setting is then of the transaction, and so it is read before.
+constexpr std::string_view kUnlimited =
+    "SELECT 's','statement_timeout',setting FROM pg_catalog.pg_settings "
+    "WHERE name OPERATOR(pg_catalog.=) 'statement_timeout' AND "
+    "source OPERATOR(pg_catalog.=) 'session';SET LOCAL statement_timeout=0;";
+constexpr std::string_view kWithoutTimeout =
+    " AND name OPERATOR(pg_catalog.<>) 'statement_timeout'";
+
 // More than this many bytes of settings are not carried from server to server.
 constexpr size_t kSettingsBytesMax = 262144;
 
@@ -21,9 +30,14 @@ constexpr std::string_view kBegin =
     "WITH c AS MATERIALIZED ("
     "SELECT 's'::pg_catalog.text AS k,name AS n,setting AS v FROM pg_catalog.pg_settings "
     "WHERE source OPERATOR(pg_catalog.=) 'session' AND name OPERATOR(pg_catalog.<>) ALL "
-    "(ARRAY['seed','transaction_isolation','transaction_read_only','transaction_deferrable'])"
+    "(ARRAY['seed','transaction_isolation','transaction_read_only','transaction_deferrable'])";
+constexpr std::string_view kState =
     " UNION ALL SELECT 's','role',r FROM pg_catalog.current_setting('role') r "
     "WHERE r OPERATOR(pg_catalog.<>) 'none'"
+    " UNION ALL SELECT 'T','','' WHERE pg_catalog.pg_my_temp_schema() "
+    "OPERATOR(pg_catalog.<>) 0::pg_catalog.oid"
+    " UNION ALL SELECT 'T','','' WHERE pg_catalog.pg_my_temp_schema() "
+    "OPERATOR(pg_catalog.<>) 0::pg_catalog.oid"
     " UNION ALL SELECT 't','','' WHERE CASE WHEN pg_catalog.pg_my_temp_schema() "
     "OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN false ELSE "
     "EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace OPERATOR(pg_catalog.=) "
@@ -43,16 +57,16 @@ constexpr std::string_view kBegin =
     " UNION ALL SELECT 'l','','' WHERE EXISTS (SELECT FROM "
     "pg_catalog.pg_listening_channels())";
 
-// Only functions of users: their oids begin at 16384.
+// Only functions of users: their oids begin at 16384. E'' because a session may read backslashes in
+// its own way.
 constexpr std::string_view kBodies =
-    " UNION ALL SELECT 's',b.n,pg_catalog.current_setting(b.n,true) FROM ("
+    " UNION ALL SELECT 'b',b.n,pg_catalog.current_setting(b.n,true) FROM ("
     "SELECT DISTINCT pg_catalog.lower(COALESCE(m[1],m[2])) AS n FROM pg_catalog.pg_proc p,"
     "LATERAL pg_catalog.regexp_matches(p.prosrc,"
-    "'''([a-z_][a-z0-9_$]*[.][a-z0-9_$.]*)''|"
-    "set\\s+(?:(?:local|session)\\s+)?([a-z_][a-z0-9_$]*[.][a-z0-9_$.]*)','gi') m "
+    "E'\\'([a-z_][a-z0-9_$]*[.][a-z0-9_$.]*)\\'|"
+    "set\\\\s+(?:(?:local|session)\\\\s+)?([a-z_][a-z0-9_$]*[.][a-z0-9_$.]*)','gi') m "
     "WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND p.prosrc "
-    "OPERATOR(pg_catalog.~*) '\\mset(_config)?\\M') b "
-    "WHERE pg_catalog.current_setting(b.n,true) OPERATOR(pg_catalog.<>) ''";
+    "OPERATOR(pg_catalog.~*) E'\\\\mset(_config)?\\\\M' LIMIT 256) b";
 
 // Everybody may read there why the session stays in its backend.
 constexpr std::string_view kEnd =
@@ -78,7 +92,10 @@ void append_end(std::string& sql, Pins known) {
     sql += "),false)";
 }
 
-void append_names(std::string& sql, std::span<const std::string> names) {
+void append_names(std::string& sql,
+                  std::span<const std::string> names,
+                  std::string_view condition) {
+    if (names.empty()) return;
     sql +=
         " UNION ALL SELECT 's',n,pg_catalog.current_setting(n,true) FROM "
         "pg_catalog.unnest(ARRAY[";
@@ -86,7 +103,8 @@ void append_names(std::string& sql, std::span<const std::string> names) {
         // They are letters, digits, '_', '$' and dots: no quote can be among them.
         sql += fmt::format("{}'{}'", i == 0 ? "" : ",", names[i]);
     }
-    sql += "]::pg_catalog.text[]) n WHERE pg_catalog.current_setting(n,true) IS NOT NULL";
+    sql += "]::pg_catalog.text[]) n WHERE pg_catalog.current_setting(n,true) ";
+    sql += condition;
 }
 
 /// Undoes encode(..., 'escape'); nullopt: it is none.
@@ -134,11 +152,16 @@ bool Census::holds(std::string_view name) const {
                        [name](const Setting& setting) { return setting.first == name; });
 }
 
-std::string census_query(std::span<const std::string> custom, FunctionBodies bodies, Pins known) {
-    std::string sql(kBegin);
-    if (!custom.empty()) append_names(sql, custom);
-    if (bodies == FunctionBodies::Search) sql += kBodies;
-    append_end(sql, known);
+std::string census_query(const CensusQuestion& question) {
+    std::string sql;
+    if (question.patience == Patience::Unlimited) sql += kUnlimited;
+    sql += kBegin;
+    if (question.patience == Patience::Unlimited) sql += kWithoutTimeout;
+    sql += kState;
+    append_names(sql, question.custom, "IS NOT NULL");
+    append_names(sql, question.of_functions, "OPERATOR(pg_catalog.<>) ''");
+    if (question.bodies == FunctionBodies::Search) sql += kBodies;
+    append_end(sql, question.known);
     return sql;
 }
 
@@ -151,12 +174,16 @@ bool take_census_row(Census& census, Bytes body) {
     if (!kind || !name || !escaped || !reader.ok() || !reader.at_end() || kind->size() != 1) {
         return false;
     }
-    const auto pin = pin_of(kind->front());
+    const char letter = kind->front();
+    const auto pin = pin_of(letter);
     if (pin) census.pins.add(*pin);
     const bool prepared = pin == Pin::PreparedStatement;
-    if ((pin && !prepared) || kind->front() == 'z') return true;
+    census.temporary_schema = census.temporary_schema || letter == 'T';
+    if ((pin && !prepared) || letter == 'z' || letter == 'T') return true;
     auto value = unescape(*escaped);
-    if ((kind->front() != 's' && !prepared) || name->empty() || !value) return false;
+    if ((letter != 's' && letter != 'b' && !prepared) || name->empty() || !value) return false;
+    if (letter == 'b') census.of_functions.emplace_back(*name);
+    if (letter == 'b' && value->empty()) return true;
     if (!prepared && census.holds(*name))
         return true;  // a name that was asked for, and found in a function
     census.bytes += name->size() + value->size();

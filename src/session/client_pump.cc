@@ -52,7 +52,10 @@ public:
         size_t used = 0;
         const bool begins = server_.pipeline.empty() &&
                             server_.status == wire::TransactionStatus::Idle && client_.passing == 0;
-        if (begins) server_.transaction_started = engine_.now();
+        if (begins) {
+            server_.transaction_started = engine_.now();
+            client_.names_undecided = false;
+        }
         while (used < input.size()) {
             const Bytes rest = input.subspan(used);
             const size_t taken = client_.passing > 0 ? pass(rest) : take_message(rest);
@@ -135,7 +138,8 @@ private:
             case 'F':
                 expect(Request::Function);
                 // It names its function by a number that only PostgreSQL knows.
-                server_.effects.add(sql::Effect::MayChangeSession | sql::Effect::MayHideSettings);
+                note_effects(client_, server_,
+                             sql::Effect::MayChangeSession | sql::Effect::MayHideSettings, {});
                 break;
             case 'H':
                 server_.pipeline.note_flush();
@@ -155,7 +159,7 @@ private:
     /// a whole, which costs its sender nothing: its answer is awaited anyway.
     bool note_query(const wire::FrameHeader& header, Bytes rest) {
         if (rest.size() < header.total_bytes()) {
-            server_.effects.add(kUnreadEffects);
+            note_effects(client_, server_, kUnreadEffects, {});
             return true;
         }
         const Bytes body = rest.subspan(wire::kHeaderBytes, header.body_bytes);
@@ -210,6 +214,7 @@ private:
             if (whole || body.size() > kSmallMessageMax) return stop(bad_message("Bind"));
             return 0;  // the names are still on their way
         }
+        if (is_undecided(message->statement)) return await_reply();
         const sql::Effects effects = statements_.effects_of(message->statement);
         guard_sequences(effects);
         if (effects.has(sql::Effect::MayChangeSession)) {
@@ -222,6 +227,18 @@ private:
         // The names went out rewritten; the values follow as they come.
         client_.passing = static_cast<uint32_t>(header.body_bytes - body.size());
         return wire::kHeaderBytes + body.size();
+    }
+
+    /// True exactly when nobody knows yet whether the client has a statement of this name.
+    bool is_undecided(std::string_view name) const {
+        return client_.names_undecided && statements_.find(name) != nullptr &&
+               server_.pipeline.name_undecided(name);
+    }
+
+    /// The message is looked at again when the server has spoken.
+    size_t await_reply() {
+        client_.stream->pause();
+        return 0;
     }
 
     size_t parse(const wire::FrameHeader& header, Bytes rest, Bytes body, bool whole) {
@@ -244,11 +261,8 @@ private:
             statements_.parse_unnamed(message->query_and_types);
             return begin_passing(header, rest);
         }
-        if (statements_.find(message->statement) != nullptr &&
-            server_.pipeline.name_undecided(message->statement)) {
-            client_.stream->pause();
-            return 0;  // it is looked at again when the server has spoken
-        }
+        if (is_undecided(message->statement)) return await_reply();
+        client_.names_undecided = true;
         if (!statements_.parse_named(*message)) {
             return stop(too_much_prepared(limits.prepared_per_client));
         }

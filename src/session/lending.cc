@@ -44,10 +44,14 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     server.client = &client;
     server.effects = {};
     server.transaction_started = engine.now();
+    if (client.settings.temporary_path()) {
+        note_effects(client, server, sql::Effect::MayChangeSession, {});
+    }
     if (client.login != nullptr) client.settings = first_settings(engine, client, server.base);
     const bool same = fits(server, client) || planted(Bug::SettingsSkipped);
     server.inherited = server.last_client != client.id;
     server.last_client = client.id;
+    client.last_server = server.handle;
     if (same && client.login == nullptr) {
         engine.move(server, ServerEvent::ClientAttached);
     } else {
@@ -81,19 +85,36 @@ void open_server(Engine& engine, Pool& pool) {
     server.stream = &engine.shell().connect(pool.address.node, server);
 }
 
+/// Once a backend has had a temporary object, its temp_buffers stay as they are.
+bool can_take(const ServerConn& server, const ClientSession& client) {
+    constexpr std::string_view kFixed = "temp_buffers";
+    return !server.had_temporary || server.settings.find(kFixed) == client.settings.find(kFixed);
+}
+
 /// The idle server for this client: the one that served last, unless one near it needs no change of
-/// settings. Whoever has waited for long is not looked at: it has to be checked first.
-ServerConn& best_idle(const Engine& engine, Pool& pool, const ClientSession& client) {
+/// settings. Whoever has waited for long is not looked at: it has to be checked first. nullptr:
+/// there is none.
+ServerConn* best_idle(Engine& engine, Pool& pool, const ClientSession& client) {
     constexpr int kLookedAt = 8;
     auto& idle = pool.in(ServerState::Idle);
+    if (idle.empty()) return nullptr;
     ServerConn& warmest = idle.front();
-    if (client.login != nullptr) return warmest;
+    if (client.login != nullptr) return &warmest;
+    // Its own from last time, if nobody else has had it since: what extensions keep in a backend
+    // is in no view.
+    ServerConn* own = engine.find_server(client.last_server);
+    if (own != nullptr && own->state == ServerState::Idle && own->last_client == client.id &&
+        fits(*own, client) && !check_due(engine, *own)) {
+        return own;
+    }
     ServerConn* server = &warmest;
     for (int i = 0; i < kLookedAt && server != nullptr; ++i) {
-        if (fits(*server, client) && !check_due(engine, *server)) return *server;
+        if (fits(*server, client) && !check_due(engine, *server)) return server;
         server = idle.after(*server);
     }
-    return warmest;
+    if (can_take(warmest, client)) return &warmest;
+    engine.retire(warmest, "its temp_buffers cannot be changed any more");
+    return best_idle(engine, pool, client);
 }
 
 /// Ends an idle server of another pool of the group, for each client that waits here. Other workers
@@ -193,8 +214,8 @@ bool acquire(Engine& engine, ClientSession& client) {
             engine.move(stale, ServerEvent::CheckDue);
             send_internal_query(engine, stale, "");
         }
-        if (!idle.empty()) {
-            link(engine, best_idle(engine, pool, client), client);
+        if (ServerConn* server = best_idle(engine, pool, client)) {
+            link(engine, *server, client);
             return true;
         }
     }
@@ -234,9 +255,10 @@ void serve_waiting(Engine& engine, Pool& pool) {
         }
         ClientSession& client =
             planted(Bug::QueueOvertaken) ? pool.waiting.back() : pool.waiting.front();
-        ServerConn& best = best_idle(engine, pool, client);
-        link(engine, best, client);
-        if (best.state == ServerState::Active) resume_client(engine, client);
+        ServerConn* best = best_idle(engine, pool, client);
+        if (best == nullptr) break;
+        link(engine, *best, client);
+        if (best->state == ServerState::Active) resume_client(engine, client);
     }
     pool.being_served = false;
 }
@@ -352,6 +374,7 @@ void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
     portable->id = server.id;
     portable->last_client = server.last_client;
     portable->doubtful = server.doubtful;
+    portable->had_temporary = server.had_temporary;
     portable->epoch = server.epoch;
     portable->opened = server.opened;
     portable->idle_since = server.state_since;
@@ -368,6 +391,7 @@ void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
     server.id = portable.id;
     server.last_client = portable.last_client;
     server.doubtful = portable.doubtful;
+    server.had_temporary = portable.had_temporary;
     server.epoch = portable.epoch;
     server.opened = portable.opened;
     server.base = engine.settings().intern(std::move(portable.base));

@@ -91,7 +91,11 @@ private:
         const size_t count = std::min(header.total_bytes(), rest.size());
         server_.passing = static_cast<uint32_t>(header.total_bytes() - count);
         server_.passing_forward = verdict == Verdict::Forward && is_for_client(header.type);
-        if (server_.passing_forward) out_->add(rest.first(count));
+        if (server_.passing_forward && header.type == 'A') {
+            add_notification(rest.first(count));
+        } else if (server_.passing_forward) {
+            out_->add(rest.first(count));
+        }
         if (header.type == 'Z') ready();
         return count;
     }
@@ -99,6 +103,7 @@ private:
     bool wanted_whole(const wire::FrameHeader& header, wire::Handling handling) const {
         if (handling == wire::Handling::Whole) return true;
         switch (header.type) {
+            case 'A': return true;
             case 'E': return header.body_bytes <= kErrorLookedAtMax;
             case 'D':
                 return server_.state == ServerState::Asking && header.body_bytes <= kCensusRowMax;
@@ -139,6 +144,22 @@ private:
                 break;
         }
         return server_.pipeline.on_reply(header.type, server_);
+    }
+
+    /// What a session tells itself comes from the process that it knows as its own.
+    void add_notification(Bytes message) {
+        constexpr size_t kPidEnd = wire::kHeaderBytes + 4;
+        const bool own = message.size() >= kPidEnd &&
+                         load_be32(message.data() + wire::kHeaderBytes) == server_.key.pid;
+        if (!own) {
+            out_->add(message);
+            return;
+        }
+        std::array<uint8_t, kPidEnd> front{};
+        std::copy_n(message.data(), wire::kHeaderBytes, front.data());
+        store_be32(front.data() + wire::kHeaderBytes, client_pid(engine_, *server_.client));
+        out_->add_copy(front);
+        out_->add(message.subspan(kPidEnd));
     }
 
     bool listens() const {

@@ -55,6 +55,21 @@ SettingsRef settings_now(Engine& engine, const ServerConn& server, const Census&
     return engine.settings().intern(std::move(values));
 }
 
+bool is_custom(std::string_view name) {
+    return name.find('.') != std::string_view::npos;
+}
+
+/// True exactly when the client asked for it at its start, and it is as if nobody had.
+bool was_reset(const ServerConn& server, const Census& census, std::string_view name) {
+    if (census.holds(name)) {
+        // A custom setting that is reset stays, and is empty.
+        return is_custom(name) && server.settings.find(name).empty();
+    }
+    // A server that had the value by itself has not been told it: then nothing has changed.
+    const bool reported = server.base.holds(name);
+    return !reported || server.settings.find(name) != server.began_with.find(name);
+}
+
 /// RESET and DISCARD return to what a session began with, and this one began with its own: what
 /// was asked for at its start and is not set any more is set again.
 SettingsRef with_startup_values(Engine& engine,
@@ -64,10 +79,24 @@ SettingsRef with_startup_values(Engine& engine,
     SettingList values = server.settings.values();
     for (const auto& [name, value] : client.login_settings.values()) {
         const bool asked_for = !server.base.holds(name) || server.base.find(name) != value;
-        if (asked_for && !report_only(name) && !census.holds(name))
+        if (asked_for && !report_only(name) && was_reset(server, census, name)) {
             values.emplace_back(name, value);
+        }
     }
     return engine.settings().intern(std::move(values));
+}
+
+/// What functions made is asked for by name from now on, whatever comes next.
+void remember_custom_settings(ClientSession& client, const Census& census) {
+    for (const auto& [name, value] : census.settings) {
+        if (is_custom(name)) add_custom_setting(client, name);
+    }
+}
+
+/// With the rights of another, settings that only its own may see are hidden.
+bool acts_for_another(const ServerConn& server, const Census& census) {
+    const auto owner = server.base.find("session_authorization");
+    return census.holds("role") || server.settings.find("session_authorization") != owner;
 }
 
 /// The client was told what the server has; from now on it has other values again.
@@ -260,6 +289,7 @@ void note_effects(ClientSession& client,
                   ServerConn& server,
                   sql::Effects effects,
                   std::string_view text) {
+    if (!server.effects.any()) server.began_with = server.settings;
     server.effects.add(effects);
     if (!effects.has(sql::Effect::MayChangeSession)) return;
     const bool all = sql::for_each_custom_setting(
@@ -303,18 +333,38 @@ bool census_due(const ServerConn& server) {
            (server.pins.any() && effects.has(sql::Effect::MayFree));
 }
 
-void begin_census(Engine& engine, ServerConn& server) {
-    ClientSession& client = *server.client;
-    add_custom_settings_of_startup(client);
-    const auto names = client.custom_settings != nullptr
-                           ? std::span<const std::string>(*client.custom_settings)
-                           : std::span<const std::string>();
+/// Functions seldom change: what they name is looked for in their bodies now and then.
+FunctionBodies bodies_to_search(Engine& engine, const ServerConn& server) {
+    constexpr Duration kRemembered = std::chrono::seconds(10);
     const bool hides = server.effects.has(sql::Effect::MayHideSettings);
-    const auto bodies = hides ? FunctionBodies::Search : FunctionBodies::Ignore;
+    const bool known = engine.now() - server.pool.functions_searched < kRemembered;
+    return hides && !known ? FunctionBodies::Search : FunctionBodies::Ignore;
+}
+
+void ask_census(Engine& engine, ServerConn& server, Patience patience) {
+    CensusQuestion question;
+    question.patience = patience;
+    question.known = pins_known(server);
+    const ClientSession* client = server.client;
+    if (client != nullptr && client->custom_settings != nullptr) {
+        question.custom = *client->custom_settings;
+    }
+    if (server.effects.has(sql::Effect::MayHideSettings)) {
+        question.of_functions = server.pool.custom_of_functions;
+        question.bodies = bodies_to_search(engine, server);
+    }
+    if (question.bodies == FunctionBodies::Search) {
+        server.pool.functions_searched = engine.now();
+    }
     server.census = std::make_unique<Census>();
     ++server.pool.stats.censuses;
+    send_internal_query(engine, server, census_query(question));
+}
+
+void begin_census(Engine& engine, ServerConn& server) {
+    add_custom_settings_of_startup(*server.client);
     engine.move(server, ServerEvent::CensusDue);
-    send_internal_query(engine, server, census_query(names, bodies, pins_known(server)));
+    ask_census(engine, server, Patience::OfSession);
 }
 
 bool census_row(ServerConn& server, Bytes body, bool whole) {
@@ -328,6 +378,12 @@ bool census_row(ServerConn& server, Bytes body, bool whole) {
 
 void census_taken(Engine& engine, ServerConn& server) {
     ClientSession* client = server.client;
+    const bool cancelled = server.failure && server.failure->sqlstate == sqlstate::kQueryCanceled;
+    if (cancelled && !std::exchange(server.impatient, true)) {
+        ask_census(engine, server, Patience::Unlimited);
+        return;
+    }
+    server.impatient = false;
     const Pins pins = pins_found(server, client);
     if (server.failure) {
         log::warning("server {} did not say what its session holds: {}", server.id,
@@ -342,7 +398,10 @@ void census_taken(Engine& engine, ServerConn& server) {
     set_pins(engine, server, pins);
     server.prepared_in_sql = std::move(census->prepared);
     server.doubtful = server.doubtful || server.effects.has(sql::Effect::MayHideSettings);
-    server.had_temporary = server.had_temporary || pins.has(Pin::TemporaryTable);
+    server.had_temporary = server.had_temporary || census->temporary_schema;
+    if (!census->of_functions.empty()) {
+        server.pool.custom_of_functions = std::move(census->of_functions);
+    }
     if (known) server.effects = {};
     if (client == nullptr) {
         // What the session of a client that left held is wiped, if it held anything.
@@ -363,6 +422,8 @@ void census_taken(Engine& engine, ServerConn& server) {
         return;
     }
     server.settings = settings_now(engine, server, *census);
+    server.doubtful = server.doubtful || acts_for_another(server, *census);
+    remember_custom_settings(*client, *census);
     client->settings = with_startup_values(engine, server, *client, *census);
     const bool stays = server.pins.any() || server.pool.limits.mode == config::PoolMode::Session;
     if (!stays || client->settings == server.settings) {

@@ -277,7 +277,12 @@ SettingsRef SettingsTable::intern(SettingList values) {
     for (auto it = first; it != last; ++it) {
         if (it->second->values == unique) return SettingsRef(it->second);
     }
-    auto* set = new SettingSet{std::move(unique), hash, 0, this};
+    auto* set = new SettingSet;
+    set->values = std::move(unique);
+    set->temporary_path =
+        value_of(set->values, "search_path").find("pg_temp") != std::string_view::npos;
+    set->hash = hash;
+    set->table = this;
     sets_.emplace(hash, set);
     return SettingsRef(set);
 }

@@ -99,6 +99,77 @@ def test_reset_of_a_reported_setting_is_reported_as_the_client_began(make_pooler
         assert shown(client, "DateStyle") == "SQL, DMY"
 
 
+def test_a_setting_made_inside_a_function_survives_what_comes_later(make_pooler, open_wire_to, postgres):
+    postgres.sql("CREATE OR REPLACE FUNCTION set_tenant(t text) RETURNS void LANGUAGE plpgsql AS "
+                 "$$BEGIN PERFORM set_config('rls.tenant', t, false); END$$", "app")
+    pooler = make_pooler(pool_size=1)
+    one, two = open_wire_to(pooler), open_wire_to(pooler)
+    one.sql("SET standard_conforming_strings = off")
+    one.sql("SELECT set_tenant('one')")
+    two.sql("SELECT 1")
+    one.sql("SET work_mem = '1MB'")
+    for _ in range(2):
+        assert current(two, "rls.tenant") == ""
+        assert current(one, "rls.tenant") == "one"
+
+
+def test_a_startup_setting_comes_back_only_after_a_reset(make_pooler, open_wire_to):
+    pooler = make_pooler(pool_size=2)
+    client, other = open_wire_to(pooler, IntervalStyle="sql_standard"), open_wire_to(pooler)
+    client.sql("SET IntervalStyle = 'postgres'")
+    other.sql("BEGIN")  # takes the server that was used last
+    client.sql("SET lock_timeout = '3min'")
+    assert shown(client, "IntervalStyle") == "postgres"
+    other.sql("COMMIT")
+
+
+@pytest.mark.parametrize("reset", ["RESET app.tenant", "RESET ALL", "SET app.tenant TO DEFAULT", "DISCARD ALL"])
+def test_a_custom_startup_setting_survives_reset(make_pooler, open_wire_to, reset):
+    pooler = make_pooler(pool_size=1)
+    client = open_wire_to(pooler, options="-c app.tenant=start")
+    client.sql("SET app.tenant = 'changed'")
+    assert current(client, "app.tenant") == "changed"
+    client.sql(reset)
+    assert current(client, "app.tenant") == "start"
+
+
+def test_a_table_made_through_the_search_path_is_temporary_too(make_pooler, open_wire_to):
+    pooler = make_pooler(pool_size=3)
+    client, other = open_wire_to(pooler), open_wire_to(pooler)
+    client.sql("SET search_path = pg_temp")
+    assert not client.sql("CREATE TABLE hidden (a int)").errors
+    assert shown(client, "pgweir.pinned") == "temporary table"
+    assert other.sql("SELECT 1 FROM pg_temp.hidden").sqlstates == ["42P01"]
+    assert not client.sql("SELECT 1 FROM hidden").errors
+
+
+def test_what_only_a_superuser_may_see_does_not_leak(make_pooler, open_wire_to, postgres):
+    postgres.sql("DROP ROLE IF EXISTS clerk; CREATE ROLE clerk; GRANT clerk TO app")
+    pooler = make_pooler(pool_size=1)
+    one, two = open_wire_to(pooler, user="boss"), open_wire_to(pooler, user="boss")
+    before = shown(two, "dynamic_library_path")
+    one.sql("BEGIN; SET dynamic_library_path = '/nowhere'; SET ROLE clerk; COMMIT")
+    assert shown(two, "dynamic_library_path") == before
+
+
+def test_temp_buffers_can_be_set_although_another_client_used_temporary_tables(make_pooler, open_wire_to):
+    pooler = make_pooler(pool_size=1)
+    user, setter = open_wire_to(pooler), open_wire_to(pooler, temp_buffers="9MB")
+    for _ in range(3):
+        user.sql("BEGIN; CREATE TEMP TABLE x ON COMMIT DROP AS SELECT 1; COMMIT")
+        assert shown(setter, "temp_buffers") == "9MB"
+
+
+def test_a_short_statement_timeout_keeps_no_server(make_pooler, open_wire_to):
+    pooler = make_pooler(pool_size=1)
+    hasty, other = open_wire_to(pooler), open_wire_to(pooler)
+    for _ in range(3):
+        hasty.sql("SET statement_timeout = '8ms'")
+        hasty.sql("DO $$BEGIN PERFORM 1; END$$")
+        assert shown(other, "statement_timeout") == "0"
+        assert shown(hasty, "statement_timeout") == "8ms"
+
+
 def role_of(wire):
     return wire.sql("SELECT current_user, session_user, current_setting('role')").rows[0]
 

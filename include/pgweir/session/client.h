@@ -63,12 +63,14 @@ struct ClientSession final : StreamEvents, ListHook {
     Pool* pool = nullptr;
     ServerConn* server = nullptr;
     Handle handle;
+    Handle last_server;  // that it was attached to
     ClientState state = ClientState::Greeting;
     bool mid_transaction = false;  // True exactly when it is attached and ReadyForQuery was not I.
     bool notified = false;         // True exactly when it was told that it waits.
     bool console_busy = false;     // True exactly when an answer of the console is under way.
     bool holding = false;          // True exactly when its server has to come to rest first.
     bool hold_at_sync = false;     // True exactly when `holding` begins with the next Sync.
+    bool names_undecided = false;  // True exactly when a Parse of a name may yet fail.
     bool awaits_place = false;     // True exactly when it waits until fewer servers are kept.
     bool settings_lost = false;    // True exactly when it has more custom ones than are followed.
     bool left = false;             // True exactly when it sent Terminate.

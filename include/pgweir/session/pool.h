@@ -15,6 +15,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 namespace pgweir::session {
 
@@ -143,6 +144,8 @@ struct Pool {
     SettingsRef base;  // what a fresh server reports; unknown until the first login
     std::unordered_map<std::string, SettingsRef> welcomes;  // by what clients ask for
     KnownStatements known_statements;
+    std::vector<std::string> custom_of_functions;  // settings that its database's functions name
+    Instant functions_searched{};                  // when that was asked
     BackOff back_off;
     Instant retry_at{};
     std::optional<Error> last_failure;

@@ -54,6 +54,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     bool passing_forward = false;  // True exactly when the message passing goes to the client.
     bool said_farewell = false;    // True exactly when a FATAL error of it reached its client.
     bool doubtful = false;         // True exactly when it may hold settings that nobody can see.
+    bool impatient = false;        // True exactly when its census failed and is asked again.
     bool preparing = false;        // True exactly when its client's PREPAREs are under way.
     bool had_temporary = false;    // True exactly when it has a schema for temporary objects.
     bool inherited = false;        // True exactly when another client than this one had it last.
@@ -68,6 +69,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     ServerStatements statements;
     SettingsRef base;                // as reported at login: what RESET ALL leads to
     SettingsRef settings;            // as they are now
+    SettingsRef began_with;          // as they were before what may have changed them
     SettingList reported;            // while it logs in
     sql::Effects effects;            // that what it was sent since the last census may have had
     Pins pins;                       // why it stays with its client between transactions

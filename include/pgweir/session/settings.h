@@ -27,6 +27,7 @@ class SettingsTable;
 
 struct SettingSet {
     SettingList values;
+    bool temporary_path = false;  // True exactly when search_path leads to pg_temp.
     size_t hash = 0;
     uint32_t references = 0;
     SettingsTable* table = nullptr;
@@ -55,6 +56,9 @@ public:
     const SettingList& values() const { return set_->values; }
 
     bool holds(std::string_view name) const;
+
+    /// True exactly when temporary objects can be made in it without a word that says so.
+    bool temporary_path() const { return set_ != nullptr && set_->temporary_path; }
 
     /// The value, or empty when the set does not hold the name.
     std::string_view find(std::string_view name) const;

@@ -43,6 +43,7 @@ struct PortableServer {
     uint64_t last_client = 0;
     uint32_t epoch = 0;
     bool doubtful = false;
+    bool had_temporary = false;
     Instant opened;
     Instant idle_since;
 };

@@ -95,14 +95,37 @@ TEST_CASE("census: more than can be carried leaves it incomplete") {
 
 TEST_CASE("census: the query is ASCII and asks for custom settings by name") {
     const std::vector<std::string> names{"myapp.tenant", "myapp.user"};
-    const std::string sql = census_query(names, FunctionBodies::Search, all_pins());
+    const std::vector<std::string> more{"rls.tenant"};
+    const std::string sql = census_query({.custom = names,
+                                          .of_functions = more,
+                                          .bodies = FunctionBodies::Search,
+                                          .patience = Patience::Unlimited,
+                                          .known = all_pins()});
     for (const char c : sql) CHECK((c >= 0x20 && c < 0x7f));
     CHECK(sql.find("ARRAY['myapp.tenant','myapp.user']") != std::string::npos);
+    CHECK(sql.find("ARRAY['rls.tenant']") != std::string::npos);
     CHECK(sql.find("prosrc") != std::string::npos);
-    CHECK(sql.find("sequence, loaded module") != std::string::npos);
-    const std::string plain = census_query({}, FunctionBodies::Ignore, {});
-    CHECK(plain.find("prosrc") == std::string::npos);
-    CHECK(plain.find("unnest") == std::string::npos);
+    CHECK(sql.find("sequence, moved sequence, loaded module") != std::string::npos);
+    CHECK(sql.find("SET LOCAL statement_timeout=0;") != std::string::npos);
+    const std::string plain = census_query({});
+    for (const auto word : {"prosrc", "unnest", "statement_timeout"}) {
+        CAPTURE(word);
+        CHECK(plain.find(word) == std::string::npos);
+    }
+}
+
+TEST_CASE("census: what functions name is remembered, set or not") {
+    Census census;
+    CHECK(take(census, census_row("b", "rls.tenant", "7")));
+    CHECK(take(census, census_row("b", "rls.user", "")));
+    CHECK(census.of_functions == std::vector<std::string>{"rls.tenant", "rls.user"});
+    CHECK(census.settings == SettingList{
+                                 {"rls.tenant", "7"}
+    });
+    CHECK_FALSE(census.temporary_schema);
+    CHECK(take(census, census_row("T")));
+    CHECK(census.temporary_schema);
+    CHECK_FALSE(census.pins.any());
 }
 
 TEST_CASE("pins: a set of reasons") {

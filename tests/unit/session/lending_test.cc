@@ -98,9 +98,25 @@ TEST_CASE("lending: the server that was used last serves next") {
     cold.take();
     warm.take();
 
-    rig.say(first, query("SELECT 3"));
+    FakeStream& third = rig.log_in();
+    rig.say(third, query("SELECT 3"));
     CHECK(warm.take() == query("SELECT 3"));
     CHECK(cold.sent.empty());
+}
+
+TEST_CASE("lending: whoever nobody has followed on its server finds it again") {
+    Rig rig;
+    FakeStream& first = rig.log_in();
+    FakeStream& second = rig.log_in();
+    rig.say(first, query("SELECT 1"));
+    FakeStream& own = *static_cast<FakeStream*>(server_in(rig, ServerState::Active).stream);
+    rig.say(second, query("SELECT 2"));
+    FakeStream& warm = rig.open();
+    rig.answer(own);
+    rig.answer(warm, "SELECT 2");
+    own.take();
+    rig.say(first, query("SELECT 3"));
+    CHECK(own.take() == query("SELECT 3"));
 }
 
 TEST_CASE("lending: no more servers than the pool's size are opened") {

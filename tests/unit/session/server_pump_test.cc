@@ -194,6 +194,19 @@ TEST_CASE("server pump: notifications reach whoever listens, and nobody after") 
     CHECK_FALSE(scene.server.closed);
 }
 
+TEST_CASE("server pump: what a session tells itself comes from the process that it was told") {
+    Scene scene;
+    const uint32_t own = load_be32(as_bytes(body_of(scene.rig.welcome, 'K')).data());
+    const std::string heard = text("channel") + text("payload");
+    scene.ask("LISTEN channel");
+    scene.reply(complete("LISTEN") + message('A', be32(4711) + heard) +
+                message('A', be32(4712) + heard) + ready());
+    const auto told = split(scene.client.take());
+    REQUIRE(told.size() == 4);
+    CHECK(told[1].body == be32(own) + heard);
+    CHECK(told[2].body == be32(4712) + heard);
+}
+
 TEST_CASE("server pump: a client's backlog stops its server until it is drained") {
     Scene scene([](Rig& rig) { rig.config.limits.output_buffer = 1000; });
     scene.ask();

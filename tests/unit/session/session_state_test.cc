@@ -165,7 +165,12 @@ TEST_CASE("session state: a client that leaves during the census leaves a clean 
 TEST_CASE("session state: a census that fails keeps the client, and is asked for again") {
     Scene scene;
     scene.run("SET statement_timeout = 1", complete("SET"));
-    scene.rig.say(scene.server, failure("57014", "canceling statement") + ready());
+    const std::string cancelled = failure("57014", "canceling statement") + ready();
+    scene.rig.say(scene.server, cancelled);
+    // Again, without the session's own limit of time.
+    CHECK(body_of(scene.server.take(), 'Q').find("SET LOCAL statement_timeout=0;") !=
+          std::string::npos);
+    scene.rig.say(scene.server, cancelled);
     CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "unknown state");
     CHECK(types(scene.client.take()) == "CZ");
     scene.run("SELECT 1", complete("SELECT 1"));

@@ -429,15 +429,22 @@ TEST_CASE("statement pump: DISCARD ALL and DEALLOCATE ALL forget on both sides")
     }
 }
 
-TEST_CASE("statement pump: statements are prepared again where the batch before may have failed") {
+TEST_CASE("statement pump: a Bind in the next batch waits until its Parse has not failed") {
     Scene scene;
     scene.say(parse("s", "SELECT 1") + sync() + bind_to("s") + execute() + sync());
     const std::string name = name_of("SELECT 1");
-    CHECK(scene.server.take() == parse(name, "SELECT 1") + sync() + close_statement(name) +
-                                     parse(name, "SELECT 1") + bind_to(name) + execute() + sync());
-    scene.reply(parsed() + ready() + closed() + parsed() + ran());
-    CHECK(scene.client.take() == parsed() + ready() + ran());
-    CHECK(scene.known().size() == 1);
+    CHECK(scene.server.take() == parse(name, "SELECT 1") + sync());
+    SUBCASE("it has not") {
+        scene.reply(parsed() + ready());
+        CHECK(scene.server.take() == bind_to(name) + execute() + sync());
+        scene.reply(ran());
+        CHECK(scene.client.take() == parsed() + ready() + ran());
+        CHECK(scene.known().size() == 1);
+    }
+    SUBCASE("it has") {
+        scene.reply(failure("42601", "syntax error") + ready());
+        CHECK(scene.server.take() == bind_to("s") + execute() + sync());
+    }
 }
 
 TEST_CASE("statement pump: closing a client forgets its texts") {
@@ -463,7 +470,8 @@ TEST_CASE("statement pump: a skipped repetition in a later batch does not hide t
     Scene scene;
     scene.say(parse("s", "SELECT 1") + sync() + bind_to("unknown") + bind_to("s") + execute() +
               sync());
-    scene.reply(parsed() + ready() + failure("26000", "no such statement") + ready());
+    scene.reply(parsed() + ready());
+    scene.reply(failure("26000", "no such statement") + ready());
     scene.server.take();
     scene.say(run("s"));
     const std::string sent = types(scene.server.take());
