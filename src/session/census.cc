@@ -66,7 +66,7 @@ constexpr std::string_view kBodies =
     "E'\\'([a-z_][a-z0-9_$]*[.][a-z0-9_$.]*)\\'|"
     "set\\\\s+(?:(?:local|session)\\\\s+)?([a-z_][a-z0-9_$]*[.][a-z0-9_$.]*)','gi') m "
     "WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND p.prosrc "
-    "OPERATOR(pg_catalog.~*) E'\\\\mset(_config)?\\\\M' LIMIT 256) b";
+    "OPERATOR(pg_catalog.~*) E'\\\\mset(_config)?\\\\M' LIMIT 1000) b";
 
 // Everybody may read there why the session stays in its backend.
 constexpr std::string_view kEnd =

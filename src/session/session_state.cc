@@ -44,30 +44,55 @@ void add_custom_settings_of_startup(ClientSession& client) {
     }
 }
 
-/// As the census found it: what the server reports it has told by itself.
-SettingsRef settings_now(Engine& engine, const ServerConn& server, const Census& census) {
+bool is_custom(std::string_view name) {
+    return name.find('.') != std::string_view::npos;
+}
+
+/// A custom setting that is reset stays, and is empty.
+bool is_set(const Census& census, std::string_view name) {
+    for (const auto& [key, value] : census.settings) {
+        if (key == name) return !value.empty() || !is_custom(name);
+    }
+    return false;
+}
+
+bool asked_for(const ServerConn& server, const Setting& of_login) {
+    const auto& [name, value] = of_login;
+    return !report_only(name) && (!server.base.holds(name) || server.base.find(name) != value);
+}
+
+/// With the rights of another, settings that only its own may see are hidden.
+bool acts_for_another(const ServerConn& server, const Census& census) {
+    const auto owner = server.base.find("session_authorization");
+    return census.holds("role") || server.settings.find("session_authorization") != owner;
+}
+
+/// As the census found it; what the server reports it has told by itself.
+SettingsRef settings_now(Engine& engine,
+                         const ServerConn& server,
+                         const ClientSession& client,
+                         const Census& census) {
     SettingList values = server.settings.values();
     std::erase_if(values,
                   [&](const Setting& setting) { return !server.base.holds(setting.first); });
     for (const auto& [name, value] : census.settings) {
         if (!server.base.holds(name)) values.emplace_back(name, value);
     }
-    return engine.settings().intern(std::move(values));
-}
-
-bool is_custom(std::string_view name) {
-    return name.find('.') != std::string_view::npos;
-}
-
-/// True exactly when the client asked for it at its start, and it is as if nobody had.
-bool was_reset(const ServerConn& server, const Census& census, std::string_view name) {
-    if (census.holds(name)) {
-        // A custom setting that is reset stays, and is empty.
-        return is_custom(name) && server.settings.find(name).empty();
+    for (const Setting& setting : client.login_settings.values()) {
+        const std::string& name = setting.first;
+        if (!asked_for(server, setting) || !server.base.holds(name) || !is_set(census, name))
+            continue;
+        const std::string_view value = server.settings.find(name);
+        if (value == server.base.find(name)) values.emplace_back(kSetMark + name, value);
     }
-    // A server that had the value by itself has not been told it: then nothing has changed.
-    const bool reported = server.base.holds(name);
-    return !reported || server.settings.find(name) != server.began_with.find(name);
+    const bool keeps =
+        acts_for_another(server, census) && !server.effects.has(sql::Effect::MayReset);
+    for (const auto& [name, value] : client.settings.values()) {
+        const bool hidden = keeps && !server.base.holds(name) && !census.holds(name) &&
+                            name.front() > kSetMark && !is_custom(name) && name != "role";
+        if (hidden) values.emplace_back(name, value);
+    }
+    return engine.settings().intern(std::move(values));
 }
 
 /// RESET and DISCARD return to what a session began with, and this one began with its own: what
@@ -77,11 +102,8 @@ SettingsRef with_startup_values(Engine& engine,
                                 const ClientSession& client,
                                 const Census& census) {
     SettingList values = server.settings.values();
-    for (const auto& [name, value] : client.login_settings.values()) {
-        const bool asked_for = !server.base.holds(name) || server.base.find(name) != value;
-        if (asked_for && !report_only(name) && was_reset(server, census, name)) {
-            values.emplace_back(name, value);
-        }
+    for (const Setting& setting : client.login_settings.values()) {
+        if (asked_for(server, setting) && !is_set(census, setting.first)) values.push_back(setting);
     }
     return engine.settings().intern(std::move(values));
 }
@@ -91,12 +113,6 @@ void remember_custom_settings(ClientSession& client, const Census& census) {
     for (const auto& [name, value] : census.settings) {
         if (is_custom(name)) add_custom_setting(client, name);
     }
-}
-
-/// With the rights of another, settings that only its own may see are hidden.
-bool acts_for_another(const ServerConn& server, const Census& census) {
-    const auto owner = server.base.find("session_authorization");
-    return census.holds("role") || server.settings.find("session_authorization") != owner;
 }
 
 /// The client was told what the server has; from now on it has other values again.
@@ -289,8 +305,11 @@ void note_effects(ClientSession& client,
                   ServerConn& server,
                   sql::Effects effects,
                   std::string_view text) {
-    if (!server.effects.any()) server.began_with = server.settings;
     server.effects.add(effects);
+    // A transaction that rolls back leaves buffers for temporary tables, which no view shows.
+    const bool temporary =
+        effects.has(sql::Effect::MayPin) || effects.has(sql::Effect::MayHideSettings);
+    server.had_temporary = server.had_temporary || temporary;
     if (!effects.has(sql::Effect::MayChangeSession)) return;
     const bool all = sql::for_each_custom_setting(
         text, [&](std::string_view name) { add_custom_setting(client, name); });
@@ -402,7 +421,6 @@ void census_taken(Engine& engine, ServerConn& server) {
     if (!census->of_functions.empty()) {
         server.pool.custom_of_functions = std::move(census->of_functions);
     }
-    if (known) server.effects = {};
     if (client == nullptr) {
         // What the session of a client that left held is wiped, if it held anything.
         server.effects.add(sql::Effect::MayChangeSession);
@@ -417,13 +435,13 @@ void census_taken(Engine& engine, ServerConn& server) {
         return;
     }
     if (!known) {
-        server.effects = {};
         transaction_over(engine, server);
         return;
     }
-    server.settings = settings_now(engine, server, *census);
+    server.settings = settings_now(engine, server, *client, *census);
     server.doubtful = server.doubtful || acts_for_another(server, *census);
     remember_custom_settings(*client, *census);
+    server.effects = {};
     client->settings = with_startup_values(engine, server, *client, *census);
     const bool stays = server.pins.any() || server.pool.limits.mode == config::PoolMode::Session;
     if (!stays || client->settings == server.settings) {

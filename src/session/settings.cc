@@ -171,8 +171,12 @@ std::string give_rights_back(const SettingList& current, std::string_view owner)
     return sql;
 }
 
+bool is_set_mark(std::string_view name) {
+    return !name.empty() && name.front() == kSetMark;
+}
+
 bool is_setting(std::string_view name) {
-    return !report_only(name) && !is_right(name) && !is_prepared(name);
+    return !report_only(name) && !is_right(name) && !is_prepared(name) && !is_set_mark(name);
 }
 
 /// Statements of SQL's PREPARE that the session has and shall not have.
@@ -205,6 +209,9 @@ std::string plain_settings_query(const SettingList& current, const SettingList& 
             continue;
         }
         const bool same = order == 0 && have->second == want->second;
+        if (!same && is_set_mark(want->first)) {
+            append_assignment(sets, want->first.substr(1), want->second);
+        }
         if (!same && is_setting(want->first)) {
             append_assignment(sets, want->first, want->second);
         }

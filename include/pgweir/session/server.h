@@ -69,7 +69,6 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     ServerStatements statements;
     SettingsRef base;                // as reported at login: what RESET ALL leads to
     SettingsRef settings;            // as they are now
-    SettingsRef began_with;          // as they were before what may have changed them
     SettingList reported;            // while it logs in
     sql::Effects effects;            // that what it was sent since the last census may have had
     Pins pins;                       // why it stays with its client between transactions

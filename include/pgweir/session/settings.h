@@ -23,6 +23,11 @@ using SettingList = std::vector<Setting>;  // sorted by name, each name once
 /// value is its text.
 inline constexpr char kPreparedMark = '\x01';
 
+/// In front of the name of a setting that the client asked for at its start and has set since, to
+/// what the server has anyway: it is set there all the same, so that a RESET of it can be told from
+/// a server that was never told.
+inline constexpr char kSetMark = '\x02';
+
 class SettingsTable;
 
 struct SettingSet {
