@@ -16,9 +16,10 @@ sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
 from pgweir_e2e.pooler import BINARY, Direct, Pooler  # noqa: E402
 from pgweir_e2e.postgres import Postgres  # noqa: E402
-from pgweir_e2e.system import TOP, remove_folder, start_process  # noqa: E402
+from pgweir_e2e.system import TOP, remove_folder, run, start_process  # noqa: E402
 
 PROGRAMS = os.path.join(HERE, "frameworks.d")
+NODE = os.path.join(PROGRAMS, "typeorm")
 KEEP = os.path.join(TOP, "build", "suites", "last-frameworks")
 # What an application says of each of its checks. See: frameworks.d/README.md
 SAID = re.compile(r"^(ok|failed) (.*?)(?:: (.*))?$", re.MULTILINE)
@@ -34,11 +35,19 @@ KNOWN = {
 Result = namedtuple("Result", "passed failed known complaints seconds")
 
 
+def node_modules():
+    lock = os.path.join(NODE, "package-lock.json")
+    installed = os.path.join(NODE, "node_modules", ".package-lock.json")
+    if not os.path.exists(installed) or os.path.getmtime(installed) < os.path.getmtime(lock):
+        run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=NODE, timeout=300)
+
+
 # name -> its command line, and what it needs before
 FRAMEWORKS = {
     "activerecord": (["ruby", f"{PROGRAMS}/activerecord/app.rb"], None),
     "sqlalchemy": ([sys.executable, "-B", f"{PROGRAMS}/sqlalchemy/app.py"], None),
     "django": ([sys.executable, "-B", f"{PROGRAMS}/django/app.py"], None),
+    "typeorm": (["node", f"{NODE}/app.js"], node_modules),
 }
 
 
@@ -60,7 +69,7 @@ def parse():
         prog="tests/suites/frameworks",
         description="Runs an application of each framework, straight to a server and then through pgweir in "
                     "transaction pooling. Passes when every check of every application passes both ways.",
-        epilog="It wants the packages of: scripts/bootstrap suites.")
+        epilog="It wants the packages of: scripts/bootstrap suites. TypeORM comes once from the registry of npm.")
     parser.add_argument("--only", type=lambda text: text.split(","), metavar="A,B", default=list(FRAMEWORKS),
                         help=f"some of {','.join(FRAMEWORKS)}")
     parser.add_argument("--pgweir", metavar="PATH", default=BINARY,
