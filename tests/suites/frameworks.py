@@ -126,7 +126,7 @@ class Run:
         known = {check: why for check, why in known.items() if check in failed}
         if self.status and (not failed or failed.keys() - known.keys()):
             self.complaints.append(f"it ended with {self.status}")
-        return Result(passed, {check: failed[check] for check in failed.keys() - known.keys()}, known,
+        return Result(passed, {check: why for check, why in failed.items() if check not in known}, known,
                       self.complaints, seconds)
 
     def _said(self):

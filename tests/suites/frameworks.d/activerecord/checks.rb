@@ -1,5 +1,6 @@
 # What the checks of app.rb stand on.
 
+require "socket"
 require "timeout"
 
 CHECK_SECONDS_MAX = 15
@@ -25,7 +26,11 @@ end
 
 # What a failed check left, threads in the middle of something, must not fail the next ones.
 def begin_anew
-  ObjectSpace.each_object(PG::Connection) { |connection| connection.close unless connection.finished? }
+  ObjectSpace.each_object(PG::Connection) do |connection|
+    BasicSocket.for_fd(connection.socket).tap { |it| it.autoclose = false }.shutdown unless connection.finished?
+  rescue SystemCallError, PG::Error
+    next # it was gone already
+  end
   ActiveRecord::Base.default_connection_handler = ActiveRecord::ConnectionAdapters::ConnectionHandler.new
   ActiveRecord::Base.establish_connection(:shop)
 end

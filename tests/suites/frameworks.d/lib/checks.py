@@ -1,10 +1,15 @@
 """What the checks of the Python applications stand on. See: README.md"""
 
+import contextlib
+import gc
 import os
+import socket
 import sys
 import threading
 import time
 import traceback
+
+from psycopg2.extensions import connection as Connection
 
 THREADS = int(os.environ["THREADS"])
 CHECK_SECONDS_MAX = 20
@@ -65,6 +70,13 @@ def where(failure):
     return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"
 
 
+def hang_up():
+    """What a failed check left, threads in the middle of something, must not fail the next ones."""
+    for connection in [thing for thing in gc.get_objects() if issubclass(type(thing), Connection)]:
+        with contextlib.suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as its_socket:
+            its_socket.shutdown(socket.SHUT_RDWR)
+
+
 def run_checks(begin_anew):
     """Runs them in their order; begin_anew() is called after one that failed. Ends the program."""
     for function in CHECKS:
@@ -76,6 +88,7 @@ def run_checks(begin_anew):
             _failed.append(name)
             said = " ".join(str(failure).split())[:400]
             print(f"failed {name}: {type(failure).__name__} {said} at {where(failure)}")
+            hang_up()
             begin_anew()
         print(f"# {time.monotonic() - started:.2f} s", flush=True)
     sys.stdout.flush()

@@ -16,7 +16,7 @@ Sessions = sessionmaker(engine, future=True)
 
 
 def begin_anew():
-    """Connections in the middle of something are left to themselves, the pool opens others."""
+    """The pool has nothing but connections that were hung up."""
     engine.pool = engine.pool.recreate()
 
 
