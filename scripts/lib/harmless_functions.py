@@ -34,12 +34,12 @@ RUN_QUERIES = r"(query|cursor|table|schema|database)_to_xml.*|ts_stat|ts_rewrite
 # About the session's own statistics and replication, or of use to views only.
 NOT_CALLED = r"pg_stat_.*|pg_logical_.*|pg_replication_.*|pg_show_.*|binary_upgrade_.*|RI_.*|.*_(support|subscript_handler)"
 # Changes what others see.
-CHANGES = r"set_config|currval|lastval|setseed|pg_(try_)?advisory_(un)?lock.*"
+CHANGES = r"pg_backend_pid|set_config|currval|lastval|setseed|pg_(try_)?advisory_(un)?lock.*"
 
 # Volatile, or not in every version; what they do belongs to the transaction, to the server as a whole, or to the data.
 ALSO_HARMLESS = """
 clock_timestamp timeofday random random_normal gen_random_uuid uuidv4 uuidv7 pg_notify
-pg_backend_pid starts_with array_cat inet_same_family inet_merge jsonb_delete
+starts_with array_cat inet_same_family inet_merge jsonb_delete
 pg_sleep pg_sleep_for pg_sleep_until pg_cancel_backend pg_terminate_backend pg_blocking_pids
 pg_safe_snapshot_blocking_pids pg_lock_status pg_export_snapshot pg_is_in_recovery pg_is_wal_replay_paused
 pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared

@@ -217,6 +217,7 @@ void add_pool(Exposition& out, const session::PoolRow& pool) {
     add(Metric::SettingsApplied, stats.settings_applied);
     add(Metric::Censuses, stats.censuses);
     add(Metric::PinRefusals, stats.pin_refusals);
+    add(Metric::StalePlans, stats.stale_plans);
     add(Metric::Cancels, stats.cancels);
     add(Metric::Timeouts, stats.timeouts);
     add(Metric::QueueRefusals, stats.queue_refusals);

@@ -38,6 +38,7 @@ constexpr std::array<MetricRow, kMetrics> kCatalogue{{
     {SettingsApplied, Counter,   "pgweir_settings_applied_total",        kPool,                   "Times a server took a client's settings before it was lent."},
     {Censuses,        Counter,   "pgweir_censuses_total",                kPool,                   "Times a server was asked what a transaction left in its session."},
     {PinRefusals,     Counter,   "pgweir_pin_refusals_total",            kPool,                   "Statements refused or sessions ended because pinned_max was reached."},
+    {StalePlans,      Counter,   "pgweir_stale_plans_total",             kPool,                   "Times a prepared statement was out of date because a table had changed."},
     {Cancels,         Counter,   "pgweir_cancels_total",                 kPool,                   "Cancel requests passed on to servers."},
     {Timeouts,        Counter,   "pgweir_timeouts_total",                kPool,                   "Clients sent away because a time was over."},
     {QueueRefusals,   Counter,   "pgweir_queue_refusals_total",          kPool,                   "Clients sent away because the queue was full."},

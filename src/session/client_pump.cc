@@ -40,8 +40,14 @@ void leave(Engine& engine, ClientSession& client) {
 /// Forwards what an attached client sends.
 class ClientPump {
 public:
-    ClientPump(Engine& engine, ClientSession& client, ServerConn& server)
-        : engine_(engine),
+    enum class Sending : uint8_t { First, Again };
+
+    ClientPump(Engine& engine,
+               ClientSession& client,
+               ServerConn& server,
+               Sending sending = Sending::First)
+        : again_(sending == Sending::Again),
+          engine_(engine),
           client_(client),
           server_(server),
           out_(*server.stream),
@@ -114,13 +120,39 @@ private:
         return 0;
     }
 
+    /// A Bind that nothing stands in front of begins a batch that can be sent once more.
+    void keep(const wire::FrameHeader& header, Bytes rest) {
+        KeptBatch& kept = server_.kept;
+        const bool begins = header.type == 'B' && !again_ && statements_.only_synthesized() &&
+                            server_.status == wire::TransactionStatus::Idle;
+        if (begins) {
+            kept.state = KeptBatch::State::Growing;
+            kept.bytes.clear();
+        } else if (kept.state != KeptBatch::State::Growing || header.type == 'B') {
+            kept.state = KeptBatch::State::Nothing;
+            return;
+        }
+        const bool fits = rest.size() >= header.total_bytes() &&
+                          kept.bytes.size() + header.total_bytes() <= KeptBatch::kMax;
+        const bool plain = header.type == 'B' || header.type == 'D' || header.type == 'E' ||
+                           header.type == 'S' || header.type == 'H';
+        if (!fits || !plain) {
+            kept.state = KeptBatch::State::Nothing;
+            return;
+        }
+        kept.bytes += as_text(rest.first(header.total_bytes()));
+        if (header.type == 'S') kept.state = KeptBatch::State::Whole;
+    }
+
     size_t stream(const wire::FrameHeader& header, Bytes rest) {
+        if (server_.kept.state != KeptBatch::State::Nothing) keep(header, rest);
         switch (header.type) {
             case 'Q':
                 // Small ones are looked into as a whole, wherever the network cut them.
                 if (rest.size() < header.total_bytes() && header.total_bytes() <= kHeldBackMax) {
                     return 0;
                 }
+                if (const size_t taken = deallocate(header, rest); taken > 0) return taken;
                 // A server that discards up to a Sync does not run it, and the Sync must reach it.
                 client_.holding = note_query(header, rest) && !server_.pipeline.skipping();
                 expect(Request::Query);
@@ -155,6 +187,23 @@ private:
         return begin_passing(header, rest);
     }
 
+    /// SQL's DEALLOCATE of a statement of the protocol, which has another name at the server.
+    /// Units: bytes taken; zero: it is another query, or one that PostgreSQL has to refuse.
+    size_t deallocate(const wire::FrameHeader& header, Bytes rest) {
+        constexpr size_t kLongest = 200;
+        const bool may_be = client_.statements != nullptr && rest.size() >= header.total_bytes() &&
+                            header.total_bytes() <= kLongest && (rest[5] | 0x20) == 'd' &&
+                            server_.pipeline.at_rest() &&
+                            server_.status != wire::TransactionStatus::Failed;
+        if (!may_be) return 0;
+        const auto text = wire::decode_text(rest.subspan(wire::kHeaderBytes, header.body_bytes));
+        const std::string name = text ? sql::deallocated_name(*text) : std::string();
+        if (!statements_.deallocate(name)) return 0;
+        client_.holding = true;
+        ++server_.pool.stats.queries;
+        return header.total_bytes();
+    }
+
     /// True: what comes behind the query is held. So is what comes behind one that has not come as
     /// a whole, which costs its sender nothing: its answer is awaited anyway.
     bool note_query(const wire::FrameHeader& header, Bytes rest) {
@@ -168,6 +217,9 @@ private:
         if (effects.any()) {
             note_effects(client_, server_, effects, text);
             guard_sequences(effects);
+        }
+        if (effects.has(sql::Effect::NeedsDatabaseAlone)) {
+            leave_databases_of(engine_, server_.pool, text);
         }
         return holds_others(effects);
     }
@@ -200,6 +252,7 @@ private:
         const auto message = wire::decode_describe(body);
         if (!message) return stop(bad_message(header.type == 'C' ? "Close" : "Describe"));
         const Bytes frame = rest.first(header.total_bytes());
+        if (server_.kept.state != KeptBatch::State::Nothing) keep(header, rest);
         if (header.type == 'C') {
             statements_.close(*message, frame);
         } else {
@@ -222,6 +275,7 @@ private:
             if (!whole && header.body_bytes <= kSmallMessageMax) return 0;
             if (whole) note_bind_values(client_, message->rest);
         }
+        keep(header, rest);
         ++server_.pool.stats.binds;
         if (!statements_.bind(*message, header)) return begin_passing(header, rest);
         // The names went out rewritten; the values follow as they come.
@@ -282,6 +336,7 @@ private:
         }
     }
 
+    const bool again_;
     Engine& engine_;
     ClientSession& client_;
     ServerConn& server_;
@@ -417,6 +472,14 @@ size_t consume(Engine& engine, ClientSession& client, Bytes input) {
 }
 
 }  // namespace
+
+void send_again(Engine& engine, ServerConn& server) {
+    ClientSession& client = *server.client;
+    const std::string batch = std::exchange(server.kept.bytes, {});
+    server.kept.state = KeptBatch::State::Nothing;
+    const size_t used = ClientPump(engine, client, server, ClientPump::Sending::Again).run(as_bytes(batch));
+    PGW_CHECK(used == batch.size());
+}
 
 void client_bytes(Engine& engine, ClientSession& client, Bytes input) {
     if (client.state == ClientState::Closed) return;

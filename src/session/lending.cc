@@ -17,12 +17,6 @@ bool serving(const Engine& engine, const Pool& pool) {
     return pool.state == PoolState::Open && !engine.globally_paused();
 }
 
-bool outlived(const Engine& engine, const ServerConn& server) {
-    const Duration lifetime = engine.config().timeouts.server_lifetime;
-    return server.epoch < server.pool.epoch ||
-           (lifetime != Duration::zero() && engine.now() - server.opened > lifetime);
-}
-
 bool check_due(const Engine& engine, const ServerConn& server) {
     const Duration patience = engine.config().timeouts.server_check;
     return patience != Duration::zero() && engine.now() - server.state_since > patience;
@@ -134,6 +128,12 @@ void make_room(Engine& engine, Pool& hungry) {
 }
 
 }  // namespace
+
+bool outlived(const Engine& engine, const ServerConn& server) {
+    const Duration lifetime = engine.config().timeouts.server_lifetime;
+    return server.epoch < server.pool.epoch ||
+           (lifetime != Duration::zero() && engine.now() - server.opened > lifetime);
+}
 
 Permit take_permits(Pool& pool, uint32_t limit) {
     if (!try_take(pool.share.open, limit)) return Permit::PoolFull;

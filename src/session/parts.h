@@ -18,6 +18,8 @@ std::string welcome_key(const SettingList& asked);
 // client_pump.cc: what a client sends.
 void client_bytes(Engine& engine, ClientSession& client, Bytes input);
 void resume_client(Engine& engine, ClientSession& client);
+/// Sends the batch that the server kept once more.
+void send_again(Engine& engine, ServerConn& server);
 
 // replication.cc: walsenders, one for each client that asks, without pooling.
 void open_walsender(Engine& engine, ClientSession& client);
@@ -50,6 +52,7 @@ void transaction_over(Engine& engine, ServerConn& server);
 void send_internal_query(Engine& engine, ServerConn& server, std::string_view sql);
 
 // lending.cc: who gets which server.
+bool outlived(const Engine& engine, const ServerConn& server);
 /// True: the client is attached now. False: it waits, or was refused and is closed.
 bool acquire(Engine& engine, ClientSession& client);
 /// The client is done with its server, which is at rest outside a transaction.
@@ -107,6 +110,10 @@ bool yield_to_waiting(Engine& engine, Pool& pool);
 bool no_place_for_pin(Engine& engine, ClientSession& client, Bytes input, size_t& refused);
 /// Lets clients that wait for a place try again.
 void retry_places(Engine& engine, Pool& pool);
+/// Servers that are kept by sessions that yield, when the pool is paused, or they are too old.
+void let_go_of_unused(Engine& engine, Pool& pool);
+/// Parts a server that is lost and a client that had nothing there that cannot move. False: it had.
+bool part_at_rest(Engine& engine, ServerConn& server);
 /// The same for this server, which has just come to rest.
 void yield_if_wanted(Engine& engine, ServerConn& server);
 /// Some of its client's statements of PREPARE could not be prepared again.
@@ -114,6 +121,8 @@ void prepared_in_sql_failed(Engine& engine, ServerConn& server, const Error& cau
 /// True exactly when nobody knows any more what the server's session holds.
 bool census_due(const ServerConn& server);
 void begin_census(Engine& engine, ServerConn& server);
+/// What needs no question: the client asked for its process, or moved a sequence.
+void keep_for_what_is_known(Engine& engine, ServerConn& server);
 /// Takes a row of the answer. False: it has not the shape of one.
 bool census_row(ServerConn& server, Bytes body, bool whole);
 /// The census is over: its client goes on, here or elsewhere, with what was found.
@@ -128,6 +137,10 @@ void cancel_at_server(Engine& engine, ServerConn& server);
 uint32_t client_pid(const Engine& engine, const ClientSession& client);
 
 // upkeep.cc: what time brings.
+/// A statement with this text wants to be alone in a database that it names: PostgreSQL waits some
+/// seconds for others to leave, and idle servers of every worker do.
+void leave_databases_of(Engine& engine, const Pool& pool, std::string_view text);
+void leave_database(Engine& engine, std::string_view name);
 void upkeep(Engine& engine);
 
 }  // namespace pgweir::session

@@ -89,6 +89,19 @@ Verdict Pipeline::on_reply(char type, PipelineEvents& events) {
     return Verdict::Mismatch;
 }
 
+bool Pipeline::is_one_batch_from_bind() const {
+    if (empty() || front().request != Request::Bind) return false;
+    for (size_t i = begin_; i + 1 < end_; ++i) {
+        if (!is_extended(ring_[i & mask()].request)) return false;
+    }
+    return ring_[(end_ - 1) & mask()].request == Request::Sync;
+}
+
+void Pipeline::swallow_ready() {
+    PGW_CHECK(!empty() && front().request == Request::Sync);
+    at(begin_).delivery = Delivery::Swallow;
+}
+
 bool Pipeline::batch_pending() const {
     for (size_t i = begin_; i < end_; ++i) {
         const Request request = ring_[i & mask()].request;

@@ -119,6 +119,14 @@ void ServerStatements::doubt(const Digest128& digest) {
     it->second.batch = UINT32_MAX;
 }
 
+void ServerStatements::doubt_all() {
+    for (auto& [digest, entry] : entries_) {
+        if (entry.closing) continue;
+        entry.confirmed = false;
+        entry.batch = UINT32_MAX;
+    }
+}
+
 void ServerStatements::erase(const Digest128& digest) {
     const auto it = entries_.find(digest);
     if (it == entries_.end()) return;

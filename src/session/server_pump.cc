@@ -118,7 +118,17 @@ private:
         switch (header.type) {
             case 'S': return parameter_status(body);
             case 'E': {
+                // What a server says that is shut down; its client has lost nothing there.
+                const bool unasked = server_.pins.yields() && server_.pipeline.at_rest() &&
+                                     server_.status == wire::TransactionStatus::Idle;
+                if (unasked) return Verdict::Swallow;
+                const bool again = plan_is_stale(header, body) && can_send_again();
                 const Verdict verdict = server_.pipeline.on_reply('E', server_);
+                if (again) {
+                    server_.pipeline.swallow_ready();
+                    server_.kept.state = KeptBatch::State::Due;
+                    return Verdict::Swallow;
+                }
                 note_error(header, body, verdict);
                 return verdict;
             }
@@ -186,6 +196,30 @@ private:
         server_.settings = engine_.settings().with(server_.settings, status->name, status->value);
         if (same_view) server_.client->settings = server_.settings;
         return Verdict::Forward;
+    }
+
+    /// "cached plan must not change result type": a table changed after the statement was prepared.
+    /// Its client can only prepare it again, which here finds the same statement at the server: so
+    /// all of them are to be prepared anew, on each server of the pool in this worker.
+    bool plan_is_stale(const wire::FrameHeader& header, Bytes body) {
+        if (header.body_bytes > body.size()) return false;
+        const auto fields = wire::decode_error(body);
+        if (!fields || fields->sqlstate != "0A000" || fields->routine != "RevalidateCachedQuery") {
+            return false;
+        }
+        ++server_.pool.stats.stale_plans;
+        server_.unnamed_version = 0;
+        for (auto& list : server_.pool.servers) {
+            list.for_each([](ServerConn& server) { server.statements.doubt_all(); });
+        }
+        return true;
+    }
+
+    /// Nothing of the batch was told to the client, nothing ran, and nothing was sent behind it.
+    bool can_send_again() const {
+        return has_reader() && server_.kept.state == KeptBatch::State::Whole &&
+               server_.status == wire::TransactionStatus::Idle &&
+               server_.pipeline.is_one_batch_from_bind();
     }
 
     void note_error(const wire::FrameHeader& header, Bytes body, Verdict verdict) {
@@ -314,6 +348,10 @@ void rested(Engine& engine, ServerConn& server) {
                        (server.status == wire::TransactionStatus::Idle ||
                         planted(Bug::LentInTransaction))) {
                 if (server.client->passing > 0) break;
+                if (server.kept.state == KeptBatch::State::Due) {
+                    send_again(engine, server);
+                    break;
+                }
                 if (census_due(server)) {
                     begin_census(engine, server);
                 } else {
@@ -433,6 +471,9 @@ void break_up(Engine& engine, ServerConn& server, const Error& error, std::strin
 
 void transaction_over(Engine& engine, ServerConn& server) {
     const ClientSession& client = *server.client;
+    if (server.effects.any() && server.pool.limits.mode != config::PoolMode::Session) {
+        keep_for_what_is_known(engine, server);
+    }
     const bool leaving = client.killed || engine.admission() == Admission::Draining;
     server.effects = {};
     const bool stays = server.pool.limits.mode == config::PoolMode::Session || server.pins.any();
@@ -491,7 +532,11 @@ void server_gone(Engine& engine, ServerConn& server, std::string_view reason) {
         server_login_failed(engine, server, cannot_reach(server.pool.address.node.name, reason));
         return;
     }
-    break_up(engine, server, server_lost(reason), reason);
+    if (part_at_rest(engine, server)) {
+        engine.close(server, reason);
+    } else {
+        break_up(engine, server, server_lost(reason), reason);
+    }
 }
 
 }  // namespace pgweir::session

@@ -136,6 +136,8 @@ Pins pins_known(const ServerConn& server) {
     const bool moves_sequences = effects.has(sql::Effect::MovesSequences);
     if (server.pins.has(Pin::MovedSequence) || moves_sequences) pins.add(Pin::MovedSequence);
     if (pins.has(Pin::Sequence)) pins.remove(Pin::MovedSequence);
+    const bool asks_process = effects.has(sql::Effect::AsksProcess);
+    if (server.pins.has(Pin::Process) || asks_process) pins.add(Pin::Process);
     return pins;
 }
 
@@ -169,15 +171,18 @@ bool no_place(const Pool& pool) {
     return pool.share.pinned.load(std::memory_order_relaxed) >= pool.limits.pinned_max;
 }
 
+SettingsRef with_prepared(Engine& engine, const ServerConn& server) {
+    SettingList values = server.settings.values();
+    for (const auto& [name, text] : server.prepared_in_sql) {
+        values.emplace_back(kPreparedMark + name, text);
+    }
+    return engine.settings().intern(std::move(values));
+}
+
 /// Its state goes with the client, and the server to whoever waits.
 void let_go(Engine& engine, ServerConn& server) {
-    ClientSession& client = *server.client;
-    SettingList values = server.settings.values();
-    for (auto& [name, text] : server.prepared_in_sql) {
-        values.emplace_back(kPreparedMark + name, std::move(text));
-    }
-    server.settings = engine.settings().intern(std::move(values));
-    client.settings = server.settings;
+    server.settings = with_prepared(engine, server);
+    server.client->settings = server.settings;
     set_pins(engine, server, {});
     release(engine, server);
 }
@@ -279,10 +284,37 @@ void retry_places(Engine& engine, Pool& pool) {
     });
 }
 
+bool part_at_rest(Engine& engine, ServerConn& server) {
+    const bool movable =
+        server.state == ServerState::Active && server.pins.yields() && at_rest(server);
+    if (!movable) return false;
+    ClientSession& client = *server.client;
+    client.settings = with_prepared(engine, server);
+    server.client = nullptr;
+    client.server = nullptr;
+    --server.pool.attached;
+    engine.move(client, ClientEvent::ServerReleased);
+    return true;
+}
+
+void let_go_of_unused(Engine& engine, Pool& pool) {
+    if (pool.yielding == 0) return;
+    const Duration limit = engine.config().timeouts.server_idle;
+    const bool all = pool.state != PoolState::Open || engine.globally_paused();
+    pool.in(ServerState::Active).for_each([&](ServerConn& server) {
+        if (!server.pins.yields() || !at_rest(server)) return;
+        const Duration idle = engine.now() - server.client->query_started;
+        const bool unused = limit != Duration::zero() && idle > limit;
+        if (all || unused || outlived(engine, server)) let_go(engine, server);
+    });
+}
+
 void yield_if_wanted(Engine& engine, ServerConn& server) {
     const Pool& pool = server.pool;
     const bool wanted = !pool.waiting.empty() || others_wait(engine, pool);
-    if (wanted && full(pool) && at_rest(server)) let_go(engine, server);
+    const bool closing =
+        pool.state != PoolState::Open || engine.globally_paused() || outlived(engine, server);
+    if (((wanted && full(pool)) || closing) && at_rest(server)) let_go(engine, server);
 }
 
 void prepared_in_sql_failed(Engine& engine, ServerConn& server, const Error& cause) {
@@ -345,10 +377,8 @@ bool census_due(const ServerConn& server) {
     if (server.pool.limits.mode == config::PoolMode::Session) {
         return effects.has(sql::Effect::MayReset);
     }
-    const bool moves =
-        effects.has(sql::Effect::MovesSequences) && !server.pins.has(Pin::MovedSequence);
     return effects.has(sql::Effect::MayChangeSession) || effects.has(sql::Effect::BindsForGood) ||
-           effects.has(sql::Effect::ReadsSequenceState) || moves || server.pins.has(Pin::Unknown) ||
+           effects.has(sql::Effect::ReadsSequenceState) || server.pins.has(Pin::Unknown) ||
            (server.pins.any() && effects.has(sql::Effect::MayFree));
 }
 
@@ -378,6 +408,12 @@ void ask_census(Engine& engine, ServerConn& server, Patience patience) {
     server.census = std::make_unique<Census>();
     ++server.pool.stats.censuses;
     send_internal_query(engine, server, census_query(question));
+}
+
+void keep_for_what_is_known(Engine& engine, ServerConn& server) {
+    Pins pins = server.pins;
+    pins.add(pins_known(server));
+    set_pins(engine, server, pins);
 }
 
 void begin_census(Engine& engine, ServerConn& server) {

@@ -230,6 +230,24 @@ void StatementPump::pass_unknown(char type,
     out_.add_copy(out.bytes());
 }
 
+bool StatementPump::deallocate(std::string_view name) {
+    const StatementRef* known = find(name);
+    if (known == nullptr) return false;
+    const StatementRef statement = *known;
+    ensure_at_server(statement);
+    forget_unnamed();
+    StatementChange* change = engine_.make_change({.kind = StatementChange::Kind::Deallocated,
+                                                   .name = std::string(name),
+                                                   .statement = statement,
+                                                   .digest = statement->digest,
+                                                   .sent = true});
+    expect(Request::Query, Delivery::Forward, change);
+    wire::Writer out;
+    wire::encode_query(out, "DEALLOCATE \"" + statement->server_name + "\"");
+    out_.add_copy(out.bytes());
+    return true;
+}
+
 void StatementPump::describe(const wire::DescribeMessage& describe, Bytes frame) {
     const bool of_statement = describe.target == wire::Target::Statement;
     const StatementRef* statement = of_statement ? find(describe.name) : nullptr;
@@ -299,6 +317,12 @@ void ServerConn::on_confirmed(const Expected& entry) {
         pool.known_statements.add(change.digest);
     }
     if (change.kind == StatementChange::Kind::Evicted) statements.closed(change.digest);
+    if (change.kind == StatementChange::Kind::Deallocated) {
+        statements.doubt(change.digest);  // gone, unless the query failed
+        if (client != nullptr && client->statements != nullptr) {
+            client->statements->erase(change.name);
+        }
+    }
     engine.drop_change(&change);
 }
 
@@ -327,6 +351,7 @@ void ServerConn::on_skipped(const Expected& entry) {
                 client->statements->put(change.name, change.statement);
             }
             break;
+        case StatementChange::Kind::Deallocated:
         case StatementChange::Kind::Evicted: statements.doubt(change.digest); break;
     }
     engine.drop_change(&change);

@@ -46,6 +46,10 @@ public:
     /// they have arrived. False: the message passes as it is.
     bool bind(const wire::BindMessage& bind, const wire::FrameHeader& header);
 
+    /// A query that forgets a statement of this name, where the client has one. False: it has none,
+    /// nothing was sent.
+    bool deallocate(std::string_view name);
+
     void describe(const wire::DescribeMessage& describe, Bytes frame);
     void close(const wire::DescribeMessage& close, Bytes frame);
 

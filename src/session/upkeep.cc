@@ -157,6 +157,29 @@ void close_idle_servers(Engine& engine, Pool& pool, std::string_view reason) {
 
 }  // namespace
 
+void leave_database(Engine& engine, std::string_view name) {
+    constexpr Duration kPatience = std::chrono::seconds(5);  // PostgreSQL's
+    for (auto& [key, pool] : engine.pools()) {
+        if (pool->address.database != name) continue;
+        pool->leaves_until = engine.now() + kPatience;
+        close_idle_servers(engine, *pool, "a statement wants its database alone");
+    }
+}
+
+void leave_databases_of(Engine& engine, const Pool& pool, std::string_view text) {
+    std::vector<std::string> named;
+    for (const auto& [key, other] : engine.pools()) {
+        const std::string& name = other->address.database;
+        if (text.find(name) != std::string_view::npos) named.push_back(name);
+    }
+    for (const std::string& name : named) {
+        leave_database(engine, name);
+        for (uint32_t worker = 0; worker < pool.share.workers(); ++worker) {
+            if (worker != engine.worker()) engine.shell().post(worker, LeaveDatabase{name});
+        }
+    }
+}
+
 void upkeep(Engine& engine) {
     end_slow_logins(engine, ClientState::Greeting);
     end_slow_logins(engine, ClientState::Authenticating);
@@ -172,7 +195,11 @@ void upkeep(Engine& engine) {
                                  ServerState::Resetting, ServerState::Closing}) {
             end_slow_servers(engine, *pool, state);
         }
+        let_go_of_unused(engine, *pool);
         retire_idle_servers(engine, *pool);
+        if (engine.now() < pool->leaves_until) {
+            close_idle_servers(engine, *pool, "a statement wants its database alone");
+        }
         if (blocks_others(*pool) && !pool->in(ServerState::Idle).empty()) {
             engine.retire(pool->in(ServerState::Idle).back(),
                           "another pool waits for its place within max_servers");

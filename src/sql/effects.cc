@@ -61,6 +61,7 @@ constexpr auto kFunctions = std::to_array<FunctionRow>({
     {"pg_advisory_unlock",                  kUnlocks                  },
     {"pg_advisory_unlock_all",              kUnlocks                  },
     {"pg_advisory_unlock_shared",           kUnlocks                  },
+    {"pg_backend_pid",                      Effect::AsksProcess       },
     {"pg_backup_start",                     kBinds                    },
     {"pg_copy_logical_replication_slot",    kBinds                    },
     {"pg_copy_physical_replication_slot",   kBinds                    },
@@ -262,6 +263,10 @@ void Reader::take_name(const Token& token, const KeywordRow* row) {
 /// Words that mean the same wherever they stand in a statement.
 void Reader::take_keyword(const KeywordRow& row) {
     const Keyword lead = previous_.keyword;
+    if (row.keyword == Keyword::Database) {
+        const bool whole = lead == Keyword::Drop || lead == Keyword::Create || lead == Keyword::Alter;
+        if (whole) found_.add(Effect::NeedsDatabaseAlone);
+    }
     if (row.keyword == Keyword::Temp) {
         const bool inserts =
             command_.keyword == Keyword::Insert || command_.keyword == Keyword::Merge;
@@ -362,6 +367,29 @@ void Reader::call() {
 
 Effects effects_of(std::string_view sql) noexcept {
     return Reader(sql).read();
+}
+
+std::string deallocated_name(std::string_view sql) {
+    Lexer lexer(sql);
+    const Token verb = lexer.next();
+    if (verb.kind != TokenKind::Word || !same_word(verb.text, "deallocate")) return {};
+    Token name = lexer.next();
+    if (name.kind == TokenKind::Word && same_word(name.text, "prepare")) name = lexer.next();
+    Token end = lexer.next();
+    if (end.kind == TokenKind::Semicolon) end = lexer.next();
+    if (end.kind != TokenKind::End || lexer.doubtful()) return {};
+    constexpr size_t kNameBytesMax = 63;  // NAMEDATALEN less its NUL
+    if (name.text.size() > kNameBytesMax) return {};
+    std::string found(name.text);
+    if (name.kind == TokenKind::QuotedName) {
+        return found.find('"') == std::string::npos ? found : std::string();
+    }
+    if (name.kind != TokenKind::Word || same_word(name.text, "all")) return {};
+    for (char& c : found) {
+        if (static_cast<unsigned char>(c) >= 0x80) return {};  // folded as the database's locale does
+        c = static_cast<char>(fold(c));
+    }
+    return found;
 }
 
 bool is_single_statement(std::string_view sql) noexcept {

@@ -70,7 +70,7 @@ constexpr auto kNames = std::to_array<std::string_view>({
     "numrange_subdiff", "obj_description", "octet_length", "oid", "oidvectortypes", "overlaps",
     "overlay", "parse_ident", "path", "pclose", "percent_rank", "percentile_cont",
     "percentile_disc", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared",
-    "pg_available_extension_versions", "pg_available_extensions", "pg_backend_pid", "pg_basetype",
+    "pg_available_extension_versions", "pg_available_extensions", "pg_basetype",
     "pg_blocking_pids", "pg_cancel_backend", "pg_char_to_encoding", "pg_client_encoding",
     "pg_collation_actual_version", "pg_collation_for", "pg_collation_is_visible",
     "pg_column_compression", "pg_column_is_updatable", "pg_column_size", "pg_conf_load_time",

@@ -10,6 +10,7 @@ namespace pgweir::sql {
 enum class Keyword : uint8_t {
     None,   // a name
     Other,  // a key word that needs no more than its row
+    Alter,
     Analyze,
     As,
     By,
@@ -20,6 +21,7 @@ enum class Keyword : uint8_t {
     Constraints,
     Copy,
     Create,
+    Database,
     Deallocate,
     Default,
     Discard,

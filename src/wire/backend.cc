@@ -79,6 +79,7 @@ std::optional<ErrorFields> decode_error(Bytes body) {
         if (code == 'M') fields.message = value;
         if (code == 'D') fields.detail = value;
         if (code == 'H') fields.hint = value;
+        if (code == 'R') fields.routine = value;
     }
     if (!reader.ok()) return std::nullopt;
     return fields;

@@ -295,3 +295,57 @@ def test_a_statement_of_a_megabyte_and_a_parameter_of_ten(wire):
     padding = "x" * (1 << 20)
     wire.ask(parse("s", f"SELECT length($1), length('{padding}')", [TEXT]), sync())
     assert wire.ask(run("s", "y" * (10 << 20))).rows == [(str(10 << 20), str(1 << 20))]
+
+
+def test_a_table_may_change_under_prepared_statements(make_pooler, open_wire_to, postgres):
+    postgres.sql("DROP TABLE IF EXISTS grows; CREATE TABLE grows (a int); INSERT INTO grows VALUES (1);"
+                 "ALTER TABLE grows OWNER TO app", "app")
+    pooler = make_pooler(pool_size=2)
+    clients = [open_wire_to(pooler) for _ in range(4)]
+    run = bind("s") + execute() + sync()
+    for wire in clients:
+        assert wire.ask(parse("s", "SELECT * FROM grows") + run).rows == [("1",)]
+    for column in ("b", "c"):
+        postgres.sql(f"ALTER TABLE grows ADD COLUMN {column} int", "app")
+        for wire in clients * 2:
+            assert not wire.ask(run).errors
+    postgres.sql("ALTER TABLE grows ADD COLUMN d int", "app")
+    # Inside a transaction it is an error, as with PostgreSQL; who prepares again goes on.
+    wire = clients[0]
+    for attempt in range(4):
+        wire.sql("BEGIN")
+        result = wire.ask(run if attempt == 0 else bind("t") + execute() + sync())
+        wire.sql("ROLLBACK")
+        if not result.errors:
+            break
+        assert result.sqlstates == ["0A000"]
+        assert not wire.ask(close("S", "t") + parse("t", "SELECT * FROM grows") + sync()).errors
+    assert not result.errors
+
+
+def test_sql_deallocate_forgets_a_statement_of_the_protocol(make_pooler, open_wire_to):
+    pooler = make_pooler(pool_size=2)
+    client, other = open_wire_to(pooler), open_wire_to(pooler)
+    for wire in (client, other):
+        assert not wire.ask(parse("a1", "SELECT 1") + sync()).errors
+    assert client.sql("BEGIN; DEALLOCATE a1").sqlstates == ["26000"]  # two statements are PostgreSQL's
+    client.sql("ROLLBACK")
+    client.sql("BEGIN")
+    assert client.sql("DEALLOCATE a1").tags == ["DEALLOCATE"]
+    assert client.sql("SELECT 2").rows == [("2",)]
+    client.sql("COMMIT")
+    assert client.ask(bind("a1") + execute() + sync()).sqlstates == ["26000"]
+    assert client.sql("DEALLOCATE a1").sqlstates == ["26000"]
+    assert other.ask(bind("a1") + execute() + sync()).rows == [("1",)]
+
+
+def test_a_database_can_be_dropped_although_the_pool_had_servers_there(make_pooler, open_wire_to, postgres):
+    pooler = make_pooler(pool_size=2, workers=2)
+    boss = open_wire_to(pooler, user="boss")
+    for _ in range(2):
+        assert not boss.sql("CREATE DATABASE short_lived").errors
+        visitors = [open_wire_to(pooler, user="boss", database="short_lived") for _ in range(4)]
+        for visitor in visitors:
+            assert visitor.sql("SELECT 1").rows == [("1",)]
+            visitor.close()
+        assert not boss.sql("DROP DATABASE short_lived").errors

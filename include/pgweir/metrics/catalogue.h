@@ -37,6 +37,7 @@ enum class Metric : uint8_t {
     SettingsApplied,
     Censuses,
     PinRefusals,
+    StalePlans,
     Cancels,
     Timeouts,
     QueueRefusals,
@@ -48,7 +49,7 @@ enum class Metric : uint8_t {
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 35;
+inline constexpr size_t kMetrics = 36;
 
 struct MetricRow {
     Metric id;

@@ -18,17 +18,17 @@ enum class Pin : uint8_t {
     Listen,
     Sequence,       // the session asks for currval() and lastval()
     MovedSequence,  // it might, after nextval() or setval()
+    Process,        // it asked for pg_backend_pid()
     Module,         // LOAD and setseed() leave what nothing can wipe
     Unknown,        // what the session holds could not be found out
 };
 
-inline constexpr size_t kPins = 9;
+inline constexpr size_t kPins = 10;
 
 /// As SHOW PINNED, SHOW pgweir.pinned and the metric's label name them, in the order of Pin.
 inline constexpr std::array<std::string_view, kPins> kPinNames{
-    "temporary table",    "advisory lock",     "holdable cursor",
-    "prepared statement", "listening channel", "sequence",
-    "moved sequence",     "loaded module",     "unknown state"};
+    "temporary table", "advisory lock",  "holdable cursor", "prepared statement", "listening channel",
+    "sequence",        "moved sequence", "process number",  "loaded module",      "unknown state"};
 
 class Pins {
 public:
@@ -37,11 +37,13 @@ public:
     constexpr bool any() const { return bits_ != 0; }
 
     /// True exactly when it keeps the server only as long as nobody waits for one: SQL's prepared
-    /// statements can be prepared elsewhere, and sequences are rarely asked where they stand.
+    /// statements can be prepared elsewhere, and few ask later where a sequence stands or which
+    /// backend it was.
     constexpr bool yields() const {
         Pins rest = *this;
         rest.remove(Pin::PreparedStatement);
         rest.remove(Pin::MovedSequence);
+        rest.remove(Pin::Process);
         return any() && !rest.any();
     }
 

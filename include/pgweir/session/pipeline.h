@@ -80,6 +80,12 @@ public:
 
     Expected take_synthesized(PipelineEvents& events);
 
+    /// True exactly when one batch is owed, from its Bind on, and nothing behind it.
+    bool is_one_batch_from_bind() const;
+
+    /// Behind an error: the ReadyForQuery of this batch is not for the client.
+    void swallow_ready();
+
     bool empty() const { return begin_ == end_; }
 
     size_t size() const { return end_ - begin_; }

@@ -60,6 +60,7 @@ struct PoolStats {
     uint64_t servers_lent = 0;
     uint64_t settings_applied = 0;
     uint64_t censuses = 0;
+    uint64_t stale_plans = 0;
     uint64_t cancels = 0;
     uint64_t timeouts = 0;
     uint64_t queue_refusals = 0;
@@ -146,6 +147,7 @@ struct Pool {
     KnownStatements known_statements;
     std::vector<std::string> custom_of_functions;  // settings that its database's functions name
     Instant functions_searched{};                  // when that was asked
+    Instant leaves_until{};  // idle servers go, because a statement wants the database alone
     BackOff back_off;
     Instant retry_at{};
     std::optional<Error> last_failure;

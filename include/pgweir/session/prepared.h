@@ -143,6 +143,9 @@ public:
     void begin_close(const Digest128& digest);
     void closed(const Digest128& digest);
 
+    /// Plans of all may be of tables that have changed: each is prepared again before its next use.
+    void doubt_all();
+
     /// A Parse or Close of it was skipped: whether the server has it is not known any more.
     void doubt(const Digest128& digest);
     void erase(const Digest128& digest);
@@ -186,6 +189,7 @@ struct StatementChange {
         ClientClosed,  // the client closed a name
         Injected,      // pgweir prepared it on this server for a client that has it
         Evicted,       // pgweir closed it on this server
+        Deallocated,   // the client's DEALLOCATE closed it on this server
     };
 
     Kind kind;

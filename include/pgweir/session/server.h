@@ -26,6 +26,23 @@ namespace pgweir::session {
 
 struct ClientSession;
 
+/// A batch that begins with a Bind, kept until its replies begin: if all that comes back is that the
+/// plan of its statement is out of date, it is sent once more.
+struct KeptBatch {
+    /// Units: bytes; a larger one is not kept.
+    static constexpr size_t kMax = 4096;
+
+    enum class State : uint8_t {
+        Nothing,
+        Growing,  // its Sync has not been sent
+        Whole,
+        Due,  // the plan was out of date: when ReadyForQuery is there it is sent again
+    };
+
+    State state = State::Nothing;
+    std::string bytes;  // as the client sent them
+};
+
 /// One connection to PostgreSQL.
 /// Lifecycle: server_fsm.h; the object is in its pool's list of its state.
 /// Thread: its worker's, until it is lent to another one as PortableServer.
@@ -67,6 +84,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     Buffer inbox;
     Pipeline pipeline;
     ServerStatements statements;
+    KeptBatch kept;
     SettingsRef base;                // as reported at login: what RESET ALL leads to
     SettingsRef settings;            // as they are now
     SettingList reported;            // while it logs in

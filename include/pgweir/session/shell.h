@@ -64,12 +64,17 @@ struct PermitFreed {
     PoolShare* pool;
 };
 
+/// "A statement wants nobody else to be connected to this database: close your idle servers of it."
+struct LeaveDatabase {
+    std::string name;
+};
+
 struct CancelQuery {
     uint32_t client_index;
     std::string key;  // with the process id in front, as the client sent it
 };
 
-using PeerMessage = std::variant<WantServer, LentServer, PermitFreed, CancelQuery>;
+using PeerMessage = std::variant<WantServer, LentServer, PermitFreed, LeaveDatabase, CancelQuery>;
 
 enum class ConsoleRole : uint8_t { Viewer, Admin };
 

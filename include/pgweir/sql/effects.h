@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -38,6 +39,10 @@ enum class Effect : uint16_t {
     // temporary relations, session locks, holdable cursors, LOAD: state that lives in one backend,
     // where the text says so
     MayPin = 1024,
+    // DROP, CREATE and ALTER DATABASE: PostgreSQL wants nobody else to be connected
+    NeedsDatabaseAlone = 2048,
+    // pg_backend_pid(): whoever asks for it wants to find the same backend again
+    AsksProcess = 4096,
 };
 
 /// A set of effects.
@@ -76,6 +81,10 @@ constexpr Effects operator|(Effect one, Effect other) {
 /// UTF-8 or has one byte a character; in the client-only encodings (SJIS, BIG5, GBK, UHC, JOHAB,
 /// GB18030) a few texts more than necessary are a doubt.
 Effects effects_of(std::string_view sql) noexcept;
+
+/// The name in a text that is one DEALLOCATE of one statement and nothing else, in the form that
+/// PostgreSQL knows it by; empty: it is another text. Errs towards empty.
+std::string deallocated_name(std::string_view sql);
 
 /// True exactly when the text is one statement, with or without a semicolon behind it, that ends
 /// where it seems to.

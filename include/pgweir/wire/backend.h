@@ -47,6 +47,7 @@ struct ErrorFields {
     std::string_view message;
     std::string_view detail;
     std::string_view hint;
+    std::string_view routine;  // of PostgreSQL's source, in every language the same
 };
 
 std::optional<TransactionStatus> decode_ready(Bytes body);

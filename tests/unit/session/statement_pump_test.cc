@@ -552,4 +552,81 @@ TEST_CASE("statement pump: a known Parse behind a query that may fail is Postgre
     CHECK(types(scene.client.take()) == "EZEZ");
 }
 
+TEST_CASE("statement pump: SQL's DEALLOCATE finds a statement of the protocol") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    const std::string name = name_of("SELECT 1");
+    scene.say(query("DEALLOCATE s"));
+    CHECK(scene.server.take() == query("DEALLOCATE \"" + name + "\""));
+    scene.rig.answer(scene.server, "DEALLOCATE");
+    CHECK(types(scene.client.take()) == "CZ");
+    scene.say(run("s"));
+    CHECK(scene.server.take() == run("s"));  // PostgreSQL says that there is none
+    scene.reply(failure("26000", "no such statement") + ready());
+    scene.client.take();
+    scene.say(query("DEALLOCATE s"));
+    CHECK(scene.server.take() == query("DEALLOCATE s"));
+}
+
+namespace {
+
+/// "cached plan must not change result type", as PostgreSQL says it in any language.
+std::string stale_plan() {
+    return message('E', "SERROR" + std::string(1, '\0') + "C0A000" + std::string(1, '\0') +
+                            "Mnanu" + std::string(1, '\0') + "RRevalidateCachedQuery" +
+                            std::string(2, '\0'));
+}
+
+}  // namespace
+
+TEST_CASE("statement pump: a plan that is out of date is made anew, and the batch runs once more") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    const std::string name = name_of("SELECT 1");
+    const std::string batch = bind_to(name) + execute() + sync();
+    scene.say(run("s"));
+    CHECK(scene.server.take() == batch);
+    scene.reply(stale_plan() + ready());
+    CHECK(scene.client.sent.empty());
+    CHECK(scene.server.take() == close_statement(name) + parse(name, "SELECT 1") + batch);
+    SUBCASE("with success") {
+        scene.reply(closed() + parsed() + ran());
+        CHECK(scene.client.take() == ran());
+        CHECK(scene.rig.pool().stats.stale_plans == 1);
+    }
+    SUBCASE("but only once") {
+        scene.reply(closed() + parsed() + stale_plan() + ready());
+        CHECK(types(scene.client.take()) == "EZ");
+    }
+}
+
+TEST_CASE("statement pump: inside a transaction an outdated plan is the client's to know") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    const std::string name = name_of("SELECT 1");
+    scene.say(query("BEGIN"));
+    scene.rig.answer(scene.server, "BEGIN", 'T');
+    scene.server.take();
+    scene.client.take();
+    scene.say(run("s"));
+    scene.server.take();
+    scene.reply(stale_plan() + ready('E'));
+    CHECK(types(scene.client.take()) == "EZ");
+    scene.say(query("ROLLBACK"));
+    scene.rig.answer(scene.server, "ROLLBACK");
+    scene.server.take();
+    // Whoever prepares it again finds a new plan.
+    scene.say(close_statement("s") + parse("t", "SELECT 1") + bind_to("t") + execute() + sync());
+    CHECK(types(scene.server.take()).find("CP") != std::string::npos);
+}
+
+TEST_CASE("statement pump: what has been followed by more is not sent again") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(run("s") + run("s"));
+    scene.server.take();
+    scene.reply(stale_plan() + ready());
+    CHECK(types(scene.client.take()) == "EZ");
+}
+
 }  // namespace pgweir::session

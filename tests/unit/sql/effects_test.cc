@@ -68,7 +68,7 @@ TEST_CASE("effects: commands that leave nothing") {
         "DECLARE c CURSOR FOR SELECT 1", "DECLARE c SCROLL CURSOR WITHOUT HOLD FOR SELECT 1",
         "FETCH 10 FROM c", "MOVE FORWARD ALL IN c",
         "ALTER SYSTEM SET work_mem = '1MB'", "ALTER ROLE ann SET search_path = x",
-        "ALTER DATABASE d RESET ALL", "ALTER TABLE t SET (fillfactor = 70)",
+        "ALTER TABLE t SET (fillfactor = 70)",
         "ALTER TABLE t ALTER COLUMN c TYPE varchar(10)", "CREATE EXTENSION IF NOT EXISTS pg_trgm",
         "CREATE FUNCTION f(a int) RETURNS int AS $$ SELECT set_config('a', 'b', false) $$ LANGUAGE sql",
         "CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN SET x = 1; END'",
@@ -330,6 +330,27 @@ TEST_CASE("effects: parentheses deeper than can be told are a doubt") {
     CHECK(effects_of("SELECT " + open + "1" + close) == kNone);
     CHECK(effects_of("SELECT (" + open + "1" + close + ")") == kHidden);
     CHECK(effects_of("SELECT 1 ))))") == kNone);
+}
+
+TEST_CASE("effects: statements that want a database alone, and those who ask for their process") {
+    check_all({"CREATE DATABASE a TEMPLATE b", "alter database d rename to e"},
+              Effect::NeedsDatabaseAlone);
+    check_all({"DROP DATABASE d", "DROP DATABASE IF EXISTS d WITH (FORCE)"},
+              Effect::NeedsDatabaseAlone | Effect::MayFree);
+    CHECK(effects_of("SELECT database FROM t").any() == false);
+    CHECK(effects_of("SELECT pg_backend_pid()") == Effect::AsksProcess);
+}
+
+TEST_CASE("effects: the name that DEALLOCATE names") {
+    CHECK(deallocated_name("DEALLOCATE a1") == "a1");
+    CHECK(deallocated_name("deallocate prepare A1;") == "a1");
+    CHECK(deallocated_name("DEALLOCATE \"A 1\"") == "A 1");
+    for (const auto sql : {"DEALLOCATE ALL", "DEALLOCATE PREPARE ALL", "DEALLOCATE", "DEALLOCATE a b",
+                           "DEALLOCATE a; SELECT 1", "SELECT 1", "DEALLOCATE 'a'", "DEALLOCATE \"a\"\"b\"",
+                           "DEALLOCATE gr\xc3\xbcn", "DEALLOCATE \"a"}) {
+        CAPTURE(sql);
+        CHECK(deallocated_name(sql).empty());
+    }
 }
 
 TEST_CASE("effects: a text is one statement, or more") {

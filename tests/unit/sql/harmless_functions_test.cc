@@ -27,7 +27,6 @@ TEST_CASE("harmless functions: those that every application calls, in any case")
                              "pg_cancel_backend",
                              "pg_terminate_backend",
                              "pg_export_snapshot",
-                             "pg_backend_pid",
                              "pg_get_expr",
                              "pg_table_is_visible",
                              "format_type",
