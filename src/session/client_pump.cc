@@ -477,7 +477,8 @@ void send_again(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
     const std::string batch = std::exchange(server.kept.bytes, {});
     server.kept.state = KeptBatch::State::Nothing;
-    const size_t used = ClientPump(engine, client, server, ClientPump::Sending::Again).run(as_bytes(batch));
+    const size_t used =
+        ClientPump(engine, client, server, ClientPump::Sending::Again).run(as_bytes(batch));
     PGW_CHECK(used == batch.size());
 }
 

@@ -46,6 +46,8 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     server.inherited = server.last_client != client.id;
     server.last_client = client.id;
     client.last_server = server.handle;
+    if (server.sole_client == 0) server.sole_client = client.id;
+    if (server.sole_client != client.id) server.sole_client = ServerConn::kSeveral;
     if (same && client.login == nullptr) {
         engine.move(server, ServerEvent::ClientAttached);
     } else {
@@ -124,6 +126,7 @@ void make_room(Engine& engine, Pool& hungry) {
                           "another pool waits for its place within max_servers");
             --wanted;
         }
+        if (wanted > 0 && blocks_others(*pool)) yield_to_waiting(engine, *pool);
     }
 }
 
@@ -173,7 +176,8 @@ void reset(Engine& engine, ServerConn& server) {
 }
 
 NextUse next_use(const ServerConn& server) {
-    if (server.pins.has(Pin::Module) || server.effects.has(sql::Effect::BindsForGood)) {
+    if (server.bound_for_good || server.pins.has(Pin::Module) ||
+        server.effects.has(sql::Effect::BindsForGood)) {
         return NextUse::Nobody;
     }
     // The schema itself stays, and with it temp_buffers cannot be set any more.
@@ -373,6 +377,7 @@ void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
     portable->key = server.key;
     portable->id = server.id;
     portable->last_client = server.last_client;
+    portable->sole_client = server.sole_client;
     portable->doubtful = server.doubtful;
     portable->had_temporary = server.had_temporary;
     portable->epoch = server.epoch;
@@ -390,6 +395,7 @@ void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
     server.permitted = true;
     server.id = portable.id;
     server.last_client = portable.last_client;
+    server.sole_client = portable.sole_client;
     server.doubtful = portable.doubtful;
     server.had_temporary = portable.had_temporary;
     server.epoch = portable.epoch;

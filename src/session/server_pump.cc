@@ -385,6 +385,7 @@ void rested(Engine& engine, ServerConn& server) {
                 engine.retire(server, "it could not be reset");
             } else {
                 server.effects = {};
+                server.sole_client = 0;
                 server.doubtful = false;
                 engine.move(server, ServerEvent::ResetDone);
                 offer(engine, server);
@@ -471,9 +472,7 @@ void break_up(Engine& engine, ServerConn& server, const Error& error, std::strin
 
 void transaction_over(Engine& engine, ServerConn& server) {
     const ClientSession& client = *server.client;
-    if (server.effects.any() && server.pool.limits.mode != config::PoolMode::Session) {
-        keep_for_what_is_known(engine, server);
-    }
+    if (server.effects.any()) keep_for_what_is_known(engine, server);
     const bool leaving = client.killed || engine.admission() == Admission::Draining;
     server.effects = {};
     const bool stays = server.pool.limits.mode == config::PoolMode::Session || server.pins.any();

@@ -21,6 +21,7 @@ constexpr size_t kCustomSettingsMax = 256;
 
 // Settings of pgweir's own never move.
 constexpr std::string_view kOwnPrefix = "pgweir.";
+constexpr std::string_view kPinnedSetting = "pgweir.pinned";
 
 void add_custom_setting(ClientSession& client, std::string_view name) {
     if (name.substr(0, kOwnPrefix.size()) == kOwnPrefix) return;
@@ -85,12 +86,12 @@ SettingsRef settings_now(Engine& engine,
         const std::string_view value = server.settings.find(name);
         if (value == server.base.find(name)) values.emplace_back(kSetMark + name, value);
     }
-    const bool keeps =
-        acts_for_another(server, census) && !server.effects.has(sql::Effect::MayReset);
-    for (const auto& [name, value] : client.settings.values()) {
-        const bool hidden = keeps && !server.base.holds(name) && !census.holds(name) &&
-                            name.front() > kSetMark && !is_custom(name) && name != "role";
-        if (hidden) values.emplace_back(name, value);
+    // Only superusers see it, and they may act as somebody else now.
+    constexpr std::string_view kHidden = "dynamic_library_path";
+    const bool hidden = acts_for_another(server, census) && !census.holds(kHidden) &&
+                        !server.effects.has(sql::Effect::MayReset);
+    if (hidden && client.settings.holds(kHidden)) {
+        values.emplace_back(kHidden, client.settings.find(kHidden));
     }
     return engine.settings().intern(std::move(values));
 }
@@ -108,8 +109,11 @@ SettingsRef with_startup_values(Engine& engine,
     return engine.settings().intern(std::move(values));
 }
 
-/// What functions made is asked for by name from now on, whatever comes next.
+/// Custom settings that are set, by whomever, are asked for by name from now on; names that were
+/// only thought to be some are forgotten.
 void remember_custom_settings(ClientSession& client, const Census& census) {
+    if (client.custom_settings != nullptr) client.custom_settings->clear();
+    client.settings_lost = false;
     for (const auto& [name, value] : census.settings) {
         if (is_custom(name)) add_custom_setting(client, name);
     }
@@ -129,13 +133,11 @@ void tell_difference(Engine& engine, ClientSession& client, const ServerConn& se
 Pins pins_known(const ServerConn& server) {
     Pins pins;
     const sql::Effects effects = server.effects;
-    const bool reads_sequences = effects.has(sql::Effect::ReadsSequenceState);
     const bool bound = effects.has(sql::Effect::BindsForGood);
-    if (server.pins.has(Pin::Sequence) || reads_sequences) pins.add(Pin::Sequence);
     if (server.pins.has(Pin::Module) || bound) pins.add(Pin::Module);
-    const bool moves_sequences = effects.has(sql::Effect::MovesSequences);
-    if (server.pins.has(Pin::MovedSequence) || moves_sequences) pins.add(Pin::MovedSequence);
-    if (pins.has(Pin::Sequence)) pins.remove(Pin::MovedSequence);
+    const bool sequences =
+        effects.has(sql::Effect::MovesSequences) || effects.has(sql::Effect::ReadsSequenceState);
+    if (server.pins.has(Pin::Sequence) || sequences) pins.add(Pin::Sequence);
     const bool asks_process = effects.has(sql::Effect::AsksProcess);
     if (server.pins.has(Pin::Process) || asks_process) pins.add(Pin::Process);
     return pins;
@@ -163,8 +165,12 @@ bool kept(Pins pins) {
     return pins.any() && !pins.yields();
 }
 
+/// No server can be opened for whoever waits; the pool's reserve is not for this.
 bool full(const Pool& pool) {
-    return pool.share.open.load(std::memory_order_relaxed) >= pool.limits.size;
+    return pool.share.open.load(std::memory_order_relaxed) >= pool.limits.size ||
+           pool.starves_for != nullptr ||
+           pool.database_group->starving.load(std::memory_order_relaxed) > 0 ||
+           pool.user_group->starving.load(std::memory_order_relaxed) > 0;
 }
 
 bool no_place(const Pool& pool) {
@@ -181,8 +187,12 @@ SettingsRef with_prepared(Engine& engine, const ServerConn& server) {
 
 /// Its state goes with the client, and the server to whoever waits.
 void let_go(Engine& engine, ServerConn& server) {
-    server.settings = with_prepared(engine, server);
-    server.client->settings = server.settings;
+    server.client->settings = with_prepared(engine, server);
+    server.settings = server.client->settings;
+    // A census wrote down why it was kept; the next client resets that.
+    if (server.pins.has(Pin::PreparedStatement)) {
+        server.settings = engine.settings().with(server.settings, kPinnedSetting, "kept");
+    }
     set_pins(engine, server, {});
     release(engine, server);
 }
@@ -364,12 +374,13 @@ void note_bind_values(ClientSession& client, Bytes rest) {
 
 void guard_sequences(Engine& engine, ServerConn& server, sql::Effects effects) {
     const bool may_see_a_strangers =
-        effects.has(sql::Effect::ReadsSequenceState) && server.inherited && !server.pins.any();
+        effects.has(sql::Effect::ReadsSequenceState) && server.sole_client != server.client->id;
     if (!may_see_a_strangers || !server.pipeline.at_rest() ||
         server.status != wire::TransactionStatus::Idle) {
         return;
     }
     send_internal_query(engine, server, "DISCARD SEQUENCES");
+    server.sole_client = server.client->id;
 }
 
 bool census_due(const ServerConn& server) {
@@ -378,7 +389,7 @@ bool census_due(const ServerConn& server) {
         return effects.has(sql::Effect::MayReset);
     }
     return effects.has(sql::Effect::MayChangeSession) || effects.has(sql::Effect::BindsForGood) ||
-           effects.has(sql::Effect::ReadsSequenceState) || server.pins.has(Pin::Unknown) ||
+           server.pins.has(Pin::Unknown) ||
            (server.pins.any() && effects.has(sql::Effect::MayFree));
 }
 
@@ -411,6 +422,11 @@ void ask_census(Engine& engine, ServerConn& server, Patience patience) {
 }
 
 void keep_for_what_is_known(Engine& engine, ServerConn& server) {
+    if (server.pool.limits.mode == config::PoolMode::Session) {
+        const bool bound = server.effects.has(sql::Effect::BindsForGood);
+        server.bound_for_good = server.bound_for_good || bound;
+        return;
+    }
     Pins pins = server.pins;
     pins.add(pins_known(server));
     set_pins(engine, server, pins);

@@ -264,7 +264,8 @@ void Reader::take_name(const Token& token, const KeywordRow* row) {
 void Reader::take_keyword(const KeywordRow& row) {
     const Keyword lead = previous_.keyword;
     if (row.keyword == Keyword::Database) {
-        const bool whole = lead == Keyword::Drop || lead == Keyword::Create || lead == Keyword::Alter;
+        const bool whole =
+            lead == Keyword::Drop || lead == Keyword::Create || lead == Keyword::Alter;
         if (whole) found_.add(Effect::NeedsDatabaseAlone);
     }
     if (row.keyword == Keyword::Temp) {
@@ -386,7 +387,8 @@ std::string deallocated_name(std::string_view sql) {
     }
     if (name.kind != TokenKind::Word || same_word(name.text, "all")) return {};
     for (char& c : found) {
-        if (static_cast<unsigned char>(c) >= 0x80) return {};  // folded as the database's locale does
+        if (static_cast<unsigned char>(c) >= 0x80)
+            return {};  // folded as the database's locale does
         c = static_cast<char>(fold(c));
     }
     return found;

@@ -143,6 +143,21 @@ def test_a_table_made_through_the_search_path_is_temporary_too(make_pooler, open
     assert not client.sql("SELECT 1 FROM hidden").errors
 
 
+@pytest.mark.pooler_only
+@pytest.mark.parametrize("kind", ["TABLE x (a int)", "VIEW x AS SELECT 1", "SEQUENCE x", "TYPE pg_temp.x AS (a int)",
+                                  "FUNCTION pg_temp.x() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                                  "COLLATION pg_temp.x FROM \"C\"", "DOMAIN pg_temp.x AS int",
+                                  "TEXT SEARCH CONFIGURATION pg_temp.x (COPY = simple)"])
+def test_whatever_is_temporary_keeps_its_server(make_pooler, open_wire_to, kind):
+    pooler = make_pooler(pool_size=2)
+    client = open_wire_to(pooler)
+    temporary = "" if "pg_temp" in kind else "TEMP "
+    assert not client.sql(f"CREATE {temporary}{kind}").errors
+    assert shown(client, "pgweir.pinned") == "temporary table"
+    assert not client.sql("DISCARD TEMP").errors
+    assert shown(client, "pgweir.pinned") == ""
+
+
 def test_what_only_a_superuser_may_see_does_not_leak(make_pooler, open_wire_to, postgres):
     postgres.sql("DROP ROLE IF EXISTS clerk; CREATE ROLE clerk; GRANT clerk TO app")
     pooler = make_pooler(pool_size=1)

@@ -16,19 +16,19 @@ enum class Pin : uint8_t {
     HoldableCursor,     // DECLARE ... WITH HOLD
     PreparedStatement,  // PREPARE in SQL
     Listen,
-    Sequence,       // the session asks for currval() and lastval()
-    MovedSequence,  // it might, after nextval() or setval()
-    Process,        // it asked for pg_backend_pid()
-    Module,         // LOAD and setseed() leave what nothing can wipe
-    Unknown,        // what the session holds could not be found out
+    Sequence,  // nextval(), setval(), currval() or lastval()
+    Process,   // it asked for pg_backend_pid()
+    Module,    // LOAD and setseed() leave what nothing can wipe
+    Unknown,   // what the session holds could not be found out
 };
 
-inline constexpr size_t kPins = 10;
+inline constexpr size_t kPins = 9;
 
 /// As SHOW PINNED, SHOW pgweir.pinned and the metric's label name them, in the order of Pin.
 inline constexpr std::array<std::string_view, kPins> kPinNames{
-    "temporary table", "advisory lock",  "holdable cursor", "prepared statement", "listening channel",
-    "sequence",        "moved sequence", "process number",  "loaded module",      "unknown state"};
+    "temporary table",    "advisory lock",     "holdable cursor",
+    "prepared statement", "listening channel", "sequence",
+    "process number",     "loaded module",     "unknown state"};
 
 class Pins {
 public:
@@ -42,7 +42,7 @@ public:
     constexpr bool yields() const {
         Pins rest = *this;
         rest.remove(Pin::PreparedStatement);
-        rest.remove(Pin::MovedSequence);
+        rest.remove(Pin::Sequence);
         rest.remove(Pin::Process);
         return any() && !rest.any();
     }

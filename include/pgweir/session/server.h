@@ -26,8 +26,8 @@ namespace pgweir::session {
 
 struct ClientSession;
 
-/// A batch that begins with a Bind, kept until its replies begin: if all that comes back is that the
-/// plan of its statement is out of date, it is sent once more.
+/// A batch that begins with a Bind, kept until its replies begin: if all that comes back is that
+/// the plan of its statement is out of date, it is sent once more.
 struct KeptBatch {
     /// Units: bytes; a larger one is not kept.
     static constexpr size_t kMax = 4096;
@@ -73,6 +73,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     bool doubtful = false;         // True exactly when it may hold settings that nobody can see.
     bool impatient = false;        // True exactly when its census failed and is asked again.
     bool preparing = false;        // True exactly when its client's PREPAREs are under way.
+    bool bound_for_good = false;   // True exactly when its session left what nothing can wipe.
     bool had_temporary = false;    // True exactly when it has a schema for temporary objects.
     bool inherited = false;        // True exactly when another client than this one had it last.
     bool raw = false;              // True exactly when it is a walsender of one client for good.
@@ -93,6 +94,10 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     SettingList prepared_in_sql;     // statements of PREPARE, by name, while it is kept
     std::unique_ptr<Census> census;  // while one is under way
     uint64_t last_client = 0;        // the id of whoever has it, or had it last
+    uint64_t sole_client = 0;  // whose sequences it knows: zero for nobody, kSeveral for several
+
+    static constexpr uint64_t kSeveral = UINT64_MAX;
+
     ServerKey key;
     std::optional<auth::ScramClient> scram;
     std::optional<Error> failure;  // what an internal query was told

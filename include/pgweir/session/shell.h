@@ -41,6 +41,7 @@ struct PortableServer {
     ServerKey key;
     uint64_t id = 0;
     uint64_t last_client = 0;
+    uint64_t sole_client = 0;
     uint32_t epoch = 0;
     bool doubtful = false;
     bool had_temporary = false;

@@ -227,15 +227,31 @@ TEST_CASE("session state: a stranger's sequences are forgotten before currval()"
     CHECK(other.sent.empty());
     scene.rig.say(scene.server, failure("55000", "currval is not yet defined") + ready());
     CHECK(sqlstate_of(other.take()) == "55000");
-    scene.answer_census();
     CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "sequence");
+    scene.server.take();
+    scene.rig.say(other, query("SELECT lastval()"));  // now they are its own
+    CHECK(scene.server.take() == query("SELECT lastval()"));
+}
+
+TEST_CASE("session state: a stranger's sequences are forgotten also in a later transaction") {
+    Scene scene;
+    scene.rig.say(scene.client, query("SELECT 1"));
+    scene.rig.answer(scene.server);
+    FakeStream& other = scene.rig.log_in();
+    for (int i = 0; i < 2; ++i) {
+        scene.rig.say(other, query("SELECT 2"));
+        scene.rig.answer(scene.server);
+    }
+    scene.server.take();
+    scene.rig.say(other, query("SELECT lastval()"));
+    CHECK(scene.server.take() == query("DISCARD SEQUENCES") + query("SELECT lastval()"));
 }
 
 TEST_CASE("session state: after nextval() the server stays while nobody waits") {
     Scene scene;
     scene.rig.say(scene.client, query("SELECT nextval('s')"));
     scene.rig.answer(scene.server);  // that needs no question
-    CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "moved sequence");
+    CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() == "sequence");
     scene.rig.say(scene.client, query("SELECT nextval('s')"));  // no second question
     scene.rig.answer(scene.server);
     CHECK(count(scene.rig, ServerState::Active) == 1);
@@ -257,7 +273,7 @@ TEST_CASE("session state: statements of PREPARE move once somebody waits") {
     scene.rig.hold_censuses = false;
     FakeStream& other = scene.rig.log_in();
     scene.rig.say(other, query("SELECT 1"));
-    CHECK(scene.server.take() == query("DEALLOCATE \"a\""));
+    CHECK(scene.server.take() == query("DEALLOCATE \"a\";RESET \"pgweir.pinned\""));
     scene.rig.answer(scene.server, "DEALLOCATE");
     scene.rig.answer(scene.server);
     scene.server.take();
@@ -425,6 +441,60 @@ TEST_CASE("session state: a session that keeps a server and sleeps is ended") {
     CHECK(sqlstate_of(scene.client.sent) == "57P05");
     CHECK(scene.client.closed);
     CHECK(scene.server.take() == query("DISCARD ALL"));
+}
+
+TEST_CASE("session state: names that turn out to be no settings are forgotten") {
+    Scene scene;
+    for (int turn = 0; turn < 3; ++turn) {
+        std::string sql = "SELECT f(";
+        for (int i = 0; i < 60; ++i) {
+            sql += "'host" + std::to_string(turn * 60 + i) + ".example.net',";
+        }
+        scene.run(sql + "1)", complete("SELECT 1"));
+        scene.answer_census(census_row("s", "app.kept", "1"));
+    }
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+    scene.run("SELECT f()", complete("SELECT 1"));
+    CHECK(scene.census.find("ARRAY['app.kept']") != std::string::npos);
+}
+
+TEST_CASE("session state: a kept server yields also to a pool that shares max_servers with it") {
+    Rig rig([](Rig& fresh) {
+        fresh.config.pool.pool_size = 5;
+        fresh.config.databases["app"].pool.max_servers = 1;
+    });
+    FakeStream& keeper = rig.log_in();
+    FakeStream& other = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    rig.say(keeper, query("SELECT nextval('s')"));
+    rig.answer(server);
+    CHECK(server_in(rig, ServerState::Active).pins.yields());
+    server.take();
+    rig.say(other, query("SELECT 1"));
+    CHECK(server.take() == query("SELECT 1"));
+}
+
+TEST_CASE("session state: what LOAD left in session mode ends the server too") {
+    Rig rig([](Rig& fresh) { fresh.config.pool.pool_mode = config::PoolMode::Session; });
+    FakeStream& client = rig.log_in();
+    rig.answer(*static_cast<FakeStream*>(server_in(rig, ServerState::Resetting).stream));
+    FakeStream& server = rig.idle_server();
+    rig.say(client, query("LOAD 'auto_explain'"));
+    rig.answer(server, "LOAD");
+    rig.lose(client);
+    CHECK(server.closed);
+}
+
+TEST_CASE("session state: a session that yields does not notice that its server is gone") {
+    Scene scene;
+    scene.rig.say(scene.client, query("SELECT pg_backend_pid()"));
+    scene.rig.answer(scene.server);
+    scene.client.take();
+    scene.rig.say(scene.server, failure("57P01", "terminating connection", "FATAL"));
+    scene.rig.lose(scene.server);
+    CHECK(scene.client.sent.empty());
+    CHECK_FALSE(scene.client.closed);
+    CHECK(count(scene.rig, ClientState::Idle) == 1);
 }
 
 }  // namespace pgweir::session

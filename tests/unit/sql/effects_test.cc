@@ -345,9 +345,9 @@ TEST_CASE("effects: the name that DEALLOCATE names") {
     CHECK(deallocated_name("DEALLOCATE a1") == "a1");
     CHECK(deallocated_name("deallocate prepare A1;") == "a1");
     CHECK(deallocated_name("DEALLOCATE \"A 1\"") == "A 1");
-    for (const auto sql : {"DEALLOCATE ALL", "DEALLOCATE PREPARE ALL", "DEALLOCATE", "DEALLOCATE a b",
-                           "DEALLOCATE a; SELECT 1", "SELECT 1", "DEALLOCATE 'a'", "DEALLOCATE \"a\"\"b\"",
-                           "DEALLOCATE gr\xc3\xbcn", "DEALLOCATE \"a"}) {
+    for (const auto sql : {"DEALLOCATE ALL", "DEALLOCATE PREPARE ALL", "DEALLOCATE",
+                           "DEALLOCATE a b", "DEALLOCATE a; SELECT 1", "SELECT 1", "DEALLOCATE 'a'",
+                           "DEALLOCATE \"a\"\"b\"", "DEALLOCATE gr\xc3\xbcn", "DEALLOCATE \"a"}) {
         CAPTURE(sql);
         CHECK(deallocated_name(sql).empty());
     }
