@@ -61,6 +61,10 @@ public:
         if (begins) {
             server_.transaction_started = engine_.now();
             client_.names_undecided = false;
+            // What is made in pg_temp need not say so.
+            if (client_.settings.temporary_path()) {
+                note_effects(client_, server_, sql::Effect::MayChangeSession, {});
+            }
         }
         while (used < input.size()) {
             const Bytes rest = input.subspan(used);
@@ -252,8 +256,11 @@ private:
         const auto message = wire::decode_describe(body);
         if (!message) return stop(bad_message(header.type == 'C' ? "Close" : "Describe"));
         const Bytes frame = rest.first(header.total_bytes());
+        const bool of_statement = message->target == wire::Target::Statement;
+        if (of_statement && is_undecided(message->name)) return await_reply();
         if (server_.kept.state != KeptBatch::State::Nothing) keep(header, rest);
         if (header.type == 'C') {
+            client_.names_undecided = client_.names_undecided || of_statement;
             statements_.close(*message, frame);
         } else {
             statements_.describe(*message, frame);
@@ -285,8 +292,7 @@ private:
 
     /// True exactly when nobody knows yet whether the client has a statement of this name.
     bool is_undecided(std::string_view name) const {
-        return client_.names_undecided && statements_.find(name) != nullptr &&
-               server_.pipeline.name_undecided(name);
+        return client_.names_undecided && server_.pipeline.name_undecided(name);
     }
 
     /// The message is looked at again when the server has spoken.

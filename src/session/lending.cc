@@ -38,9 +38,6 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     server.client = &client;
     server.effects = {};
     server.transaction_started = engine.now();
-    if (client.settings.temporary_path()) {
-        note_effects(client, server, sql::Effect::MayChangeSession, {});
-    }
     if (client.login != nullptr) client.settings = first_settings(engine, client, server.base);
     const bool same = fits(server, client) || planted(Bug::SettingsSkipped);
     server.inherited = server.last_client != client.id;

@@ -115,8 +115,7 @@ bool Pipeline::name_undecided(std::string_view name) const {
     for (size_t i = end_; i-- > begin_;) {
         const Expected& entry = ring_[i & mask()];
         behind_sync = behind_sync || entry.request == Request::Sync;
-        const bool names = entry.change != nullptr && entry.change->name == name;
-        if (behind_sync && names && entry.request == Request::Parse) return true;
+        if (behind_sync && entry.change != nullptr && entry.change->name == name) return true;
     }
     return false;
 }

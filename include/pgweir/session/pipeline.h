@@ -112,8 +112,8 @@ public:
     /// skipped.
     uint32_t batch() const { return batch_; }
 
-    /// True exactly when a Parse with this name stands in a batch before the one that is being
-    /// sent: whether the name is taken is not known yet.
+    /// True exactly when a Parse or Close of this name stands in a batch before the one that is
+    /// being sent: whether the name is taken is not known yet.
     bool name_undecided(std::string_view name) const;
 
     /// True exactly when an earlier query or batch is not answered yet: whether it leaves a failed

@@ -552,6 +552,20 @@ TEST_CASE("statement pump: a known Parse behind a query that may fail is Postgre
     CHECK(types(scene.client.take()) == "EZEZ");
 }
 
+TEST_CASE("statement pump: a second Close waits until it is known whether the first one ran") {
+    Scene scene;
+    scene.say(parse("s", "SELECT 1") + bind_to("unknown") + close_statement("s") + sync() +
+              close_statement("s") + sync());
+    const std::string name = name_of("SELECT 1");
+    CHECK(scene.server.take() == parse(name, "SELECT 1") + bind_to("unknown") + sync());
+    scene.reply(parsed() + failure("26000", "no such statement") + ready());
+    CHECK(scene.server.take() == sync());  // the Close is pgweir's to answer
+    scene.reply(ready());
+    CHECK(types(scene.client.take()) == "1EZ3Z");
+    scene.say(run("s"));
+    CHECK(scene.server.take() == run("s"));  // PostgreSQL says that there is none
+}
+
 TEST_CASE("statement pump: SQL's DEALLOCATE finds a statement of the protocol") {
     Scene scene;
     scene.prepare("s", "SELECT 1");
