@@ -229,7 +229,9 @@ private:
     }
 
     void guard_sequences(sql::Effects effects) {
-        if (!effects.has(sql::Effect::ReadsSequenceState)) return;
+        const bool of_sequences = effects.has(sql::Effect::ReadsSequenceState) ||
+                                  effects.has(sql::Effect::MovesSequences);
+        if (!of_sequences) return;
         out_.flush();
         session::guard_sequences(engine_, server_, effects);
     }

@@ -373,9 +373,12 @@ void note_bind_values(ClientSession& client, Bytes rest) {
 }
 
 void guard_sequences(Engine& engine, ServerConn& server, sql::Effects effects) {
-    const bool may_see_a_strangers =
-        effects.has(sql::Effect::ReadsSequenceState) && server.sole_client != server.client->id;
-    if (!may_see_a_strangers || !server.pipeline.at_rest() ||
+    // Also before it moves one: then all is its own when it asks.
+    const bool of_sequences =
+        effects.has(sql::Effect::ReadsSequenceState) || effects.has(sql::Effect::MovesSequences);
+    const bool strangers =
+        server.sole_client != server.client->id && !server.pins.has(Pin::Sequence);
+    if (!of_sequences || !strangers || !server.pipeline.at_rest() ||
         server.status != wire::TransactionStatus::Idle) {
         return;
     }

@@ -247,6 +247,20 @@ TEST_CASE("session state: a stranger's sequences are forgotten also in a later t
     CHECK(scene.server.take() == query("DISCARD SEQUENCES") + query("SELECT lastval()"));
 }
 
+TEST_CASE("session state: what a client moved itself is not forgotten on a shared server") {
+    Scene scene;
+    scene.rig.say(scene.client, query("SELECT 1"));
+    scene.rig.answer(scene.server);
+    scene.server.take();
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, query("SELECT nextval('s')"));
+    CHECK(scene.server.take() == query("DISCARD SEQUENCES") + query("SELECT nextval('s')"));
+    scene.rig.answer(scene.server, "DISCARD SEQUENCES");
+    scene.rig.answer(scene.server);
+    scene.rig.say(other, query("SELECT currval('s')"));
+    CHECK(scene.server.take() == query("SELECT currval('s')"));
+}
+
 TEST_CASE("session state: after nextval() the server stays while nobody waits") {
     Scene scene;
     scene.rig.say(scene.client, query("SELECT nextval('s')"));
