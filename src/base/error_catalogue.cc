@@ -60,7 +60,8 @@ constexpr std::array<ErrorRow, kErrors> kCatalogue{{
      "raise `limits.input_buffers`; find who sends large statements slowly"},
     {TooManyPinned, Limits, sqlstate::kTooManyConnections, kFatal,
      "too many sessions of database \"…\" keep a server",
-     "a transaction left state that keeps a server, and `pinned_max` servers are kept already",
+     "a transaction left state that keeps a server, `pinned_max` servers are kept, and "
+     "`pinned_full` is error",
      "look at SHOW PINNED; raise `pinned_max` and `pool_size`, or keep less state in sessions"},
     {NoPlaceToPin, Limits, sqlstate::kTooManyConnections, kError,
      "no server of database \"…\" can be kept for another session",

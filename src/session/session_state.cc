@@ -468,7 +468,9 @@ void census_taken(Engine& engine, ServerConn& server) {
     const std::unique_ptr<Census> census = std::move(server.census);
     engine.move(server, ServerEvent::CensusAnswered);
     const bool one_more = kept(pins) && !kept(server.pins);
-    const bool too_many = one_more && no_place(server.pool);
+    // Where statements wait, one that did not say so has its server: others wait a little longer.
+    const bool too_many = one_more && no_place(server.pool) &&
+                          server.pool.limits.pinned_full == config::PinnedFull::Error;
     set_pins(engine, server, pins);
     server.prepared_in_sql = std::move(census->prepared);
     server.doubtful = server.doubtful || server.effects.has(sql::Effect::MayHideSettings);

@@ -48,6 +48,8 @@ struct FunctionRow {
 constexpr Effects kBinds = kKept | Effect::BindsForGood;
 constexpr Effects kUnlocks = kSeen | Effect::MayFree;
 
+// A lock that is only tried keeps no server if somebody else has it, and whoever tries it does not
+// want to wait: it is not MayPin.
 // Functions that do more than the doubt that each unknown one is. Those that bind leave what no
 // view shows: a seed, an origin, a base backup, slots that may be temporary, links by name.
 constexpr auto kFunctions = std::to_array<FunctionRow>({
@@ -69,8 +71,8 @@ constexpr auto kFunctions = std::to_array<FunctionRow>({
     {"pg_create_physical_replication_slot", kBinds                    },
     {"pg_replication_origin_session_setup", kBinds                    },
     {"pg_start_backup",                     kBinds                    },
-    {"pg_try_advisory_lock",                kKept                     },
-    {"pg_try_advisory_lock_shared",         kKept                     },
+    {"pg_try_advisory_lock",                kSeen                     },
+    {"pg_try_advisory_lock_shared",         kSeen                     },
     {"setseed",                             kBinds                    },
     {"setval",                              Effect::MovesSequences    },
 });

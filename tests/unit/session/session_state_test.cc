@@ -416,20 +416,45 @@ TEST_CASE("session state: pinned_max bounds the servers that sessions keep") {
             CHECK(rig.pool().place_waiters == 0);
         }
     }
-    SUBCASE("one that pins without saying so ends its session, and nothing is left") {
+    SUBCASE("one that pins without saying so has its server") {
         rig.say(second, query("SELECT my_lock()"));
         FakeStream& other = rig.open();
         other.take();
         rig.answer(other);
         other.take();
         rig.say(other, census_row("a") + complete("SELECT 1") + ready());
-        CHECK(sqlstate_of(second.sent) == "53300");
-        CHECK(second.closed);
-        CHECK(other.take() == query("DISCARD ALL"));
-        rig.answer(other, "DISCARD ALL");
-        CHECK(rig.pool().share.pinned == 1);
-        CHECK(rig.pool().stats.pin_refusals == 1);
+        CHECK_FALSE(second.closed);
+        CHECK(rig.pool().share.pinned == 2);
     }
+}
+
+TEST_CASE("session state: with pinned_full error, one that pins without saying so is ended") {
+    Rig rig([](Rig& fresh) {
+        fresh.config.pool.pool_size = 2;
+        fresh.config.pool.pinned_full = config::PinnedFull::Error;
+    });
+    FakeStream& first = rig.log_in();
+    FakeStream& second = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    server.take();
+    rig.hold_censuses = true;
+    const auto pin = [&](FakeStream& its_server) {
+        rig.answer(its_server);
+        its_server.take();
+        rig.say(its_server, census_row("a") + complete("SELECT 1") + ready());
+    };
+    rig.say(first, query("SELECT pg_advisory_lock(1)"));
+    pin(server);
+    rig.say(second, query("SELECT my_lock()"));
+    FakeStream& other = rig.open();
+    other.take();
+    pin(other);
+    CHECK(sqlstate_of(second.sent) == "53300");
+    CHECK(second.closed);
+    CHECK(other.take() == query("DISCARD ALL"));
+    rig.answer(other, "DISCARD ALL");
+    CHECK(rig.pool().share.pinned == 1);
+    CHECK(rig.pool().stats.pin_refusals == 1);
 }
 
 TEST_CASE("session state: with pinned_full error the statement is refused, and nothing is sent") {

@@ -185,7 +185,7 @@ TEST_CASE("effects: functions that are known") {
         {"SELECT pg_backup_start('x')", kKept | Effect::BindsForGood},
         {"SELECT pg_create_logical_replication_slot('a', 'b', true)", kKept | Effect::BindsForGood},
         {"SELECT pg_advisory_lock(1)", kKept},
-        {"SELECT pg_try_advisory_lock_shared(1)", kKept},
+        {"SELECT pg_try_advisory_lock_shared(1)", kChange},
         {"SELECT pg_advisory_unlock(1)", kChange | kFree},
         {"SELECT pg_advisory_unlock_all()", kChange | kFree},
         {"SELECT query_to_xml('SET x = 1', true, true, '')", kHidden},
@@ -301,7 +301,7 @@ TEST_CASE("effects: what ORMs and drivers send") {
         "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
     }, kChange);
     CHECK(effects_of("SELECT set_config('TimeZone', 'UTC', false)") == kHidden);
-    CHECK(effects_of("SELECT pg_try_advisory_lock(5143936215)") == kKept);
+    CHECK(effects_of("SELECT pg_try_advisory_lock(5143936215)") == kChange);
 }
 
 // clang-format on
