@@ -131,6 +131,7 @@ private:
                             server_.status == wire::TransactionStatus::Idle;
         if (begins) {
             kept.state = KeptBatch::State::Growing;
+            kept.describes = false;
             kept.bytes.clear();
         } else if (kept.state != KeptBatch::State::Growing || header.type == 'B') {
             kept.state = KeptBatch::State::Nothing;
@@ -145,6 +146,7 @@ private:
             return;
         }
         kept.bytes += as_text(rest.first(header.total_bytes()));
+        kept.describes = kept.describes || header.type == 'D';
         if (header.type == 'S') kept.state = KeptBatch::State::Whole;
     }
 
@@ -223,7 +225,7 @@ private:
             guard_sequences(effects);
         }
         if (effects.has(sql::Effect::NeedsDatabaseAlone)) {
-            leave_databases_of(engine_, server_.pool, text);
+            leave_databases_everywhere(engine_, server_.pool, text);
         }
         return holds_others(effects);
     }

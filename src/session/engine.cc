@@ -407,8 +407,8 @@ void Engine::receive(PeerMessage message) {
         adopt_server(*this, *pool, *lent->server);
     } else if (auto* freed = std::get_if<PermitFreed>(&message)) {
         if (Pool* pool = find_pool(*freed->pool)) open_servers(*this, *pool);
-    } else if (auto* leave = std::get_if<LeaveDatabase>(&message)) {
-        leave_database(*this, leave->name);
+    } else if (auto* leave = std::get_if<LeaveDatabases>(&message)) {
+        leave_databases(*this, leave->text);
     } else if (auto* cancel = std::get_if<CancelQuery>(&message)) {
         cancel_here(*this, cancel->client_index, cancel->key);
     }

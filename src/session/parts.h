@@ -139,8 +139,9 @@ uint32_t client_pid(const Engine& engine, const ClientSession& client);
 // upkeep.cc: what time brings.
 /// A statement with this text wants to be alone in a database that it names: PostgreSQL waits some
 /// seconds for others to leave, and idle servers of every worker do.
-void leave_databases_of(Engine& engine, const Pool& pool, std::string_view text);
-void leave_database(Engine& engine, std::string_view name);
+void leave_databases_everywhere(Engine& engine, const Pool& pool, std::string_view text);
+/// The same for the pools of this worker.
+void leave_databases(Engine& engine, std::string_view text);
 void upkeep(Engine& engine);
 
 }  // namespace pgweir::session

@@ -200,7 +200,8 @@ private:
 
     /// "cached plan must not change result type": a table changed after the statement was prepared.
     /// Its client can only prepare it again, which here finds the same statement at the server: so
-    /// all of them are to be prepared anew, on each server of the pool in this worker.
+    /// all that this server has is prepared anew. Others say so themselves when they are asked, to
+    /// whoever has to know that its rows look different now.
     bool plan_is_stale(const wire::FrameHeader& header, Bytes body) {
         if (header.body_bytes > body.size()) return false;
         const auto fields = wire::decode_error(body);
@@ -209,16 +210,14 @@ private:
         }
         ++server_.pool.stats.stale_plans;
         server_.unnamed_version = 0;
-        for (auto& list : server_.pool.servers) {
-            list.for_each([](ServerConn& server) { server.statements.doubt_all(); });
-        }
+        server_.statements.doubt_all();
         return true;
     }
 
     /// Nothing of the batch was told to the client, nothing ran, and nothing was sent behind it.
     bool can_send_again() const {
         return has_reader() && server_.kept.state == KeptBatch::State::Whole &&
-               server_.status == wire::TransactionStatus::Idle &&
+               server_.kept.describes && server_.status == wire::TransactionStatus::Idle &&
                server_.pipeline.is_one_batch_from_bind();
     }
 

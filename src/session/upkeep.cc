@@ -157,26 +157,20 @@ void close_idle_servers(Engine& engine, Pool& pool, std::string_view reason) {
 
 }  // namespace
 
-void leave_database(Engine& engine, std::string_view name) {
+void leave_databases(Engine& engine, std::string_view text) {
     constexpr Duration kPatience = std::chrono::seconds(5);  // PostgreSQL's
     for (auto& [key, pool] : engine.pools()) {
-        if (pool->address.database != name) continue;
+        if (text.find(pool->address.database) == std::string_view::npos) continue;
         pool->leaves_until = engine.now() + kPatience;
         close_idle_servers(engine, *pool, "a statement wants its database alone");
     }
 }
 
-void leave_databases_of(Engine& engine, const Pool& pool, std::string_view text) {
-    std::vector<std::string> named;
-    for (const auto& [key, other] : engine.pools()) {
-        const std::string& name = other->address.database;
-        if (text.find(name) != std::string_view::npos) named.push_back(name);
-    }
-    for (const std::string& name : named) {
-        leave_database(engine, name);
-        for (uint32_t worker = 0; worker < pool.share.workers(); ++worker) {
-            if (worker != engine.worker()) engine.shell().post(worker, LeaveDatabase{name});
-        }
+void leave_databases_everywhere(Engine& engine, const Pool& pool, std::string_view text) {
+    leave_databases(engine, text);
+    for (uint32_t worker = 0; worker < pool.share.workers(); ++worker) {
+        if (worker != engine.worker())
+            engine.shell().post(worker, LeaveDatabases{std::string(text)});
     }
 }
 

@@ -302,13 +302,18 @@ def test_a_table_may_change_under_prepared_statements(make_pooler, open_wire_to,
                  "ALTER TABLE grows OWNER TO app", "app")
     pooler = make_pooler(pool_size=2)
     clients = [open_wire_to(pooler) for _ in range(4)]
-    run = bind("s") + execute() + sync()
+    run = bind("s") + describe() + execute() + sync()
     for wire in clients:
         assert wire.ask(parse("s", "SELECT * FROM grows") + run).rows == [("1",)]
     for column in ("b", "c"):
         postgres.sql(f"ALTER TABLE grows ADD COLUMN {column} int", "app")
         for wire in clients * 2:
             assert not wire.ask(run).errors
+    # Who does not ask what rows look like is told; then it can ask.
+    postgres.sql("ALTER TABLE grows ADD COLUMN e int", "app")
+    blind = bind("s") + execute() + sync()
+    first = clients[0].ask(blind)
+    assert first.sqlstates == ["0A000"]
     postgres.sql("ALTER TABLE grows ADD COLUMN d int", "app")
     # Inside a transaction it is an error, as with PostgreSQL; who prepares again goes on.
     wire = clients[0]

@@ -26,11 +26,7 @@ SAID = re.compile(r"^(ok|failed) (.*?)(?:: (.*))?$", re.MULTILINE)
 
 # What does not work through pgweir and is not expected to: (framework, check) -> why. It counts neither as passed
 # nor as failed, until it passes.
-DATABASE_IN_USE = "pgweir holds idle servers of that database, and PostgreSQL wants nobody in it"
-KNOWN = {
-    ("django", "the test runner destroys its database"): f"DROP DATABASE: {DATABASE_IN_USE}; use --keepdb",
-    ("django", "the test runner clones its database"): f"CREATE DATABASE with a template: {DATABASE_IN_USE}",
-}
+KNOWN = {}
 
 Result = namedtuple("Result", "passed failed known complaints seconds")
 

@@ -40,7 +40,8 @@ struct KeptBatch {
     };
 
     State state = State::Nothing;
-    std::string bytes;  // as the client sent them
+    bool describes = false;  // True exactly when the client asks what the rows look like.
+    std::string bytes;       // as the client sent them
 };
 
 /// One connection to PostgreSQL.

@@ -65,9 +65,10 @@ struct PermitFreed {
     PoolShare* pool;
 };
 
-/// "A statement wants nobody else to be connected to this database: close your idle servers of it."
-struct LeaveDatabase {
-    std::string name;
+/// "This statement wants nobody else to be connected to a database that it names: close your idle
+/// servers there."
+struct LeaveDatabases {
+    std::string text;
 };
 
 struct CancelQuery {
@@ -75,7 +76,7 @@ struct CancelQuery {
     std::string key;  // with the process id in front, as the client sent it
 };
 
-using PeerMessage = std::variant<WantServer, LentServer, PermitFreed, LeaveDatabase, CancelQuery>;
+using PeerMessage = std::variant<WantServer, LentServer, PermitFreed, LeaveDatabases, CancelQuery>;
 
 enum class ConsoleRole : uint8_t { Viewer, Admin };
 

@@ -597,21 +597,35 @@ TEST_CASE("statement pump: a plan that is out of date is made anew, and the batc
     Scene scene;
     scene.prepare("s", "SELECT 1");
     const std::string name = name_of("SELECT 1");
-    const std::string batch = bind_to(name) + execute() + sync();
-    scene.say(run("s"));
-    CHECK(scene.server.take() == batch);
+    const std::string asks = message('D', 'P' + text(""));
+    const std::string batch = asks + execute() + sync();
+    scene.say(bind_to("s") + batch);
+    CHECK(scene.server.take() == bind_to(name) + batch);
     scene.reply(stale_plan() + ready());
     CHECK(scene.client.sent.empty());
-    CHECK(scene.server.take() == close_statement(name) + parse(name, "SELECT 1") + batch);
+    CHECK(scene.server.take() ==
+          close_statement(name) + parse(name, "SELECT 1") + bind_to(name) + batch);
     SUBCASE("with success") {
-        scene.reply(closed() + parsed() + ran());
-        CHECK(scene.client.take() == ran());
+        scene.reply(closed() + parsed() + message('2') + message('n') + complete("SELECT 1") +
+                    ready());
+        CHECK(types(scene.client.take()) == "2nCZ");
         CHECK(scene.rig.pool().stats.stale_plans == 1);
     }
     SUBCASE("but only once") {
         scene.reply(closed() + parsed() + stale_plan() + ready());
         CHECK(types(scene.client.take()) == "EZ");
     }
+}
+
+TEST_CASE("statement pump: who does not ask what the rows look like has to be told") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(run("s"));
+    scene.server.take();
+    scene.reply(stale_plan() + ready());
+    CHECK(types(scene.client.take()) == "EZ");
+    scene.say(run("s"));
+    CHECK(types(scene.server.take()) == "CPBES");
 }
 
 TEST_CASE("statement pump: inside a transaction an outdated plan is the client's to know") {
@@ -637,7 +651,8 @@ TEST_CASE("statement pump: inside a transaction an outdated plan is the client's
 TEST_CASE("statement pump: what has been followed by more is not sent again") {
     Scene scene;
     scene.prepare("s", "SELECT 1");
-    scene.say(run("s") + run("s"));
+    const std::string asks = bind_to("s") + message('D', 'P' + text("")) + execute() + sync();
+    scene.say(asks + asks);
     scene.server.take();
     scene.reply(stale_plan() + ready());
     CHECK(types(scene.client.take()) == "EZ");

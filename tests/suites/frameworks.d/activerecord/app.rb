@@ -282,7 +282,7 @@ check "old prepared statements make room for new ones inside transactions" do
         30.times do |n|
           must(connection.exec_query("SELECT $1::int + #{n}", nil, [number], prepare: true).rows, [[number + n]])
         end
-        must(connection.select_value("SELECT count(*) FROM pg_prepared_statements") <= 10, true, "statements kept:")
+        must(connection.select_value("SELECT count(*) FROM pg_prepared_statements WHERE name NOT LIKE 'pgweir%'") <= 10, true, "statements kept:")
       end
     end
   end
