@@ -104,6 +104,7 @@ SettingsRef with_startup_values(Engine& engine,
                                 const Census& census) {
     SettingList values = server.settings.values();
     for (const Setting& setting : client.login_settings.values()) {
+        if (planted(Bug::StartupValuesLost)) continue;
         if (asked_for(server, setting) && !is_set(census, setting.first)) values.push_back(setting);
     }
     return engine.settings().intern(std::move(values));
@@ -154,6 +155,7 @@ bool can_move(const SettingList& prepared) {
 
 Pins pins_found(const ServerConn& server, const ClientSession* client) {
     Pins pins = server.census->pins;
+    if (planted(Bug::PinForgotten)) return {};
     pins.add(pins_known(server));
     const bool lost = client != nullptr && client->settings_lost;
     const bool fixed = !can_move(server.census->prepared);
@@ -388,6 +390,7 @@ void guard_sequences(Engine& engine, ServerConn& server, sql::Effects effects) {
 
 bool census_due(const ServerConn& server) {
     const sql::Effects effects = server.effects;
+    if (planted(Bug::CensusSkipped)) return false;
     if (server.pool.limits.mode == config::PoolMode::Session) {
         return effects.has(sql::Effect::MayReset);
     }

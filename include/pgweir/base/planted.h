@@ -29,15 +29,17 @@ enum class Bug : uint8_t {
     MismatchPassed,
     ReservedPrefixOpen,
     CopyErrorEndsBatch,
-    ListenForgotten,
     DrainCutsTransactions,
     DrainForgetsIdle,
     GroupPermitLost,
     WalsenderPooled,
+    CensusSkipped,
+    PinForgotten,
+    StartupValuesLost,
 };
 
 /// As simulator --planted knows them, in the order of Bug.
-inline constexpr std::array<std::string_view, 24> kBugNames{
+inline constexpr std::array<std::string_view, 26> kBugNames{
     "none",
     "released-too-early",
     "lent-in-transaction",
@@ -57,11 +59,13 @@ inline constexpr std::array<std::string_view, 24> kBugNames{
     "mismatch-passed",
     "reserved-prefix-open",
     "copy-error-ends-batch",
-    "listen-forgotten",
     "drain-cuts-transactions",
     "drain-forgets-idle",
     "group-permit-lost",
     "walsender-pooled",
+    "census-skipped",
+    "pin-forgotten",
+    "startup-values-lost",
 };
 
 #ifdef PGWEIR_PLANTED_BUGS
