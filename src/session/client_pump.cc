@@ -59,7 +59,10 @@ public:
         const bool begins = server_.pipeline.empty() &&
                             server_.status == wire::TransactionStatus::Idle && client_.passing == 0;
         if (begins) {
-            server_.transaction_started = engine_.now();
+            // Whoever has just got its server began when it got it.
+            const bool stays =
+                server_.pins.any() || server_.pool.limits.mode == config::PoolMode::Session;
+            if (stays) server_.transaction_started = engine_.now();
             client_.names_undecided = false;
             // What is made in pg_temp need not say so.
             if (client_.settings.temporary_path()) {
@@ -313,7 +316,7 @@ private:
         }
         if (unnamed && header.body_bytes > StatementPump::kUnnamedKeptMax) {
             ++server_.pool.stats.client_parses;
-            statements_.parse_unnamed({});
+            statements_.parse_unnamed({}, kUnreadEffects);
             return begin_passing(header, rest);
         }
         if (!whole) return 0;
@@ -321,8 +324,9 @@ private:
         if (!message) return stop(bad_message("Parse"));
         if (message->statement.empty()) {
             ++server_.pool.stats.client_parses;
-            guard_sequences(sql::effects_of(message->query));
-            statements_.parse_unnamed(message->query_and_types);
+            const sql::Effects effects = sql::effects_of(message->query);
+            guard_sequences(effects);
+            statements_.parse_unnamed(message->query_and_types, effects);
             return begin_passing(header, rest);
         }
         if (is_undecided(message->statement)) return await_reply();

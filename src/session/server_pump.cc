@@ -282,15 +282,16 @@ private:
     void ready() {
         ClientSession* client = server_.client;
         if (client == nullptr || !has_reader() || ready_due_ != Verdict::Forward) return;
-        const int64_t took = to_microseconds(engine_.now() - client->query_started);
+        const Instant now = engine_.now();
+        const int64_t took = to_microseconds(now - client->query_started);
         PoolStats& stats = server_.pool.stats;
         stats.query_us += static_cast<uint64_t>(took);
         stats.query.observe(took);
-        client->query_started = engine_.now();
+        client->query_started = now;
         client->mid_transaction = server_.status != wire::TransactionStatus::Idle;
         if (client->mid_transaction) return;
-        const int64_t all = to_microseconds(engine_.now() - server_.transaction_started);
-        server_.transaction_started = engine_.now();
+        const int64_t all = to_microseconds(now - server_.transaction_started);
+        server_.transaction_started = now;
         ++stats.transactions;
         stats.transaction_us += static_cast<uint64_t>(all);
         stats.transaction.observe(all);

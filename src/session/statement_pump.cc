@@ -91,11 +91,9 @@ void StatementPump::forward_parse(const Statement& statement) {
     out_.add_copy(as_bytes(statement.query_and_types));
 }
 
-void StatementPump::parse_unnamed(Bytes query_and_types) {
+void StatementPump::parse_unnamed(Bytes query_and_types, sql::Effects effects) {
     client_.unnamed_statement.assign(as_text(query_and_types));
-    const bool unread = query_and_types.empty();
-    client_.unnamed_effects =
-        unread ? kUnreadEffects : sql::effects_of(query_text(query_and_types));
+    client_.unnamed_effects = effects;
     client_.unnamed_version = engine_.next_unnamed_version();
     server_.unnamed_version = client_.unnamed_version;
     ++server_.pool.stats.server_parses;

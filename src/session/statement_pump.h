@@ -34,7 +34,7 @@ public:
     bool parse_named(const wire::ParseMessage& parse);
 
     /// Notes an unnamed Parse, which passes as it is; empty: too long to be remembered.
-    void parse_unnamed(Bytes query_and_types);
+    void parse_unnamed(Bytes query_and_types, sql::Effects effects);
 
     /// A simple query, as PostgreSQL has it, ends the unnamed statement.
     void forget_unnamed();
