@@ -419,10 +419,8 @@ void ask_census(Engine& engine, ServerConn& server, Patience patience) {
         question.of_functions = server.pool.custom_of_functions;
         question.bodies = bodies_to_search(engine, server);
     }
-    if (question.bodies == FunctionBodies::Search) {
-        server.pool.functions_searched = engine.now();
-    }
     server.census = std::make_unique<Census>();
+    server.census->searched = question.bodies == FunctionBodies::Search;
     ++server.pool.stats.censuses;
     send_internal_query(engine, server, census_query(question));
 }
@@ -478,7 +476,9 @@ void census_taken(Engine& engine, ServerConn& server) {
     server.prepared_in_sql = std::move(census->prepared);
     server.doubtful = server.doubtful || server.effects.has(sql::Effect::MayHideSettings);
     server.had_temporary = server.had_temporary || census->temporary_schema;
-    if (!census->of_functions.empty()) {
+    if (census->searched && known) {
+        // Only now: whoever asks meanwhile has to search as well.
+        server.pool.functions_searched = engine.now();
         server.pool.custom_of_functions = std::move(census->of_functions);
     }
     if (client == nullptr) {

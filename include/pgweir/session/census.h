@@ -22,6 +22,7 @@ struct Census {
     SettingList prepared;  // statements of SQL's PREPARE, by name
     std::vector<std::string> of_functions;  // custom settings that functions name
     Pins pins;
+    bool searched = false;          // True exactly when bodies of functions were looked into.
     bool temporary_schema = false;  // True exactly when there was ever a temporary object.
     size_t bytes = 0;               // of the settings
     bool complete = true;           // False exactly when there is more than can be remembered.
