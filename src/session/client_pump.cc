@@ -234,9 +234,7 @@ private:
     }
 
     void guard_sequences(sql::Effects effects) {
-        const bool of_sequences = effects.has(sql::Effect::ReadsSequenceState) ||
-                                  effects.has(sql::Effect::MovesSequences);
-        if (!of_sequences) return;
+        if (!effects.any_of(sql::kOfSequences)) return;
         out_.flush();
         session::guard_sequences(engine_, server_, effects);
     }
@@ -309,6 +307,8 @@ private:
     }
 
     size_t parse(const wire::FrameHeader& header, Bytes rest, Bytes body, bool whole) {
+        // What stands behind a Parse may be about it: such a batch is not sent again.
+        server_.kept.state = KeptBatch::State::Nothing;
         const bool unnamed = !body.empty() && body[0] == 0;
         const auto& limits = engine_.config().limits;
         if (!unnamed && header.body_bytes > limits.statement_size) {

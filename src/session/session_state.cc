@@ -136,8 +136,7 @@ Pins pins_known(const ServerConn& server) {
     const sql::Effects effects = server.effects;
     const bool bound = effects.has(sql::Effect::BindsForGood);
     if (server.pins.has(Pin::Module) || bound) pins.add(Pin::Module);
-    const bool sequences =
-        effects.has(sql::Effect::MovesSequences) || effects.has(sql::Effect::ReadsSequenceState);
+    const bool sequences = effects.any_of(sql::kOfSequences);
     if (server.pins.has(Pin::Sequence) || sequences) pins.add(Pin::Sequence);
     const bool asks_process = effects.has(sql::Effect::AsksProcess);
     if (server.pins.has(Pin::Process) || asks_process) pins.add(Pin::Process);
@@ -376,11 +375,9 @@ void note_bind_values(ClientSession& client, Bytes rest) {
 
 void guard_sequences(Engine& engine, ServerConn& server, sql::Effects effects) {
     // Also before it moves one: then all is its own when it asks.
-    const bool of_sequences =
-        effects.has(sql::Effect::ReadsSequenceState) || effects.has(sql::Effect::MovesSequences);
     const bool strangers =
         server.sole_client != server.client->id && !server.pins.has(Pin::Sequence);
-    if (!of_sequences || !strangers || !server.pipeline.at_rest() ||
+    if (!effects.any_of(sql::kOfSequences) || !strangers || !server.pipeline.at_rest() ||
         server.status != wire::TransactionStatus::Idle) {
         return;
     }

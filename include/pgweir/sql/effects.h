@@ -59,6 +59,8 @@ public:
 
     constexpr bool contains(Effects others) const { return (bits_ & others.bits_) == others.bits_; }
 
+    constexpr bool any_of(Effects others) const { return (bits_ & others.bits_) != 0; }
+
     constexpr void add(Effects others) { bits_ = static_cast<uint16_t>(bits_ | others.bits_); }
 
     constexpr Effects operator|(Effects others) const {
@@ -75,6 +77,8 @@ private:
 constexpr Effects operator|(Effect one, Effect other) {
     return Effects(one) | Effects(other);
 }
+
+inline constexpr Effects kOfSequences = Effect::ReadsSequenceState | Effect::MovesSequences;
 
 /// The effects of all statements of `sql`; all that is hidden and MayForgetStatements are added
 /// when the text is cut off or can be read in two ways. Takes no memory and one pass. The text is

@@ -617,6 +617,17 @@ TEST_CASE("statement pump: a plan that is out of date is made anew, and the batc
     }
 }
 
+TEST_CASE("statement pump: a batch that prepares something as well is not sent again") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    const std::string asks = message('D', 'P' + text("")) + execute();
+    scene.say(bind_to("s") + asks + parse("t", "SELECT 2") + sync());
+    scene.server.take();
+    scene.reply(stale_plan() + ready());
+    CHECK(types(scene.client.take()) == "EZ");
+    CHECK(scene.server.sent.empty());
+}
+
 TEST_CASE("statement pump: who does not ask what the rows look like has to be told") {
     Scene scene;
     scene.prepare("s", "SELECT 1");
