@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kStatementBytesMax = 4096;
 
-constexpr std::array<std::pair<std::string_view, Topic>, 16> kTopics{
+constexpr std::array<std::pair<std::string_view, Topic>, 17> kTopics{
     {
      {"help", Topic::Help},
      {"version", Topic::Version},
@@ -20,6 +20,7 @@ constexpr std::array<std::pair<std::string_view, Topic>, 16> kTopics{
      {"clients", Topic::Clients},
      {"servers", Topic::Servers},
      {"pinned", Topic::Pinned},
+     {"listeners", Topic::Listeners},
      {"databases", Topic::Databases},
      {"users", Topic::Users},
      {"stats", Topic::Stats},
@@ -155,7 +156,7 @@ bool is_harmless(const Command& command) {
 }
 
 std::string_view help_text() {
-    return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|PINNED|USERS|VERSION\n"
+    return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|PINNED|LISTENERS|USERS|VERSION\n"
            "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS|LISTS|STATE\n"
            "\tRELOAD\n"
            "\tPAUSE [<db>]\n"

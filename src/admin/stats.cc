@@ -218,6 +218,8 @@ void add_pool(Exposition& out, const session::PoolRow& pool) {
     add(Metric::Censuses, stats.censuses);
     add(Metric::PinRefusals, stats.pin_refusals);
     add(Metric::StalePlans, stats.stale_plans);
+    add(Metric::Notifications, stats.notifications);
+    add(Metric::SlowListeners, stats.slow_listeners);
     add(Metric::Cancels, stats.cancels);
     add(Metric::Timeouts, stats.timeouts);
     add(Metric::QueueRefusals, stats.queue_refusals);
@@ -227,6 +229,23 @@ void add_pool(Exposition& out, const session::PoolRow& pool) {
     out.add(Metric::WaitTime, labels, stats.wait);
     out.add(Metric::QueryTime, labels, stats.query);
     out.add(Metric::TransactionTime, labels, stats.transaction);
+}
+
+void add_listening(Exposition& out, const session::EngineSnapshot& worker) {
+    for (const auto& listener : worker.listeners) {
+        const Labels labels{
+            {"database", listener.database}
+        };
+        out.add(Metric::SharedChannels, labels, static_cast<double>(listener.channels));
+        out.add(Metric::ListenerLosses, labels, static_cast<double>(listener.losses));
+    }
+    for (const auto& [database, clients] : worker.listening) {
+        out.add(Metric::Listeners,
+                {
+                    {"database", database}
+        },
+                static_cast<double>(clients));
+    }
 }
 
 }  // namespace
@@ -250,6 +269,7 @@ std::string metrics_text(const std::vector<session::EngineSnapshot>& workers) {
         out.add(Metric::CancelsUnknown, {}, static_cast<double>(worker.stats.cancels_unknown));
         out.add(Metric::BufferBytes, {}, static_cast<double>(worker.buffer_bytes));
         out.add(Metric::StatementBytes, {}, static_cast<double>(worker.statement_bytes));
+        add_listening(out, worker);
         for (const auto& pool : worker.pools) {
             add_pool(out, pool);
             auto& [size, wait] = largest[{pool.database, pool.user}];

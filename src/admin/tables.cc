@@ -191,6 +191,31 @@ Table show_pinned(const Picture& picture) {
     return table;
 }
 
+/// Ours: the connections that listen for all clients of a database.
+Table show_listeners(const Picture& picture) {
+    // clang-format off
+    Table table{{{"database"},
+                 {"user"},
+                 {"state"},
+                 {"remote_pid", Int4},
+                 {"channels", Int8},
+                 {"clients", Int8},
+                 {"losses", Int8}}, {}};
+    // clang-format on
+    std::map<std::string, size_t> clients;
+    for (const auto& worker : picture.workers) {
+        for (const auto& [database, count] : worker.listening) clients[database] += count;
+    }
+    for (const auto& worker : picture.workers) {
+        for (const auto& listener : worker.listeners) {
+            table.rows.push_back({listener.database, listener.user, listener.state,
+                                  text(listener.pid), text(listener.channels),
+                                  text(clients[listener.database]), text(listener.losses)});
+        }
+    }
+    return table;
+}
+
 struct Usage {
     uint32_t clients = 0;
     uint32_t servers = 0;
@@ -376,6 +401,7 @@ Table show(Topic topic, const Picture& picture) {
         case Topic::Clients: return show_clients(picture);
         case Topic::Servers: return show_servers(picture);
         case Topic::Pinned: return show_pinned(picture);
+        case Topic::Listeners: return show_listeners(picture);
         case Topic::Databases: return show_databases(picture);
         case Topic::Users: return show_users(picture);
         case Topic::Stats: return show_stats(picture);

@@ -71,6 +71,18 @@ constexpr std::array<ErrorRow, kErrors> kCatalogue{{
      "statements of PREPARE could not be prepared again on another server",
      "what they use has changed or is gone since they were prepared",
      "prepare them again"},
+    {SlowListener, Limits, sqlstate::kOutOfMemory, kFatal,
+     "too many notifications wait for this client",
+     "a client that listens did not read more than `limits.notifications` of them",
+     "read notifications as they come, or raise the limit"},
+    {ListeningInterrupted, Limits, sqlstate::kWarning, kError,
+     "notifications may be missed from now on",
+     "the connection that listens for all clients of the database was lost; it is opened again",
+     "wait for the next line's notice; look at the log for the cause"},
+    {ListeningAgain, Limits, sqlstate::kSuccessfulCompletion, kError,
+     "listening again; notifications may have been missed",
+     "the connection that listens for all clients of the database is there again",
+     "look whether something happened meanwhile"},
     {WaitsNotice, Limits, sqlstate::kSuccessfulCompletion, kError,
      "no server is free for database \"…\", user \"…\", waiting",
      "the client has waited for `timeouts.wait_notice`",
@@ -283,6 +295,7 @@ std::string_view title(ErrorSection section) {
 
 std::string_view severity_text(const ErrorRow& row) {
     if (row.sqlstate == sqlstate::kSuccessfulCompletion) return "NOTICE";
+    if (row.sqlstate == sqlstate::kWarning) return "WARNING";
     return row.severity == kFatal ? "FATAL" : "ERROR";
 }
 

@@ -139,6 +139,10 @@ constexpr auto kFields = std::to_array<Field>({
     {"limits.output_buffer", of_limits<&Limits::output_buffer>,
      size(16 * kKilo, 64 * kMega), AtOnce,
      "Backlog towards one side that has stopped reading, beyond which the other side waits."},
+    {"limits.notifications", of_limits<&Limits::notifications>,
+     size(16 * kKilo, kGiga), AtOnce,
+     "Notifications that wait for one client that listens and does not read; beyond it the client "
+     "is ended with 53200."},
     {"limits.input_buffers", of_limits<&Limits::input_buffers>,
      size(kMega, 64 * kGiga), AtOnce,
      "Requests that one worker holds back, because their rest or a server is awaited; beyond it "

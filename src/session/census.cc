@@ -48,8 +48,8 @@ constexpr std::string_view kState =
     " UNION ALL SELECT 'c','','' WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors "
     "WHERE is_holdable)"
     " UNION ALL SELECT 'p',name,statement FROM pg_catalog.pg_prepared_statements WHERE from_sql"
-    " UNION ALL SELECT 'l','','' WHERE EXISTS (SELECT FROM "
-    "pg_catalog.pg_listening_channels())";
+    " UNION ALL SELECT 'l','',h.c FROM pg_catalog.pg_listening_channels() h(c)"
+    " WHERE h.c OPERATOR(pg_catalog.<>) 'pgweir.mark'";
 
 // Only functions of users: their oids begin at 16384. E'' because a session may read backslashes in
 // its own way.
@@ -73,7 +73,7 @@ constexpr std::array<std::pair<char, Pin>, 5> kKinds{
      {'a', Pin::AdvisoryLock},
      {'c', Pin::HoldableCursor},
      {'p', Pin::PreparedStatement},
-     {'l', Pin::Listen}}
+     {'l', Pin::Channel}}
 };
 
 void append_end(std::string& sql, Pins known) {
@@ -172,10 +172,12 @@ bool take_census_row(Census& census, Bytes body) {
     const auto pin = pin_of(letter);
     if (pin) census.pins.add(*pin);
     const bool prepared = pin == Pin::PreparedStatement;
+    const bool channel = pin == Pin::Channel;
     census.temporary_schema = census.temporary_schema || letter == 'T';
-    if ((pin && !prepared) || letter == 'z' || letter == 'T') return true;
+    if ((pin && !prepared && !channel) || letter == 'z' || letter == 'T') return true;
     auto value = unescape(*escaped);
-    if ((letter != 's' && letter != 'b' && !prepared) || name->empty() || !value) return false;
+    const bool named = letter == 's' || letter == 'b' || prepared;
+    if ((!named && !channel) || name->empty() == named || !value) return false;
     if (letter == 'b') census.of_functions.emplace_back(*name);
     if (letter == 'b' && value->empty()) return true;
     if (!prepared && census.holds(*name))
@@ -183,6 +185,10 @@ bool take_census_row(Census& census, Bytes body) {
     census.bytes += name->size() + value->size();
     if (census.bytes > kSettingsBytesMax) {
         census.complete = false;
+        return true;
+    }
+    if (channel) {
+        census.channels.push_back(std::move(*value));
         return true;
     }
     SettingList& list = prepared ? census.prepared : census.settings;

@@ -3,6 +3,7 @@
 #include "pgweir/base/log.h"
 #include "pgweir/base/planted.h"
 #include "pgweir/session/errors.h"
+#include "pgweir/session/listening.h"
 #include "pgweir/wire/backend.h"
 #include "pgweir/wire/frontend.h"
 #include "session/parts.h"
@@ -37,7 +38,8 @@ Engine::Engine(uint32_t worker,
       process_(process),
       setup_(std::move(setup)),
       verifiers_(std::move(process_secret)),
-      prng_(worker + 1) {}
+      prng_(worker + 1),
+      listening_(std::make_unique<Listening>()) {}
 
 Engine::~Engine() {
     close_everything();
@@ -137,6 +139,9 @@ void Engine::move(ServerConn& server, ServerEvent event) {
     const bool over = row->to == ServerState::Idle || row->to == ServerState::Closing ||
                       row->to == ServerState::Closed;
     if (over) set_pins(*this, server, {});
+    if (over && server.shared != nullptr && row->to != ServerState::Idle) {
+        listener_over(*this, server, row->from == ServerState::Listening);
+    }
 }
 
 void Engine::publish_idle(Pool& pool) {
@@ -259,6 +264,7 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
                   reason, error != nullptr ? ": " : "", error != nullptr ? error->message : "");
     }
     Pool* pool = client.pool;
+    end_subscription(*this, client);
     if (std::exchange(client.awaits_place, false)) --pool->place_waiters;
     const bool waited = client.state == ClientState::Waiting;
     process_.clients.fetch_sub(1);
@@ -409,6 +415,18 @@ void Engine::receive(PeerMessage message) {
         if (Pool* pool = find_pool(*freed->pool)) open_servers(*this, *pool);
     } else if (auto* leave = std::get_if<LeaveDatabases>(&message)) {
         leave_databases(*this, leave->text);
+    } else if (auto* wish = std::get_if<ShareChannels>(&message)) {
+        share_channels(*this, *wish);
+    } else if (auto* shared = std::get_if<ChannelsShared>(&message)) {
+        channels_shared(*this, *shared);
+    } else if (auto* left = std::get_if<LeaveChannels>(&message)) {
+        leave_channels(*this, *left);
+    } else if (auto* heard = std::get_if<Notifications>(&message)) {
+        notifications_heard(*this, *heard);
+    } else if (auto* lost = std::get_if<ListenerLost>(&message)) {
+        listener_lost(*this, *lost);
+    } else if (auto* stuck = std::get_if<ListenerStuck>(&message)) {
+        listener_stuck(*this, *stuck);
     } else if (auto* cancel = std::get_if<CancelQuery>(&message)) {
         cancel_here(*this, cancel->client_index, cancel->key);
     }
@@ -426,6 +444,11 @@ void Engine::console_reply(Handle handle, Bytes reply, bool close_after) {
     client->console_busy = false;
     resume_client(*this, *client);
 }
+
+ClientSession::ClientSession(Engine& its_engine, Stream& its_stream)
+    : engine(its_engine), stream(&its_stream) {}
+
+ClientSession::~ClientSession() = default;
 
 void ClientSession::on_bytes(Bytes bytes) {
     client_bytes(engine, *this, bytes);

@@ -182,6 +182,23 @@ Error prepared_in_sql_lost() {
     return make_error(ErrorId::PreparedInSqlLost, {}, {}, "Prepare them again.");
 }
 
+Error slow_listener(uint64_t limit) {
+    return make_error(ErrorId::SlowListener, {},
+                      fmt::format("limits.notifications is {} bytes for one client.", limit),
+                      "Read notifications as they come, or raise the limit.");
+}
+
+Error listening_interrupted() {
+    return make_error(ErrorId::ListeningInterrupted, {},
+                      "The connection that listens for this session was lost.",
+                      "Another notice tells when it is listened for again.");
+}
+
+Error listening_again() {
+    return make_error(ErrorId::ListeningAgain, {}, {},
+                      "Look whether something happened meanwhile.");
+}
+
 Error pinned_idle_too_long(std::string_view reasons) {
     return make_error(ErrorId::PinnedIdleTooLong, {}, fmt::format("It keeps one for: {}.", reasons),
                       "timeouts.pinned_idle bounds it.");

@@ -39,7 +39,8 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     server.effects = {};
     server.transaction_started = engine.now();
     if (client.login != nullptr) client.settings = first_settings(engine, client, server.base);
-    const bool same = fits(server, client) || planted(Bug::SettingsSkipped);
+    const bool same =
+        (fits(server, client) || planted(Bug::SettingsSkipped)) && !is_told_by_shared(client);
     server.inherited = server.last_client != client.id;
     server.last_client = client.id;
     client.last_server = server.handle;
@@ -160,6 +161,7 @@ void send_settings(Engine& engine, ServerConn& server) {
     ++server.pool.stats.settings_applied;
     // An empty query still answers: what differs then is only what a server reports by itself.
     send_internal_query(engine, server, sql);
+    if (is_told_by_shared(*server.client)) bring_back(engine, server);
 }
 
 bool fits(const ServerConn& server, const ClientSession& client) {
@@ -266,6 +268,7 @@ void serve_waiting(Engine& engine, Pool& pool) {
 
 void settings_applied(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
+    if (awaits_mark(client)) return;
     if (!std::exchange(server.preparing, false)) {
         const auto texts = missing_prepares(server.settings.values(), client.settings.values());
         server.preparing = !texts.empty();
@@ -283,6 +286,7 @@ void settings_applied(Engine& engine, ServerConn& server) {
     server.doubtful = server.doubtful && !server.inherited;
     client.settings = server.settings;
     engine.move(server, ServerEvent::SettingsApplied);
+    brought_back(engine, server);
     if (client.login != nullptr) {
         server.pool.welcomes.insert_or_assign(welcome_key(client.login->settings), client.settings);
         welcome(engine, client);

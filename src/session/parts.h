@@ -1,6 +1,11 @@
 #pragma once
 
 #include "pgweir/session/engine.h"
+#include "pgweir/session/listening.h"
+
+#include <optional>
+#include <string>
+#include <vector>
 
 /// The parts of the engine, each in the file of its name.
 namespace pgweir::session {
@@ -129,6 +134,60 @@ bool census_row(ServerConn& server, Bytes body, bool whole);
 void census_taken(Engine& engine, ServerConn& server);
 void refuse_waiting(Engine& engine, Pool& pool, const Error& error);
 
+/// Parts a server that is kept only while nobody waits from its client; at once, or once somebody
+/// else listens for it.
+void let_go(Engine& engine, ServerConn& server);
+
+// audience.cc: clients that listen, and what the shared connection of their database tells them.
+/// What the client listens on, as a census found it on its server; empty: it does not.
+void take_channels(Engine& engine, ServerConn& server, std::vector<std::string> channels);
+void end_subscription(Engine& engine, ClientSession& client);
+/// Why a server stays on which this client listens.
+Pin listening_pin(Engine& engine, const ClientSession& client);
+/// Looks again whether the channels for which the server stays can be handed over.
+void judge_listening(Engine& engine, ServerConn& server);
+/// Tells a client that it is listened for again, if it was told that it is not.
+void tell_if_missed(Engine& engine, ClientSession& client);
+/// The server that told it is gone, and what it had not told is lost.
+void server_of_listener_lost(Engine& engine, ClientSession& client);
+void channels_shared(Engine& engine, const ChannelsShared& shared);
+void listener_lost(Engine& engine, const ListenerLost& lost);
+void notifications_heard(Engine& engine, const Notifications& heard);
+
+// handover.cc: channels on their way from a server to the shared connection, and back.
+bool is_told_by_shared(const ClientSession& client);
+void begin_parting(Engine& engine, ServerConn& server);
+void parting_rested(Engine& engine, ServerConn& server, const std::optional<Error>& failure);
+/// Makes the server listen for its client, behind its settings.
+void bring_back(Engine& engine, ServerConn& server);
+/// True exactly when a change of tellers is under way and not all have told its mark.
+bool awaits_mark(const ClientSession& client);
+/// The server tells the client from here on, if it did not before.
+void brought_back(Engine& engine, ServerConn& server);
+/// Something happened that a change of tellers may have waited for.
+void change_goes_on(Engine& engine, ClientSession& client);
+/// True exactly when the client has done nothing but listen for a moment.
+bool is_idle_listener(const Engine& engine, const ServerConn& server);
+/// Gives up a shared connection that does not tell marks, and looks for what can be handed over.
+void watch_handovers(Engine& engine, Pool& pool);
+
+// shared_listener.cc: the connection that listens for all clients of a database; in its owner.
+void share_channels(Engine& engine, const ShareChannels& wish);
+void leave_channels(Engine& engine, const LeaveChannels& left);
+void listener_stuck(Engine& engine, const ListenerStuck& stuck);
+/// It is logged in.
+void listener_ready(Engine& engine, ServerConn& server);
+void listener_rested(Engine& engine, ServerConn& server, const std::optional<Error>& failure);
+/// Notes a NotificationResponse for the workers that want it.
+void listener_heard(ServerConn& server, Bytes message);
+/// Sends them what was noted.
+void pass_on_heard(Engine& engine, ServerConn& server);
+/// The connection is gone, or goes. `listened`: its clients have to be told.
+void listener_over(Engine& engine, ServerConn& server, bool listened);
+void watch_listeners(Engine& engine);
+/// Closes those without listeners to databases that the text of a statement names.
+void close_unused_listeners(Engine& engine, std::string_view text);
+
 // cancel.cc: cancel requests.
 void cancel_requested(Engine& engine, uint32_t pid, Bytes key);
 void cancel_here(Engine& engine, uint32_t index, std::string_view key);
@@ -142,6 +201,8 @@ uint32_t client_pid(const Engine& engine, const ClientSession& client);
 void leave_databases_everywhere(Engine& engine, const Pool& pool, std::string_view text);
 /// The same for the pools of this worker.
 void leave_databases(Engine& engine, std::string_view text);
+/// Closes servers that have been in this state for longer than timeouts.server_connect.
+void end_slow_servers(Engine& engine, Pool& pool, ServerState state);
 void upkeep(Engine& engine);
 
 }  // namespace pgweir::session

@@ -19,6 +19,9 @@ constexpr auto kTable = std::to_array<ServerRow>({
     {Syncing,        SettingsApplied, Active,         "it looks like the client's own session"},
     {Active,         CensusDue,       Asking,         "the transaction may have changed its session"},
     {Asking,         CensusAnswered,  Active,         "what the session holds is known"},
+    {Active,         PartingDue,      Parting,        "somebody else wants it: who listens for its client?"},
+    {Parting,        Parted,          Active,         "the shared connection does, or its client keeps it"},
+    {Idle,           ListenerReady,   Listening,      "it listens for all clients of its database"},
     {Active,         Released,        Idle,           "the transaction is over"},
     {Active,         CancelPending,   Cancelling,     "a late cancel must not hit the next client"},
     {Active,         ResetDue,        Resetting,      "the session is over: wipe its traces"},
@@ -33,6 +36,8 @@ constexpr auto kTable = std::to_array<ServerRow>({
     {Syncing,        Retired,         Closing,        "its client left while it was not clean"},
     {Active,         Retired,         Closing,        "its client left it unclean"},
     {Asking,         Retired,         Closing,        "not wanted any more"},
+    {Parting,        Retired,         Closing,        "not wanted any more"},
+    {Listening,      Retired,         Closing,        "nobody listens, or it does not answer"},
     {Cancelling,     Retired,         Closing,        "not wanted any more"},
     {Resetting,      Retired,         Closing,        "it could not be cleaned"},
     {Closing,        Ended,           Closed,         "PostgreSQL has let go of it"},
@@ -41,6 +46,8 @@ constexpr auto kTable = std::to_array<ServerRow>({
     {Syncing,        Ended,           Closed,         "lost"},
     {Active,         Ended,           Closed,         "lost, or out of step"},
     {Asking,         Ended,           Closed,         "lost, and what the session held with it"},
+    {Parting,        Ended,           Closed,         "lost"},
+    {Listening,      Ended,           Closed,         "lost: its listeners are told"},
     {Cancelling,     Ended,           Closed,         "lost"},
     {Resetting,      Ended,           Closed,         "lost"},
 });
@@ -60,17 +67,17 @@ const ServerRow* find_row(ServerState state, ServerEvent event) {
 
 std::string_view to_text(ServerState state) {
     constexpr std::array<std::string_view, kServerStates> kNames{
-        "Connecting", "Authenticating", "Idle",      "Checking", "Syncing", "Active",
-        "Asking",     "Cancelling",     "Resetting", "Closing",  "Closed"};
+        "Connecting", "Authenticating", "Idle",       "Checking",  "Syncing", "Active", "Asking",
+        "Parting",    "Listening",      "Cancelling", "Resetting", "Closing", "Closed"};
     return kNames[static_cast<size_t>(state)];
 }
 
 std::string_view to_text(ServerEvent event) {
     constexpr std::array<std::string_view, kServerEvents> kNames{
-        "Connected",      "LoggedIn",       "CheckDue",        "CheckAnswered",
-        "ClientAttached", "SettingsDiffer", "SettingsApplied", "CensusDue",
-        "CensusAnswered", "Released",       "CancelPending",   "CancelsDone",
-        "ResetDue",       "ResetDone",      "Retired",         "Ended"};
+        "Connected",      "LoggedIn",        "CheckDue",  "CheckAnswered",  "ClientAttached",
+        "SettingsDiffer", "SettingsApplied", "CensusDue", "CensusAnswered", "PartingDue",
+        "Parted",         "ListenerReady",   "Released",  "CancelPending",  "CancelsDone",
+        "ResetDue",       "ResetDone",       "Retired",   "Ended"};
     return kNames[static_cast<size_t>(event)];
 }
 

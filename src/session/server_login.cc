@@ -116,6 +116,11 @@ void logged_in(Engine& engine, ServerConn& server, bool all_taken) {
         walsender_ready(engine, server);
         return;
     }
+    if (server.shared != nullptr) {
+        engine.move(server, ServerEvent::LoggedIn);
+        listener_ready(engine, server);
+        return;
+    }
     if (!(pool.base == server.base)) {
         if (pool.base)
             log::info("pool {}/{}: the server's own settings have changed", pool.database,
@@ -202,6 +207,9 @@ void begin_server_login(Engine& engine, ServerConn& server) {
         const Login& login = *server.client->login;
         parameters.emplace_back("replication", login.replication);
         for (const auto& [name, value] : login.settings) parameters.emplace_back(name, value);
+    } else if (server.shared != nullptr) {
+        parameters.emplace_back("application_name", "pgweir: shared LISTEN");
+        parameters.emplace_back("client_encoding", server.shared->encoding);
     } else {
         // What SHOW pgweir.pinned says until a census writes something into it.
         parameters.emplace_back("pgweir.pinned", "");

@@ -57,7 +57,9 @@ private:
     /// While pgweir asks on its own behalf, what comes unasked is the client's nevertheless.
     bool is_for_client(char type) const {
         const bool unasked = type == 'A' || type == 'S';
-        return has_reader() || (out_ && server_.state == ServerState::Asking && unasked);
+        const bool asking =
+            server_.state == ServerState::Asking || server_.state == ServerState::Parting;
+        return has_reader() || (out_ && asking && unasked);
     }
 
     size_t pass(Bytes rest) {
@@ -149,8 +151,9 @@ private:
                 }
                 break;
             case 'A':
-                // Only for whoever listens on it now; what an earlier client asked for is nobody's.
-                if (!listens()) return Verdict::Swallow;
+                if (const Verdict verdict = judge_notification(body); verdict != Verdict::Forward) {
+                    return verdict;
+                }
                 break;
         }
         return server_.pipeline.on_reply(header.type, server_);
@@ -172,9 +175,28 @@ private:
         out_->add(message.subspan(kPidEnd));
     }
 
+    /// Only for whoever listens on it now; what an earlier client asked for is nobody's.
+    Verdict judge_notification(Bytes body) {
+        const auto notification = wire::decode_notification(body);
+        if (!notification) return Verdict::Mismatch;
+        const Bytes message(body.data() - wire::kHeaderBytes, body.size() + wire::kHeaderBytes);
+        if (server_.state == ServerState::Listening) listener_heard(server_, message);
+        Subscription* subscription =
+            server_.client != nullptr ? server_.client->subscription.get() : nullptr;
+        if (notification->channel == Hearing::kChannel) {
+            const bool its = subscription != nullptr && subscription->hearing.changing() &&
+                             subscription->hearing.token() == notification->payload;
+            if (its) subscription->hearing.on_mark(Teller::Server);
+            return Verdict::Swallow;
+        }
+        if (subscription == nullptr) return listens() ? Verdict::Forward : Verdict::Swallow;
+        const Told told = subscription->hearing.on_notifications(Teller::Server, message);
+        return told == Told::Now ? Verdict::Forward : Verdict::Swallow;
+    }
+
     bool listens() const {
-        return server_.pool.limits.mode == config::PoolMode::Session ||
-               server_.pins.has(Pin::Listen) || server_.effects.has(sql::Effect::MayChangeSession);
+        return server_.pool.limits.mode == config::PoolMode::Session || server_.pins.listens() ||
+               server_.effects.has(sql::Effect::MayChangeSession);
     }
 
     /// What a server may say while nobody listens.
@@ -380,6 +402,8 @@ void rested(Engine& engine, ServerConn& server) {
             server.failure = failure;
             census_taken(engine, server);
             break;
+        case ServerState::Parting: parting_rested(engine, server, failure); break;
+        case ServerState::Listening: listener_rested(engine, server, failure); break;
         case ServerState::Resetting:
             if (failure) {
                 engine.retire(server, "it could not be reset");
@@ -426,6 +450,8 @@ size_t consume(Engine& engine, ServerConn& server, Bytes input) {
             case ServerState::Syncing:
             case ServerState::Active:
             case ServerState::Asking:
+            case ServerState::Parting:
+            case ServerState::Listening:
             case ServerState::Cancelling:
             case ServerState::Resetting: {
                 if (server.raw && server.client != nullptr) {
@@ -435,6 +461,7 @@ size_t consume(Engine& engine, ServerConn& server, Bytes input) {
                 const bool was_full = server.pipeline.full();
                 ServerPump pump(engine, server);
                 taken = pump.run(input.subspan(used));
+                if (server.shared != nullptr) pass_on_heard(engine, server);
                 if (pump.broken()) {
                     break_up(engine, server, server_out_of_step(), "its replies did not fit");
                     return input.size();

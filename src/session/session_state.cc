@@ -186,18 +186,6 @@ SettingsRef with_prepared(Engine& engine, const ServerConn& server) {
     return engine.settings().intern(std::move(values));
 }
 
-/// Its state goes with the client, and the server to whoever waits.
-void let_go(Engine& engine, ServerConn& server) {
-    server.client->settings = with_prepared(engine, server);
-    server.settings = server.client->settings;
-    // A census wrote down why it was kept; the next client resets that.
-    if (server.pins.has(Pin::PreparedStatement)) {
-        server.settings = engine.settings().with(server.settings, kPinnedSetting, "kept");
-    }
-    set_pins(engine, server, {});
-    release(engine, server);
-}
-
 bool at_rest(const ServerConn& server) {
     const ClientSession* client = server.client;
     return client != nullptr && client->passing == 0 && client->inbox.empty() &&
@@ -230,6 +218,21 @@ sql::Effects effects_of_request(const ClientSession& client, Bytes input) {
 }
 
 }  // namespace
+
+void let_go(Engine& engine, ServerConn& server) {
+    if (server.pins.has(Pin::SharedChannel) && !is_told_by_shared(*server.client)) {
+        begin_parting(engine, server);
+        return;
+    }
+    server.client->settings = with_prepared(engine, server);
+    server.settings = server.client->settings;
+    // A census wrote down why it was kept; the next client resets that.
+    if (server.pins.has(Pin::PreparedStatement) || server.pins.has(Pin::SharedChannel)) {
+        server.settings = engine.settings().with(server.settings, kPinnedSetting, "kept");
+    }
+    set_pins(engine, server, {});
+    release(engine, server);
+}
 
 void set_pins(Engine& engine, ServerConn& server, Pins pins) {
     const Pins before = server.pins;
@@ -301,6 +304,7 @@ bool part_at_rest(Engine& engine, ServerConn& server) {
     if (!movable) return false;
     ClientSession& client = *server.client;
     client.settings = with_prepared(engine, server);
+    if (client.subscription != nullptr) server_of_listener_lost(engine, client);
     server.client = nullptr;
     client.server = nullptr;
     --server.pool.attached;
@@ -316,7 +320,9 @@ void let_go_of_unused(Engine& engine, Pool& pool) {
         if (!server.pins.yields() || !at_rest(server)) return;
         const Duration idle = engine.now() - server.client->query_started;
         const bool unused = limit != Duration::zero() && idle > limit;
-        if (all || unused || outlived(engine, server)) let_go(engine, server);
+        if (all || unused || is_idle_listener(engine, server) || outlived(engine, server)) {
+            let_go(engine, server);
+        }
     });
 }
 
@@ -448,6 +454,56 @@ bool census_row(ServerConn& server, Bytes body, bool whole) {
     return take_census_row(*server.census, body);
 }
 
+namespace {
+
+/// What the session of a client that left held is wiped, if it held anything.
+void wipe_what_was_left(Engine& engine, ServerConn& server) {
+    server.effects.add(sql::Effect::MayChangeSession);
+    release(engine, server);
+}
+
+/// Sets what the session holds, for whoever asks later. False: its client had to go.
+bool take_pins(Engine& engine, ServerConn& server, Pins pins) {
+    // For what it listens on, it stays only until somebody else listens.
+    Pins hard = pins;
+    hard.remove(Pin::Channel);
+    const bool one_more = kept(hard) && !kept(server.pins);
+    // Where statements wait, one that did not say so has its server: others wait a little longer.
+    const bool too_many = one_more && no_place(server.pool) &&
+                          server.pool.limits.pinned_full == config::PinnedFull::Error;
+    set_pins(engine, server, pins);
+    if (!too_many || server.client == nullptr) return true;
+    ++server.pool.stats.pin_refusals;
+    const Error error =
+        too_many_pinned(server.pool.database, server.pool.limits.pinned_max, pins.to_text());
+    engine.close(*server.client, &error, "pinned_max is reached");
+    return false;
+}
+
+/// The client takes its settings along, and gets those back that a RESET took from it.
+void take_settings(Engine& engine, ServerConn& server, const Census& census) {
+    ClientSession& client = *server.client;
+    server.settings = settings_now(engine, server, client, census);
+    server.doubtful = server.doubtful || acts_for_another(server, census);
+    remember_custom_settings(client, census);
+    server.effects = {};
+    client.settings = with_startup_values(engine, server, client, census);
+    const bool stays = server.pins.any() || server.pool.limits.mode == config::PoolMode::Session;
+    if (!stays || client.settings == server.settings) {
+        tell_difference(engine, client, server);
+        transaction_over(engine, server);
+        return;
+    }
+    // The replies are the client's as far as they tell of parameters; when they are there, the
+    // transaction is over at last.
+    send_internal_query(engine, server,
+                        settings_query(server.settings.values(), client.settings.values(),
+                                       server.base.find("session_authorization")));
+    server.settings = client.settings;
+}
+
+}  // namespace
+
 void census_taken(Engine& engine, ServerConn& server) {
     ClientSession* client = server.client;
     const bool cancelled = server.failure && server.failure->sqlstate == sqlstate::kQueryCanceled;
@@ -456,7 +512,7 @@ void census_taken(Engine& engine, ServerConn& server) {
         return;
     }
     server.impatient = false;
-    const Pins pins = pins_found(server, client);
+    Pins pins = pins_found(server, client);
     if (server.failure) {
         log::warning("server {} did not say what its session holds: {}", server.id,
                      server.failure->message);
@@ -465,53 +521,29 @@ void census_taken(Engine& engine, ServerConn& server) {
     server.failure.reset();
     const std::unique_ptr<Census> census = std::move(server.census);
     engine.move(server, ServerEvent::CensusAnswered);
-    const bool one_more = kept(pins) && !kept(server.pins);
-    // Where statements wait, one that did not say so has its server: others wait a little longer.
-    const bool too_many = one_more && no_place(server.pool) &&
-                          server.pool.limits.pinned_full == config::PinnedFull::Error;
-    set_pins(engine, server, pins);
-    server.prepared_in_sql = std::move(census->prepared);
-    server.doubtful = server.doubtful || server.effects.has(sql::Effect::MayHideSettings);
+    if (client != nullptr && known && server.pool.limits.mode != config::PoolMode::Session) {
+        take_channels(engine, server, std::move(census->channels));
+        if (pins.has(Pin::Channel)) {
+            pins.remove(Pin::Channel);
+            pins.add(listening_pin(engine, *client));
+        }
+    }
     server.had_temporary = server.had_temporary || census->temporary_schema;
+    server.doubtful = server.doubtful || server.effects.has(sql::Effect::MayHideSettings);
     if (census->searched && known) {
         // Only now: whoever asks meanwhile has to search as well.
         server.pool.functions_searched = engine.now();
         server.pool.custom_of_functions = std::move(census->of_functions);
     }
+    server.prepared_in_sql = std::move(census->prepared);
+    if (!take_pins(engine, server, pins)) return;
     if (client == nullptr) {
-        // What the session of a client that left held is wiped, if it held anything.
-        server.effects.add(sql::Effect::MayChangeSession);
-        release(engine, server);
-        return;
-    }
-    if (too_many) {
-        ++server.pool.stats.pin_refusals;
-        const Error error =
-            too_many_pinned(server.pool.database, server.pool.limits.pinned_max, pins.to_text());
-        engine.close(*client, &error, "pinned_max is reached");
-        return;
-    }
-    if (!known) {
+        wipe_what_was_left(engine, server);
+    } else if (known) {
+        take_settings(engine, server, *census);
+    } else {
         transaction_over(engine, server);
-        return;
     }
-    server.settings = settings_now(engine, server, *client, *census);
-    server.doubtful = server.doubtful || acts_for_another(server, *census);
-    remember_custom_settings(*client, *census);
-    server.effects = {};
-    client->settings = with_startup_values(engine, server, *client, *census);
-    const bool stays = server.pins.any() || server.pool.limits.mode == config::PoolMode::Session;
-    if (!stays || client->settings == server.settings) {
-        tell_difference(engine, *client, server);
-        transaction_over(engine, server);
-        return;
-    }
-    // The replies are the client's as far as they tell of parameters; when they are there, the
-    // transaction is over at last.
-    send_internal_query(engine, server,
-                        settings_query(server.settings.values(), client->settings.values(),
-                                       server.base.find("session_authorization")));
-    server.settings = client->settings;
 }
 
 }  // namespace pgweir::session

@@ -1,5 +1,7 @@
 #include "pgweir/session/snapshot.h"
 
+#include "pgweir/session/listening.h"
+
 namespace pgweir::session {
 namespace {
 
@@ -17,7 +19,7 @@ PoolRow pool_row(Engine& engine, Pool& pool) {
     row.clients_waiting = static_cast<uint32_t>(pool.waiting.size());
     row.clients_idle = pool.clients - row.clients_active - row.clients_waiting;
     row.servers_active = count(pool, ServerState::Active) + count(pool, ServerState::Syncing) +
-                         count(pool, ServerState::Asking);
+                         count(pool, ServerState::Asking) + count(pool, ServerState::Parting);
     row.servers_idle = count(pool, ServerState::Idle);
     row.servers_checking = count(pool, ServerState::Checking) + count(pool, ServerState::Resetting);
     row.servers_opening = pool.opening_count();
@@ -60,6 +62,8 @@ std::string_view console_state(ServerState state) {
         case ServerState::Resetting: return "tested";
         case ServerState::Syncing:
         case ServerState::Asking:
+        case ServerState::Parting:
+        case ServerState::Listening:
         case ServerState::Active: return "active";
         case ServerState::Cancelling:
         case ServerState::Closing:
@@ -106,6 +110,34 @@ void add_server(Engine& engine, EngineSnapshot& snapshot, ServerConn& server) {
     snapshot.servers.push_back(std::move(row));
 }
 
+void add_listener(Engine& engine,
+                  EngineSnapshot& snapshot,
+                  SharedListener& listener,
+                  Detail detail) {
+    ListenerRow row;
+    row.database = listener.pool.database;
+    row.user = listener.pool.user;
+    const ServerConn* server = listener.connection;
+    const bool up = server != nullptr && server->state == ServerState::Listening;
+    row.state = up ? "listening" : server != nullptr ? "opening" : "closed";
+    row.pid = up ? server->key.pid : 0;
+    row.channels = listener.channels.size();
+    row.losses = listener.losses;
+    snapshot.listeners.push_back(std::move(row));
+    if (detail != Detail::Servers) return;
+    for (auto& list : listener.pool.servers) {
+        list.for_each([&](ServerConn& each) { add_server(engine, snapshot, each); });
+    }
+}
+
+size_t count_listening(const Audience& audience) {
+    std::set<uint32_t> places;
+    for (const auto& [name, channel] : audience.channels) {
+        places.insert(channel.clients.begin(), channel.clients.end());
+    }
+    return places.size();
+}
+
 }  // namespace
 
 EngineSnapshot take_snapshot(Engine& engine, Detail detail) {
@@ -120,6 +152,12 @@ EngineSnapshot take_snapshot(Engine& engine, Detail detail) {
         for (auto& list : pool->servers) {
             list.for_each([&](ServerConn& server) { add_server(engine, snapshot, server); });
         }
+    }
+    for (auto& [database, listener] : engine.listening().listeners) {
+        add_listener(engine, snapshot, *listener, detail);
+    }
+    for (const auto& [database, audience] : engine.listening().audiences) {
+        snapshot.listening[database] = count_listening(audience);
     }
     if (detail == Detail::Clients) {
         for (const auto state : {ClientState::Idle, ClientState::Attached, ClientState::Console}) {

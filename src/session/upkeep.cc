@@ -127,14 +127,6 @@ void offer_again(Engine& engine, Pool& pool) {
     if (wanted && pool.in(ServerState::Idle).empty()) yield_to_waiting(engine, pool);
 }
 
-void end_slow_servers(Engine& engine, Pool& pool, ServerState state) {
-    const Duration limit = engine.config().timeouts.server_connect;
-    pool.in(state).for_each([&](ServerConn& server) {
-        if (limit == Duration::zero() || engine.now() - server.state_since <= limit) return;
-        server_gone(engine, server, "timeout expired");
-    });
-}
-
 void end_slow_cancels(Engine& engine) {
     engine.cancels().for_each([&](CancelConn& cancel) {
         if (engine.now() < cancel.deadline) return;
@@ -157,6 +149,14 @@ void close_idle_servers(Engine& engine, Pool& pool, std::string_view reason) {
 
 }  // namespace
 
+void end_slow_servers(Engine& engine, Pool& pool, ServerState state) {
+    const Duration limit = engine.config().timeouts.server_connect;
+    pool.in(state).for_each([&](ServerConn& server) {
+        if (limit == Duration::zero() || engine.now() - server.state_since <= limit) return;
+        server_gone(engine, server, "timeout expired");
+    });
+}
+
 void leave_databases(Engine& engine, std::string_view text) {
     constexpr Duration kPatience = std::chrono::seconds(5);  // PostgreSQL's
     for (auto& [key, pool] : engine.pools()) {
@@ -164,6 +164,7 @@ void leave_databases(Engine& engine, std::string_view text) {
         pool->leaves_until = engine.now() + kPatience;
         close_idle_servers(engine, *pool, "a statement wants its database alone");
     }
+    close_unused_listeners(engine, text);
 }
 
 void leave_databases_everywhere(Engine& engine, const Pool& pool, std::string_view text) {
@@ -184,11 +185,13 @@ void upkeep(Engine& engine) {
     for (auto& [key, pool] : engine.pools()) {
         watch_queue(engine, *pool);
         watch_places(engine, *pool);
-        for (const auto state : {ServerState::Connecting, ServerState::Authenticating,
-                                 ServerState::Checking, ServerState::Syncing, ServerState::Asking,
-                                 ServerState::Resetting, ServerState::Closing}) {
+        for (const auto state :
+             {ServerState::Connecting, ServerState::Authenticating, ServerState::Checking,
+              ServerState::Syncing, ServerState::Asking, ServerState::Parting,
+              ServerState::Resetting, ServerState::Closing}) {
             end_slow_servers(engine, *pool, state);
         }
+        watch_handovers(engine, *pool);
         let_go_of_unused(engine, *pool);
         retire_idle_servers(engine, *pool);
         if (engine.now() < pool->leaves_until) {
@@ -202,6 +205,7 @@ void upkeep(Engine& engine) {
         ask_others(engine, *pool);
         open_servers(engine, *pool);
     }
+    watch_listeners(engine);
 }
 
 void Engine::reload(std::unique_ptr<const Setup> setup) {
@@ -307,6 +311,11 @@ void Engine::close_everything() {
             list.for_each([&](ServerConn& server) { close(server, "stopping"); });
         }
     }
+    for (auto& [database, listener] : listening_->listeners) {
+        for (auto& list : listener->pool.servers) {
+            list.for_each([&](ServerConn& server) { close(server, "stopping"); });
+        }
+    }
     cancels_under_way_.for_each([&](CancelConn& cancel) { finish(cancel); });
 }
 
@@ -314,6 +323,9 @@ uint32_t Engine::servers_left(std::string_view database) {
     uint32_t left = 0;
     for (auto& [key, pool] : pools_) {
         if (names(database, *pool)) left += pool->server_count();
+    }
+    for (auto& [name, listener] : listening_->listeners) {
+        if (names(database, listener->pool)) left += listener->pool.server_count();
     }
     return left;
 }

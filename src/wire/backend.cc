@@ -66,6 +66,16 @@ std::optional<BackendKeyData> decode_backend_key(Bytes body) {
     return key;
 }
 
+std::optional<NotificationMessage> decode_notification(Bytes body) {
+    Reader reader(body);
+    NotificationMessage notification;
+    notification.pid = reader.u32();
+    notification.channel = reader.text();
+    notification.payload = reader.text();
+    if (!reader.ok() || !reader.at_end()) return std::nullopt;
+    return notification;
+}
+
 std::optional<ErrorFields> decode_error(Bytes body) {
     Reader reader(body);
     ErrorFields fields;

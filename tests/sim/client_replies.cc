@@ -65,6 +65,11 @@ void FakeClient::on_frame(const Frame& frame) {
     ReportFields report;
     if (frame.type == 'E' || frame.type == 'N') report = read_report(frame.body);
     if (frame.type == 'N' && has(report.message, "no server is free")) return;
+    if (frame.type == 'N' && has(report.message, "notifications may")) {
+        may_miss_ = true;
+        if (!mishaps_.connections_break) fail("it may miss notifications, and nothing happened");
+        return;
+    }
     if (report.severity == "FATAL") {
         on_fatal(report);
         return;
@@ -139,9 +144,31 @@ void FakeClient::hear(const Frame& frame) {
     Fields fields(frame.body);
     fields.number(4);
     const std::string_view channel = fields.text();
-    if (channel != fmt::format("ch{}", number_))
-        fail("it heard of channel " + std::string(channel));
-    heard_.emplace(fields.text());
+    if (channel != this->channel()) fail("it heard of channel " + std::string(channel));
+    const std::string payload(fields.text());
+    if (!heard_.insert(payload).second) fail("it heard twice of " + payload);
+    const auto said = said_.find(payload);
+    if (said == said_.end() || said->second <= last_heard_) {
+        fail("it heard out of turn of " + payload);
+        return;
+    }
+    last_heard_ = said->second;
+    due_in_end_.erase(payload);
+}
+
+std::string FakeClient::channel() const {
+    return fmt::format("ch{}", number_);
+}
+
+void FakeClient::on_notified(const std::string& database,
+                             const std::string& channel,
+                             const std::string& payload) {
+    if (database != database_ || channel != this->channel()) return;
+    said_.emplace(payload, static_cast<uint32_t>(said_.size() + 1));
+    // Whoever has asked for something else meanwhile may listen or not.
+    const bool surely = state_ == State::Ready && own_ != nullptr && own_->listens() &&
+                        sent_.empty() && own_->output.empty() && own_->at_rest();
+    if (surely) due_in_end_.insert(payload);
 }
 
 void FakeClient::skip_asides() {

@@ -104,6 +104,7 @@ bool FakeClient::wind_up(FakeNetwork& network) {
         return true;
     }
     if (owed()) return false;
+    if (!may_miss_ && !due_in_end_.empty()) return false;  // they have to come yet
     if (own_->status() != 'I') {
         query("rollback");
     } else if (mishaps_.draining) {
@@ -148,7 +149,7 @@ void FakeClient::request() {
 std::string FakeClient::text_of_notification(const std::string& token) {
     const uint64_t choice = prng_.below(10);
     if (choice < 4) return fmt::format("listen ch{}", number_);
-    if (choice < 5) return "unlisten *";
+    if (choice < 5) return prng_.chance(50) ? "unlisten *" : fmt::format("unlisten ch{}", number_);
     return fmt::format("notify ch{} {}", prng_.chance(40) ? number_ : prng_.below(8), token);
 }
 
@@ -158,7 +159,7 @@ std::string FakeClient::text_for_query() {
         return fmt::format("copyslow {} {}{}", mine, 1 + prng_.below(12),
                            prng_.chance(30) ? " fail" : "");
     }
-    if (families.has(Family::Notifications) && prng_.chance(35)) return text_of_notification(mine);
+    if (families.has(Family::Notifications) && prng_.chance(60)) return text_of_notification(mine);
     switch (prng_.below(22)) {
         case 0:
         case 1:
@@ -437,6 +438,7 @@ std::string FakeClient::describe() {
     for (const Frame& frame : sent_) text.push_back(frame.type);
     text += ", expects ";
     for (const Frame& frame : own_->output) text.push_back(frame.type);
+    for (const std::string& payload : due_in_end_) text += ", has not heard " + payload;
     return text;
 }
 

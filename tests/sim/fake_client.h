@@ -17,14 +17,15 @@ class FakePostgres;
 
 /// What the scenario allows to happen to a client that is not the client's own fault.
 struct Mishaps {
-    bool waits_end = false;         // query_wait is set
-    bool queue_fills = false;       // limits.queue is small
-    bool too_many = false;          // limits of clients are small
-    bool transactions_end = false;  // idle_transaction is set
-    bool servers_are_slow = false;  // server_connect may run out
-    bool logins_end = false;        // timeouts.login may run out
-    bool killing = false;           // an administrator used KILL or KILL_CLIENT
-    bool draining = false;          // pgweir was told to end
+    bool waits_end = false;          // query_wait is set
+    bool queue_fills = false;        // limits.queue is small
+    bool too_many = false;           // limits of clients are small
+    bool transactions_end = false;   // idle_transaction is set
+    bool servers_are_slow = false;   // server_connect may run out
+    bool logins_end = false;         // timeouts.login may run out
+    bool killing = false;            // an administrator used KILL or KILL_CLIENT
+    bool connections_break = false;  // servers, the network or administrators end connections
+    bool draining = false;           // pgweir was told to end
     bool session_mode = false;
     bool statement_mode = false;
 };
@@ -74,6 +75,11 @@ public:
 
     void on_cancel_hit();
 
+    /// A server of this database has told all who listen.
+    void on_notified(const std::string& database,
+                     const std::string& channel,
+                     const std::string& payload);
+
     State state() const { return state_; }
 
     uint32_t number() const { return number_; }
@@ -120,6 +126,7 @@ private:
     bool take_spare_ready(const Frame& frame);
     void expect_more(bool through_copy);
     void hear(const Frame& frame);
+    std::string channel() const;
     void skip_asides();
     void check_heard();
     void compare(const Frame& frame, const ReportFields& report);
@@ -167,8 +174,12 @@ private:
     bool failed_in_batch_ = false;  // True exactly when an error came since its batch began.
     std::set<std::string> unsure_;  // names prepared or closed by what is not answered yet
     std::string copy_token_;
-    std::set<std::string> heard_;  // notifications
-    std::set<std::string> due_;    // those that it has to have heard by the end of its request
+    std::map<std::string, uint32_t> said_;  // on its channel, by whomever, and in which order
+    uint32_t last_heard_ = 0;
+    bool may_miss_ = false;             // True exactly when it was told that it may.
+    std::set<std::string> due_in_end_;  // said while it surely listened, and not heard yet
+    std::set<std::string> heard_;       // notifications
+    std::set<std::string> due_;         // those that it has to have heard by the end of its request
 };
 
 }  // namespace pgweir::sim

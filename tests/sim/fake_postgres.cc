@@ -88,9 +88,9 @@ bool FakePostgres::work(Backend& backend) {
         reply(backend);
         return true;
     }
-    if (!backend.notes.empty() && session.at_rest() && !backend.left) {
-        for (const Frame& note : backend.notes) append_frame(backend.held, note);
-        backend.notes.clear();
+    if (!session.arrived.empty() && session.at_rest() && !backend.left) {
+        for (const Frame& note : session.arrived) append_frame(backend.held, note);
+        session.arrived.clear();
         backend.link->send_to_engine(std::exchange(backend.held, {}));
         return true;
     }
@@ -208,11 +208,12 @@ void FakePostgres::cancel(uint32_t pid, uint32_t key) {
 /// Whoever listens is told, its own session apart, which has told itself.
 void FakePostgres::publish(Backend& from) {
     for (const PgSession::Note& note : std::exchange(from.session->published, {})) {
+        events_.on_notified(from.database, note.channel, note.payload);
         for (const auto& other : backends_) {
             const bool hears = other.get() != &from && other->session != nullptr &&
                                other->database == from.database && !other->done &&
                                other->session->listens_on(note.channel);
-            if (hears) other->notes.push_back(PgSession::notification(note));
+            if (hears) other->session->arrived.push_back(PgSession::notification(note));
         }
     }
 }

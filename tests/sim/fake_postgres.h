@@ -14,12 +14,18 @@ namespace pgweir::sim {
 class FakePostgres;
 
 /// Learns which client's statement a cancel has hit.
-class CancelEvents {
+/// What the world wants to know of its servers.
+class ServerEvents {
 public:
     virtual void on_cancel_hit(const std::string& token) = 0;
 
+    /// A transaction that says this to whoever listens was committed.
+    virtual void on_notified(const std::string& database,
+                             const std::string& channel,
+                             const std::string& payload) = 0;
+
 protected:
-    ~CancelEvents() = default;
+    ~ServerEvents() = default;
 };
 
 /// One backend process: startup, then a PgSession; or the short life of a cancel request.
@@ -51,16 +57,15 @@ public:
     std::unique_ptr<PgSession> session;  // from the startup packet on
     std::string database;
     bool walsender = false;
-    uint32_t rows_sent = 0;   // by a walsender, of its own accord
-    std::deque<Frame> notes;  // notifications of others, told between transactions
-    std::string held;         // replies not flushed yet
-    bool left = false;        // True exactly when its peer is gone or was told to go.
-    bool done = false;        // True exactly when it has read all that it ever will.
+    uint32_t rows_sent = 0;  // by a walsender, of its own accord
+    std::string held;        // replies not flushed yet
+    bool left = false;       // True exactly when its peer is gone or was told to go.
+    bool done = false;       // True exactly when it has read all that it ever will.
 };
 
 class FakePostgres {
 public:
-    FakePostgres(Prng& prng, FakeNetwork& network, Violations& violations, CancelEvents& events)
+    FakePostgres(Prng& prng, FakeNetwork& network, Violations& violations, ServerEvents& events)
         : prng_(prng), network_(network), violations_(violations), events_(events) {}
 
     /// Decides what becomes of connects that are pending. False: there was none.
@@ -99,7 +104,7 @@ private:
     Prng& prng_;
     FakeNetwork& network_;
     Violations& violations_;
-    CancelEvents& events_;
+    ServerEvents& events_;
     std::vector<std::unique_ptr<Backend>> backends_;
     uint32_t next_pid_ = 1000;
     bool flush_wanted_ = false;  // True exactly when the message under way is a Flush.

@@ -111,8 +111,10 @@ const SettingMap& PgSession::server_defaults() {
         {"DateStyle",        "ISO, MDY"},
         {"TimeZone",         "GMT"     },
         {"application_name", ""        },
+        {"client_encoding",  "UTF8"    },
         {"is_superuser",     "off"     },
         {"search_path",      "public"  },
+        {"server_encoding",  "UTF8"    },
         {"server_version",   "15.4"    }
     };
     return defaults;
@@ -196,6 +198,9 @@ void PgSession::ready() {
         emit('S', std::move(body));
     }
     if (status_ == 'I') {
+        // In the order of the queue: what others have said before stands in front.
+        for (Frame& note : arrived) output.push_back(std::move(note));
+        arrived.clear();
         for (const Note& note : committed_) {
             if (listens_on(note.channel)) output.push_back(notification(note));
         }
@@ -219,6 +224,8 @@ void PgSession::settle_notes(bool commit) {
         if (!commit) break;
         if (channel.empty()) {
             channels_.clear();
+        } else if (channel.front() == '-') {
+            channels_.erase(channel.substr(1));
         } else {
             channels_.insert(channel);
         }
@@ -229,15 +236,24 @@ void PgSession::settle_notes(bool commit) {
 }
 
 bool PgSession::run_notification(std::string_view verb, std::string_view rest) {
-    if (verb == "listen") {
-        wished_channels_.emplace_back(rest);
+    // pgweir quotes names, and its statements are in capitals.
+    const auto unquoted = [](std::string_view name) {
+        return std::string(starts_with(name, "\"") ? name.substr(1, name.size() - 2) : name);
+    };
+    if (verb == "listen" || verb == "LISTEN") {
+        wished_channels_.push_back(unquoted(rest));
         complete("LISTEN");
     } else if (verb == "unlisten" || verb == "UNLISTEN") {
-        wished_channels_.emplace_back();
+        wished_channels_.push_back(rest == "*" ? "" : "-" + unquoted(rest));
         complete("UNLISTEN");
     } else if (verb == "notify") {
         const std::string channel(take_word(rest));
         notes_.push_back({channel, std::string(rest)});
+        complete("NOTIFY");
+    } else if (verb == "NOTIFY") {
+        const size_t comma = rest.find(',');
+        notes_.push_back({unquoted(rest.substr(0, comma)),
+                          std::string(rest.substr(comma + 2, rest.size() - comma - 3))});
         complete("NOTIFY");
     } else {
         return false;
@@ -588,6 +604,8 @@ PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_vie
     if (verb == "notice") {
         output.push_back(make_report('N', "NOTICE", "00000", rest));
         complete("NOTICE");
+    } else if (verb == "SET" && starts_with(rest, "LOCAL ")) {
+        complete("SET");
     } else if (verb == "set") {
         const std::string name(take_word(rest));
         if (!set(name, rest)) return fail("22023", "invalid value");
@@ -674,7 +692,9 @@ void PgSession::run_census() {
     };
     emit_row_description();
     for (const std::string& name : set_here_) row("s", name, settings_[name]);
-    if (!channels_.empty()) row("l", "", "");
+    for (const std::string& channel : channels_) {
+        if (channel != "pgweir.mark") row("l", "", channel);
+    }
     row("z", "", "");
     complete("SELECT 1");
 }

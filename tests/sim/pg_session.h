@@ -97,6 +97,7 @@ public:
     bool listens_on(const std::string& channel) const { return channels_.contains(channel); }
 
     std::vector<Note> published;  // for other sessions
+    std::deque<Frame> arrived;    // from other sessions, told between transactions
 
 private:
     enum class Outcome : uint8_t { Done, Failed, Paused };

@@ -161,6 +161,10 @@ Scenario draw_scenario(Prng& prng, Families families) {
     draw_limits(scenario, prng);
     draw_timeouts(scenario, prng);
     draw_families(scenario, prng, families);
+    scenario.mishaps.connections_break =
+        scenario.server_faults || scenario.network_faults || scenario.hangs ||
+        scenario.administration || scenario.slow_network || scenario.reload_at_step != UINT32_MAX ||
+        scenario.drain_at_step != UINT32_MAX || families.has(Family::RecklessServers);
     return scenario;
 }
 

@@ -201,6 +201,12 @@ void World::on_cancel_hit(const std::string& token) {
     if (number < clients_.size()) clients_[number]->on_cancel_hit();
 }
 
+void World::on_notified(const std::string& database,
+                        const std::string& channel,
+                        const std::string& payload) {
+    for (const auto& client : clients_) client->on_notified(database, channel, payload);
+}
+
 // --- what happens of itself ---
 
 void World::after(uint32_t engine) {
@@ -320,7 +326,8 @@ void World::check_all() {
         constexpr size_t kSlack = FakeNetwork::kReadMax + 4096;
         size_t allowed = 0;
         for (const auto& config : configs_) {
-            allowed = std::max<size_t>(allowed, config.limits.output_buffer + kSlack);
+            allowed = std::max<size_t>(
+                allowed, config.limits.output_buffer + config.limits.notifications + kSlack);
         }
         if (link->backlog() > allowed) {
             violations_.add(

@@ -38,7 +38,7 @@ struct ConsoleAnswer {
 
 using Mail = std::variant<session::PeerMessage, AdminOrder, ConsoleAnswer>;
 
-class World final : LinkEvents, CancelEvents {
+class World final : LinkEvents, ServerEvents {
 public:
     World(uint64_t seed, bool trace, Families families);
     ~World();
@@ -61,6 +61,9 @@ private:
     void on_send_to_server(FakeStream& stream) override;
     void on_detach(FakeStream& stream) override;
     void on_cancel_hit(const std::string& token) override;
+    void on_notified(const std::string& database,
+                     const std::string& channel,
+                     const std::string& payload) override;
 
     void step(uint32_t number);
     void stimulate_client();

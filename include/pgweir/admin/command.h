@@ -29,6 +29,7 @@ enum class Topic : uint8_t {
     Clients,
     Servers,
     Pinned,
+    Listeners,
     Databases,
     Users,
     Stats,

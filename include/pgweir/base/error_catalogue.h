@@ -27,6 +27,9 @@ enum class ErrorId : uint8_t {
     TooManyPinned,
     NoPlaceToPin,
     PreparedInSqlLost,
+    SlowListener,
+    ListeningInterrupted,
+    ListeningAgain,
     WaitsNotice,
     // time
     LoginTimeout,
@@ -80,7 +83,7 @@ enum class ErrorId : uint8_t {
     DatabaseNotPaused,
 };
 
-inline constexpr size_t kErrors = 59;
+inline constexpr size_t kErrors = 62;
 
 /// The page's headings.
 enum class ErrorSection : uint8_t { Limits, Time, Servers, Login, Protocol, Administration };

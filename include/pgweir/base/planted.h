@@ -36,10 +36,12 @@ enum class Bug : uint8_t {
     CensusSkipped,
     PinForgotten,
     StartupValuesLost,
+    MarkNotAwaited,
+    ListenerLossSilent,
 };
 
 /// As simulator --planted knows them, in the order of Bug.
-inline constexpr std::array<std::string_view, 26> kBugNames{
+inline constexpr std::array<std::string_view, 28> kBugNames{
     "none",
     "released-too-early",
     "lent-in-transaction",
@@ -66,6 +68,8 @@ inline constexpr std::array<std::string_view, 26> kBugNames{
     "census-skipped",
     "pin-forgotten",
     "startup-values-lost",
+    "mark-not-awaited",
+    "listener-loss-silent",
 };
 
 #ifdef PGWEIR_PLANTED_BUGS

@@ -22,6 +22,7 @@ private:
 
 namespace sqlstate {
 inline constexpr SqlState kSuccessfulCompletion{"00000"};
+inline constexpr SqlState kWarning{"01000"};
 inline constexpr SqlState kConnectionFailure{"08006"};
 inline constexpr SqlState kTransactionResolutionUnknown{"08007"};
 inline constexpr SqlState kProtocolViolation{"08P01"};

@@ -102,6 +102,7 @@ struct Limits {
     uint32_t prepared_per_server = 500;              // statements kept on one server, LRU beyond
     Bytes64 prepared_per_server_size = Bytes64{16} << 20;
     Bytes64 output_buffer = Bytes64{256} << 10;  // backlog towards one peer that stops reading
+    Bytes64 notifications = Bytes64{4} << 20;    // backlog towards one client that listens
     Bytes64 input_buffers = Bytes64{256} << 20;  // requests held back in one worker
     uint32_t queue = 10000;                      // clients that may wait in one pool
     uint32_t pools = 10000;                      // pairs of database and user

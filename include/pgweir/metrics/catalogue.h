@@ -38,18 +38,23 @@ enum class Metric : uint8_t {
     Censuses,
     PinRefusals,
     StalePlans,
+    Notifications,
+    SlowListeners,
     Cancels,
     Timeouts,
     QueueRefusals,
     ClientParses,
     ServerParses,
     Binds,
+    SharedChannels,
+    Listeners,
+    ListenerLosses,
     WaitTime,
     QueryTime,
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 36;
+inline constexpr size_t kMetrics = 41;
 
 struct MetricRow {
     Metric id;

@@ -20,6 +20,7 @@ inline constexpr uint32_t kCensusRowMax = 65536;
 struct Census {
     SettingList settings;  // set in the session, with `role` and custom ones; not sorted
     SettingList prepared;  // statements of SQL's PREPARE, by name
+    std::vector<std::string> channels;      // that it listens on
     std::vector<std::string> of_functions;  // custom settings that functions name
     Pins pins;
     bool searched = false;          // True exactly when bodies of functions were looked into.

@@ -25,6 +25,7 @@ namespace pgweir::session {
 class Engine;
 struct Pool;
 struct ServerConn;
+struct Subscription;
 
 /// What a login needs and nobody needs afterwards.
 struct Login {
@@ -48,8 +49,10 @@ struct ClientKey {
 /// Lifecycle: client_fsm.h; the object is in the list of its state, or in its pool's queue.
 /// Thread: its worker's.
 struct ClientSession final : StreamEvents, ListHook {
-    ClientSession(Engine& its_engine, Stream& its_stream)
-        : engine(its_engine), stream(&its_stream) {}
+    ClientSession(Engine& its_engine, Stream& its_stream);
+    ~ClientSession();
+    ClientSession(const ClientSession&) = delete;
+    ClientSession& operator=(const ClientSession&) = delete;
 
     void on_bytes(Bytes bytes) override;
 
@@ -86,6 +89,7 @@ struct ClientSession final : StreamEvents, ListHook {
     sql::Effects unnamed_effects;                  // of that statement
     uint64_t unnamed_version = 0;  // changes with each unnamed Parse; zero: it has none
     std::unique_ptr<std::vector<std::string>> custom_settings;  // names it may have set; sorted
+    std::unique_ptr<Subscription> subscription;                 // only while it listens
     std::string user;
     ClientKey key;
     uint64_t id = 0;

@@ -32,6 +32,8 @@ struct ProcessShare {
     std::atomic<uint64_t> next_id{1};
 };
 
+struct Listening;
+
 /// How an engine takes new clients.
 enum class Admission : uint8_t { Open, Draining };
 
@@ -115,6 +117,8 @@ public:
 
     Prng& prng() { return prng_; }
 
+    Listening& listening() { return *listening_; }
+
     EngineStats& stats() { return stats_; }
 
     Admission admission() const { return admission_; }
@@ -181,6 +185,7 @@ private:
     auth::ScramKeyCache scram_keys_;
     auth::VerifierCache verifiers_;
     Prng prng_;
+    std::unique_ptr<Listening> listening_;
     EngineStats stats_;
     Admission admission_ = Admission::Open;
     bool paused_ = false;

@@ -15,20 +15,21 @@ enum class Pin : uint8_t {
     AdvisoryLock,       // of the session, not of a transaction
     HoldableCursor,     // DECLARE ... WITH HOLD
     PreparedStatement,  // PREPARE in SQL
-    Listen,
-    Sequence,  // nextval(), setval(), currval() or lastval()
-    Process,   // it asked for pg_backend_pid()
-    Module,    // LOAD and setseed() leave what nothing can wipe
-    Unknown,   // what the session holds could not be found out
+    Channel,            // LISTEN, and the shared connection does not listen on it yet
+    SharedChannel,      // LISTEN, and it does
+    Sequence,           // nextval(), setval(), currval() or lastval()
+    Process,            // it asked for pg_backend_pid()
+    Module,             // LOAD and setseed() leave what nothing can wipe
+    Unknown,            // what the session holds could not be found out
 };
 
-inline constexpr size_t kPins = 9;
+inline constexpr size_t kPins = 10;
 
 /// As SHOW PINNED, SHOW pgweir.pinned and the metric's label name them, in the order of Pin.
 inline constexpr std::array<std::string_view, kPins> kPinNames{
-    "temporary table",    "advisory lock",     "holdable cursor",
-    "prepared statement", "listening channel", "sequence",
-    "process number",     "loaded module",     "unknown state"};
+    "temporary table",   "advisory lock",  "holdable cursor", "prepared statement",
+    "listening channel", "shared channel", "sequence",        "process number",
+    "loaded module",     "unknown state"};
 
 class Pins {
 public:
@@ -37,15 +38,18 @@ public:
     constexpr bool any() const { return bits_ != 0; }
 
     /// True exactly when it keeps the server only as long as nobody waits for one: SQL's prepared
-    /// statements can be prepared elsewhere, and few ask later where a sequence stands or which
-    /// backend it was.
+    /// statements can be prepared elsewhere, the shared connection can listen, and few ask later
+    /// where a sequence stands or which backend it was.
     constexpr bool yields() const {
         Pins rest = *this;
         rest.remove(Pin::PreparedStatement);
+        rest.remove(Pin::SharedChannel);
         rest.remove(Pin::Sequence);
         rest.remove(Pin::Process);
         return any() && !rest.any();
     }
+
+    constexpr bool listens() const { return has(Pin::Channel) || has(Pin::SharedChannel); }
 
     constexpr bool has(Pin pin) const { return (bits_ & bit(pin)) != 0; }
 

@@ -65,6 +65,8 @@ struct PoolStats {
     uint64_t timeouts = 0;
     uint64_t queue_refusals = 0;
     uint64_t pin_refusals = 0;
+    uint64_t notifications = 0;   // told by the shared connection
+    uint64_t slow_listeners = 0;  // ended, because they did not read
     metrics::Histogram wait;
     metrics::Histogram query;
     metrics::Histogram transaction;

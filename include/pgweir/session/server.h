@@ -25,6 +25,7 @@
 namespace pgweir::session {
 
 struct ClientSession;
+struct SharedListener;
 
 /// A batch that begins with a Bind, kept until its replies begin: if all that comes back is that
 /// the plan of its statement is out of date, it is sent once more.
@@ -66,6 +67,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     Pool& pool;
     Stream* stream = nullptr;
     ClientSession* client = nullptr;
+    SharedListener* shared = nullptr;  // whose connection it is, or was opened to be
     Handle handle;
     ServerState state = ServerState::Connecting;
     wire::TransactionStatus status = wire::TransactionStatus::Idle;
@@ -77,6 +79,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     bool bound_for_good = false;   // True exactly when its session left what nothing can wipe.
     bool had_temporary = false;    // True exactly when it has a schema for temporary objects.
     bool inherited = false;        // True exactly when another client than this one had it last.
+    bool unlistening = false;      // True exactly when it tells its client nothing any more.
     bool raw = false;              // True exactly when it is a walsender of one client for good.
     bool cancel_lost = false;      // True exactly when a cancel that was given up may still hit it.
     bool permitted = false;        // True exactly when it counts in its pool's permits.

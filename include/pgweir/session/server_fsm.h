@@ -18,6 +18,8 @@ enum class ServerState : uint8_t {
     Syncing,         // promised to a client, takes that client's settings
     Active,          // one client's
     Asking,          // a transaction is over: what does its session hold now?
+    Parting,         // its client's channels go to the shared connection
+    Listening,       // it is the shared connection
     Cancelling,      // given back, but a cancel that is under way could still hit it
     Resetting,       // a session's traces are wiped
     Closing,         // told to go; it counts until PostgreSQL has let go of it
@@ -34,6 +36,9 @@ enum class ServerEvent : uint8_t {
     SettingsApplied,
     CensusDue,
     CensusAnswered,
+    PartingDue,
+    Parted,
+    ListenerReady,
     Released,
     CancelPending,
     CancelsDone,
@@ -43,8 +48,8 @@ enum class ServerEvent : uint8_t {
     Ended,
 };
 
-inline constexpr size_t kServerStates = 11;
-inline constexpr size_t kServerEvents = 16;
+inline constexpr size_t kServerStates = 13;
+inline constexpr size_t kServerEvents = 19;
 
 using ServerRow = fsm::Row<ServerState, ServerEvent>;
 

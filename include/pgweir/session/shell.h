@@ -1,5 +1,6 @@
 #pragma once
 
+#include "pgweir/auth/scram.h"
 #include "pgweir/auth/users_file.h"
 #include "pgweir/base/clock.h"
 #include "pgweir/base/secret.h"
@@ -11,8 +12,10 @@
 #include "pgweir/session/share.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -71,12 +74,61 @@ struct LeaveDatabases {
     std::string text;
 };
 
+/// "Clients of mine listen on these channels": to the worker with the database's shared connection.
+struct ShareChannels {
+    PoolShare* pool;  // of one of them, to log in as its user
+    uint32_t from;
+    std::vector<std::pair<std::string, uint64_t>>
+        channels;  // with a serial that the answer repeats
+    std::string encoding;
+    std::optional<auth::ScramKeys> keys;
+};
+
+/// "The shared connection listens on these from now on."
+struct ChannelsShared {
+    std::string database;
+    std::vector<std::pair<std::string, uint64_t>> channels;
+};
+
+/// "No client of mine listens on these any more."
+struct LeaveChannels {
+    std::string database;
+    uint32_t from;
+    std::vector<std::string> channels;
+};
+
+/// What the shared connection heard for clients of a worker: whole NotificationResponses in order.
+struct Notifications {
+    std::string database;
+    std::string messages;
+};
+
+/// "The shared connection is gone; it will be opened again."
+struct ListenerLost {
+    std::string database;
+};
+
+/// "A mark has not come out of the shared connection for too long."
+struct ListenerStuck {
+    std::string database;
+};
+
 struct CancelQuery {
     uint32_t client_index;
     std::string key;  // with the process id in front, as the client sent it
 };
 
-using PeerMessage = std::variant<WantServer, LentServer, PermitFreed, LeaveDatabases, CancelQuery>;
+using PeerMessage = std::variant<WantServer,
+                                 LentServer,
+                                 PermitFreed,
+                                 LeaveDatabases,
+                                 ShareChannels,
+                                 ChannelsShared,
+                                 LeaveChannels,
+                                 Notifications,
+                                 ListenerLost,
+                                 ListenerStuck,
+                                 CancelQuery>;
 
 enum class ConsoleRole : uint8_t { Viewer, Admin };
 

@@ -3,6 +3,7 @@
 #include "pgweir/session/engine.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,16 @@ struct ServerRowData {
     size_t prepared = 0;
 };
 
+/// The connection that listens for all clients of a database; in the worker that has it.
+struct ListenerRow {
+    std::string database;
+    std::string user;
+    std::string state;
+    uint32_t pid = 0;
+    size_t channels = 0;
+    uint64_t losses = 0;
+};
+
 /// How much a snapshot is wanted to hold.
 enum class Detail : uint8_t { Pools, Clients, Servers };
 
@@ -70,6 +81,8 @@ struct EngineSnapshot {
     std::vector<PoolRow> pools;
     std::vector<ClientRowData> clients;
     std::vector<ServerRowData> servers;
+    std::vector<ListenerRow> listeners;
+    std::map<std::string, size_t> listening;  // clients of this worker, by database
     EngineStats stats;
     uint32_t login_clients = 0;
     uint32_t console_clients = 0;

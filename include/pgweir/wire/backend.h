@@ -40,6 +40,12 @@ struct BackendKeyData {
     Bytes key;
 };
 
+struct NotificationMessage {
+    uint32_t pid = 0;  // of the backend that sent it
+    std::string_view channel;
+    std::string_view payload;
+};
+
 /// Fields of ErrorResponse and NoticeResponse; those that are missing are empty.
 struct ErrorFields {
     std::string_view severity;  // the untranslated one where the server sends it
@@ -54,6 +60,7 @@ std::optional<TransactionStatus> decode_ready(Bytes body);
 std::optional<AuthenticationMessage> decode_authentication(Bytes body);
 std::optional<ParameterStatus> decode_parameter_status(Bytes body);
 std::optional<BackendKeyData> decode_backend_key(Bytes body);
+std::optional<NotificationMessage> decode_notification(Bytes body);
 std::optional<ErrorFields> decode_error(Bytes body);
 
 /// The error as our own, with `severity`; a missing SQLSTATE becomes XX000.

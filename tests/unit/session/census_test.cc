@@ -132,12 +132,12 @@ TEST_CASE("pins: a set of reasons") {
     Pins pins;
     CHECK_FALSE(pins.any());
     CHECK(pins.to_text().empty());
-    pins.add(Pin::Listen);
+    pins.add(Pin::Channel);
     pins.add(Pin::AdvisoryLock);
-    CHECK(pins.has(Pin::Listen));
+    CHECK(pins.has(Pin::Channel));
     CHECK_FALSE(pins.has(Pin::Sequence));
     CHECK(pins.to_text() == "advisory lock, listening channel");
-    pins.remove(Pin::Listen);
+    pins.remove(Pin::Channel);
     CHECK(pins.to_text() == "advisory lock");
     Pins more;
     more.add(Pin::Unknown);

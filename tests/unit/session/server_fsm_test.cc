@@ -19,7 +19,7 @@ struct Step {
 };
 
 // Every way there is; what is not here must not happen.
-constexpr std::array<Step, 33> kSteps{
+constexpr std::array<Step, 40> kSteps{
     {
      {Connecting, Connected, Authenticating},
      {Authenticating, LoggedIn, Idle},
@@ -30,6 +30,9 @@ constexpr std::array<Step, 33> kSteps{
      {Syncing, SettingsApplied, Active},
      {Active, CensusDue, Asking},
      {Asking, CensusAnswered, Active},
+     {Active, PartingDue, Parting},
+     {Parting, Parted, Active},
+     {Idle, ListenerReady, Listening},
      {Active, Released, Idle},
      {Active, CancelPending, Cancelling},
      {Active, ResetDue, Resetting},
@@ -43,6 +46,8 @@ constexpr std::array<Step, 33> kSteps{
      {Syncing, Ended, Closed},
      {Active, Ended, Closed},
      {Asking, Ended, Closed},
+     {Parting, Ended, Closed},
+     {Listening, Ended, Closed},
      {Cancelling, Ended, Closed},
      {Resetting, Ended, Closed},
      {Closing, Ended, Closed},
@@ -52,6 +57,8 @@ constexpr std::array<Step, 33> kSteps{
      {Syncing, Retired, Closing},
      {Active, Retired, Closing},
      {Asking, Retired, Closing},
+     {Parting, Retired, Closing},
+     {Listening, Retired, Closing},
      {Cancelling, Retired, Closing},
      {Resetting, Retired, Closing},
      }

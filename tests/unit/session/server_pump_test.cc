@@ -179,7 +179,7 @@ TEST_CASE("server pump: notifications reach whoever listens, and nobody after") 
     CHECK(count(scene.rig, ServerState::Asking) == 1);
     scene.client.take();
     scene.server.take();
-    scene.reply(notification + census_row("l") + complete("SELECT 1") + ready());
+    scene.reply(notification + census_row("l", "", "ch") + complete("SELECT 1") + ready());
     CHECK(types(scene.client.take()) == "A");
     CHECK(count(scene.rig, ServerState::Active) == 1);
     scene.reply(notification);

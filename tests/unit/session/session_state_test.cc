@@ -156,7 +156,7 @@ TEST_CASE("session state: a client that leaves during the census leaves a clean 
     scene.run("LISTEN a", complete("LISTEN"));
     scene.rig.lose(scene.client);
     CHECK(count(scene.rig, ServerState::Asking) == 1);
-    scene.answer_census(census_row("l"));
+    scene.answer_census(census_row("l", "", "ch"));
     CHECK(scene.server.take() == query("DISCARD ALL"));
     scene.rig.answer(scene.server, "DISCARD ALL");
     CHECK(count(scene.rig, ServerState::Idle) == 1);
