@@ -26,16 +26,15 @@ struct CommandRow {
 // clang-format off
 constexpr auto kCommands = std::to_array<CommandRow>({
     {Keyword::Close,      Effect::MayFree},
-    {Keyword::Deallocate, Effect::MayChangeSession | Effect::MayForgetStatements | Effect::MayFree |
-                              Effect::Prepares},
+    {Keyword::Deallocate, Effect::MayChangeSession | Effect::MayForgetStatements | Effect::MayFree},
     {Keyword::Discard,    Effect::MayChangeSession | Effect::MayForgetStatements | Effect::MayFree |
                               Effect::MayReset},
     {Keyword::Drop,       Effect::MayFree},
-    {Keyword::Execute,    kDoubt | Effect::Prepares},
-    {Keyword::Listen,     Effect::MayChangeSession | Effect::Listens},
+    {Keyword::Execute,    kDoubt},
+    {Keyword::Listen,     Effect::MayChangeSession},
     {Keyword::Load,       kKept | Effect::BindsForGood},
     {Keyword::Reset,      Effect::MayChangeSession | Effect::MayReset},
-    {Keyword::Unlisten,   Effect::MayChangeSession | Effect::MayFree | Effect::Listens},
+    {Keyword::Unlisten,   Effect::MayChangeSession | Effect::MayFree},
 });
 
 // clang-format on
@@ -221,7 +220,7 @@ void Reader::take_in_phase(const Token& token, const KeywordRow* row) {
         const bool ends_transaction =
             phase == Phase::PrepareTransaction &&
             (token.kind == TokenKind::String || token.kind == TokenKind::Body);
-        if (!ends_transaction) found_.add(kSeen | Effect::Prepares);
+        if (!ends_transaction) found_.add(kSeen);
     }
 }
 
@@ -280,7 +279,7 @@ void Reader::take_keyword(const KeywordRow& row) {
     } else if (row.keyword == Keyword::Hold) {
         if (lead == Keyword::With) found_.add(kKept);
     } else if (row.keyword == Keyword::Execute) {  // CREATE TABLE … AS EXECUTE
-        if (lead == Keyword::As) found_.add(kDoubt | Effect::Prepares);
+        if (lead == Keyword::As) found_.add(kDoubt);
     } else if (row.keyword == Keyword::Default) {
         if (command_.keyword == Keyword::Set) found_.add(Effect::MayReset);
     } else if (row.keyword == Keyword::Index) {

@@ -26,23 +26,19 @@ enum class Effect : uint16_t {
     ReadsSequenceState = 8,
     // DROP, CLOSE, DISCARD, UNLISTEN, pg_advisory_unlock(): what kept a server may be gone
     MayFree = 16,
-    // LISTEN, UNLISTEN (what DISCARD ALL does is MayForgetStatements)
-    Listens = 32,
-    // PREPARE, EXECUTE and DEALLOCATE of SQL
-    Prepares = 64,
     // DO, CALL, EXECUTE, functions that are not known: what they set need not be in any view
-    MayHideSettings = 128,
+    MayHideSettings = 32,
     // RESET, DISCARD, SET ... TO DEFAULT: settings may be as the session began
-    MayReset = 256,
+    MayReset = 64,
     // nextval(), setval(): what currval() and lastval() say afterwards
-    MovesSequences = 512,
+    MovesSequences = 128,
     // temporary relations, session locks, holdable cursors, LOAD: state that lives in one backend,
     // where the text says so
-    MayPin = 1024,
+    MayPin = 256,
     // DROP, CREATE and ALTER DATABASE: PostgreSQL wants nobody else to be connected
-    NeedsDatabaseAlone = 2048,
+    NeedsDatabaseAlone = 512,
     // pg_backend_pid(): whoever asks for it wants to find the same backend again
-    AsksProcess = 4096,
+    AsksProcess = 1024,
 };
 
 /// A set of effects.

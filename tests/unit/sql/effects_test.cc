@@ -43,7 +43,7 @@ void check_all(const std::string_view (&texts)[kTexts], Effects effects) {
 TEST_CASE("effects: sets") {
     CHECK_FALSE(kNone.any());
     CHECK((kChange | kForget).has(Effect::MayChangeSession));
-    CHECK_FALSE(kChange.has(Effect::Listens));
+    CHECK_FALSE(kChange.has(Effect::MayFree));
     CHECK((kChange | kForget).contains(kForget));
     CHECK_FALSE(kForget.contains(kChange | kForget));
     CHECK(kChange != kForget);
@@ -98,20 +98,20 @@ TEST_CASE("effects: commands that change the session, and what else they do") {
         {"CALL p(1)", kHidden},
         {"DISCARD ALL", kChange | kForget | kFree | Effect::MayReset},
         {"DISCARD TEMP", kChange | kForget | kFree | Effect::MayReset},
-        {"DEALLOCATE ALL", kChange | kForget | kFree | Effect::Prepares},
-        {"DEALLOCATE PREPARE x", kChange | kForget | kFree | Effect::Prepares},
-        {"PREPARE x AS SELECT 1", kChange | Effect::Prepares},
-        {"PREPARE x (int) AS SELECT $1", kChange | Effect::Prepares},
-        {"PREPARE transaction AS SELECT 1", kChange | Effect::Prepares},
-        {"EXECUTE x (1)", kHidden | Effect::Prepares},
-        {"EXPLAIN ANALYZE EXECUTE x (1)", kHidden | Effect::Prepares},
-        {"EXPLAIN (ANALYZE, BUFFERS) EXECUTE x", kHidden | Effect::Prepares},
-        {"CREATE TABLE t AS EXECUTE x", kHidden | Effect::Prepares},
-        {"PREPARE", kChange | Effect::Prepares},
-        {"PREPARE TRANSACTION", kChange | Effect::Prepares},
+        {"DEALLOCATE ALL", kChange | kForget | kFree},
+        {"DEALLOCATE PREPARE x", kChange | kForget | kFree},
+        {"PREPARE x AS SELECT 1", kChange},
+        {"PREPARE x (int) AS SELECT $1", kChange},
+        {"PREPARE transaction AS SELECT 1", kChange},
+        {"EXECUTE x (1)", kHidden},
+        {"EXPLAIN ANALYZE EXECUTE x (1)", kHidden},
+        {"EXPLAIN (ANALYZE, BUFFERS) EXECUTE x", kHidden},
+        {"CREATE TABLE t AS EXECUTE x", kHidden},
+        {"PREPARE", kChange},
+        {"PREPARE TRANSACTION", kChange},
         {"SET", kChange},
-        {"LISTEN a", kChange | Effect::Listens},
-        {"UNLISTEN *", kChange | kFree | Effect::Listens},
+        {"LISTEN a", kChange},
+        {"UNLISTEN *", kChange | kFree},
         {"LOAD 'auto_explain'", kKept | Effect::BindsForGood},
         {"DROP TABLE t", kFree},
         {"drop function f(int), g(int)", kFree},
@@ -126,7 +126,7 @@ TEST_CASE("effects: every statement of a text counts") {
     check({
         {"SELECT 1; SET x = 1", kChange},
         {"BEGIN;SET x = 1;COMMIT", kChange},
-        {"SELECT 1;;LISTEN a;", kChange | Effect::Listens},
+        {"SELECT 1;;LISTEN a;", kChange},
         {"SELECT ';SET x = 1'", kNone},
         {"SELECT \";SET x = 1\" FROM t", kNone},
         {"SELECT $$;SET x = 1;$$", kNone},
