@@ -29,7 +29,11 @@ EffectivePool effective_pool(const Config& config,
         theirs.query_wait_timeout.value_or(config.timeouts.query_wait));
     const uint32_t pinned_max =
         mine.pinned_max.value_or(theirs.pinned_max.value_or(defaults.pinned_max));
-    pool.pinned_max = pinned_max > 0 ? pinned_max : std::max(1u, pool.size - 1);
+    uint32_t most = pool.size;
+    for (const auto& limit : {mine.max_servers, theirs.max_servers}) {
+        if (limit && *limit > 0) most = std::min(most, *limit);
+    }
+    pool.pinned_max = pinned_max > 0 ? pinned_max : std::max(1u, most - 1);
     pool.pinned_full = mine.pinned_full.value_or(theirs.pinned_full.value_or(defaults.pinned_full));
     // A user's smaller pool_size may stand below the database's min_size: the limit wins.
     pool.min_size =

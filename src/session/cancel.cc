@@ -30,6 +30,15 @@ size_t request_bytes(Bytes waiting) {
     return 0;
 }
 
+void answer_cancelled(Engine& engine, ClientSession& client, size_t taken) {
+    client.inbox.consume(engine.buffers(), taken);
+    wire::Writer out;
+    wire::encode_error(out, cancelled_while_waiting());
+    wire::encode_ready(out, wire::TransactionStatus::Idle);
+    engine.send(client, out.bytes());
+    resume_client(engine, client);
+}
+
 /// Takes back the request that waits in the inbox, as if it had failed at the server.
 void cancel_waiting(Engine& engine, ClientSession& client) {
     const size_t taken = request_bytes(client.inbox.view());
@@ -37,12 +46,16 @@ void cancel_waiting(Engine& engine, ClientSession& client) {
     Pool& pool = *client.pool;
     engine.move(client, ClientEvent::WaitCancelled);
     publish_waiting(engine, pool);
-    client.inbox.consume(engine.buffers(), taken);
-    wire::Writer out;
-    wire::encode_error(out, cancelled_while_waiting());
-    wire::encode_ready(out, wire::TransactionStatus::Idle);
-    engine.send(client, out.bytes());
-    resume_client(engine, client);
+    answer_cancelled(engine, client, taken);
+}
+
+/// The same for a request that waits until fewer servers are kept.
+void cancel_place_waiter(Engine& engine, ClientSession& client) {
+    const size_t taken = request_bytes(client.inbox.view());
+    if (taken == 0) return;
+    client.awaits_place = false;
+    --client.pool->place_waiters;
+    answer_cancelled(engine, client, taken);
 }
 
 }  // namespace
@@ -87,6 +100,8 @@ void cancel_here(Engine& engine, uint32_t index, std::string_view key) {
     }
     if (client->state == ClientState::Waiting && client->login == nullptr) {
         cancel_waiting(engine, *client);
+    } else if (client->state == ClientState::Idle && client->awaits_place) {
+        cancel_place_waiter(engine, *client);
     } else if (client->server != nullptr && client->server->state == ServerState::Active) {
         // Only a query under way: one that ended must not cost the next one its life.
         if (!client->server->pipeline.empty()) cancel_at_server(engine, *client->server);

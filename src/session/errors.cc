@@ -67,10 +67,12 @@ Error queue_full(std::string_view database, std::string_view user, uint32_t limi
 }
 
 Error wait_timeout(std::string_view database, std::string_view user, Duration waited) {
-    return make_error(ErrorId::WaitTimeout, {database, user},
-                      fmt::format("The client waited {} ms; nothing was sent to a server.",
-                                  to_microseconds(waited) / 1000),
-                      "Shorten transactions, or raise pool_size or query_wait; see SHOW POOLS.");
+    return make_error(
+        ErrorId::WaitTimeout, {database, user},
+        fmt::format("The client waited {} ms; nothing was sent to a server.",
+                    to_microseconds(waited) / 1000),
+        "Shorten transactions, or raise pool_size or query_wait; see SHOW POOLS and SHOW "
+        "PINNED.");
 }
 
 Error no_server(std::string_view database, const Error& cause) {

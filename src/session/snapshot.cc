@@ -16,7 +16,7 @@ PoolRow pool_row(Engine& engine, Pool& pool) {
     row.state = engine.globally_paused() ? PoolState::Paused : pool.state;
     row.mode = pool.limits.mode;
     row.clients_active = pool.attached;
-    row.clients_waiting = static_cast<uint32_t>(pool.waiting.size());
+    row.clients_waiting = static_cast<uint32_t>(pool.waiting.size()) + pool.place_waiters;
     row.clients_idle = pool.clients - row.clients_active - row.clients_waiting;
     row.servers_active = count(pool, ServerState::Active) + count(pool, ServerState::Syncing) +
                          count(pool, ServerState::Asking) + count(pool, ServerState::Parting);

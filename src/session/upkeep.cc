@@ -57,12 +57,30 @@ void end_idle_pins(Engine& engine) {
     });
 }
 
+void tell_that_it_waits(Engine& engine, ClientSession& client, Duration waited) {
+    const Duration notice_after = engine.config().timeouts.wait_notice;
+    const bool due = notice_after != Duration::zero() && !client.notified &&
+                     client.login == nullptr && waited > notice_after;
+    if (!due) return;
+    client.notified = true;
+    wire::Writer out;
+    wire::encode_notice(out, "NOTICE", waits_notice(client.pool->database, client.pool->user));
+    engine.send(client, out.bytes());
+}
+
 /// Clients that wait until fewer servers are kept.
 void watch_places(Engine& engine, Pool& pool) {
     retry_places(engine, pool);
     if (pool.place_waiters == 0) return;
     engine.in(ClientState::Idle).for_each([&](ClientSession& client) {
-        if (client.pool != &pool || !client.awaits_place || engine.now() < client.deadline) return;
+        if (client.pool != &pool || !client.awaits_place) return;
+        // What it waits for began with its request.
+        const Duration patience = pool.limits.query_wait;
+        const bool unlimited = client.deadline == kNever || patience == Duration::zero();
+        const Duration waited = unlimited ? engine.now() - client.state_since
+                                          : engine.now() - (client.deadline - patience);
+        tell_that_it_waits(engine, client, waited);
+        if (engine.now() < client.deadline) return;
         ++pool.stats.timeouts;
         Error error = no_place_to_pin(pool.database, pool.limits.pinned_max);
         engine.close(client, &error, "it waited too long for a server that it may keep");
@@ -70,7 +88,6 @@ void watch_places(Engine& engine, Pool& pool) {
 }
 
 void watch_queue(Engine& engine, Pool& pool) {
-    const Duration notice_after = engine.config().timeouts.wait_notice;
     pool.waiting.for_each([&](ClientSession& client) {
         if (engine.now() >= client.deadline) {
             ++pool.stats.timeouts;
@@ -80,14 +97,7 @@ void watch_queue(Engine& engine, Pool& pool) {
             engine.close(client, &error, "it waited too long for a server");
             return;
         }
-        const bool notice_due = notice_after != Duration::zero() && !client.notified &&
-                                client.login == nullptr &&
-                                engine.now() - client.state_since > notice_after;
-        if (!notice_due) return;
-        client.notified = true;
-        wire::Writer out;
-        wire::encode_notice(out, "NOTICE", waits_notice(pool.database, pool.user));
-        engine.send(client, out.bytes());
+        tell_that_it_waits(engine, client, engine.now() - client.state_since);
     });
 }
 
