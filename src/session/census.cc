@@ -18,6 +18,12 @@ constexpr std::string_view kUnlimited =
     "SELECT 's','statement_timeout',setting FROM pg_catalog.pg_settings "
     "WHERE name OPERATOR(pg_catalog.=) 'statement_timeout' AND "
     "source OPERATOR(pg_catalog.=) 'session';SET LOCAL statement_timeout=0;";
+// A role is read before it is laid down; both come back with the end of the query.
+constexpr std::string_view kAsLogin =
+    "SELECT 's','role',pg_catalog.encode(pg_catalog.convert_to(r,"
+    "pg_catalog.getdatabaseencoding()),'escape') FROM pg_catalog.current_setting('role') r "
+    "WHERE r OPERATOR(pg_catalog.<>) 'none';"
+    "SET LOCAL SESSION AUTHORIZATION DEFAULT;SET LOCAL ROLE NONE;";
 constexpr std::string_view kWithoutTimeout =
     " AND name OPERATOR(pg_catalog.<>) 'statement_timeout'";
 
@@ -149,6 +155,7 @@ bool Census::holds(std::string_view name) const {
 std::string census_query(const CensusQuestion& question) {
     std::string sql;
     if (question.patience == Patience::Unlimited) sql += kUnlimited;
+    if (question.rights == Rights::OfLogin) sql += kAsLogin;
     sql += kBegin;
     if (question.patience == Patience::Unlimited) sql += kWithoutTimeout;
     sql += kState;

@@ -69,6 +69,10 @@ public:
                 note_effects(client_, server_, sql::Effect::MayChangeSession, {});
             }
         }
+        if (begins && wants_other_server(input)) {
+            exchange_server(engine_, client_);
+            return 0;
+        }
         while (used < input.size()) {
             const Bytes rest = input.subspan(used);
             const size_t taken = client_.passing > 0 ? pass(rest) : take_message(rest);
@@ -84,6 +88,15 @@ public:
     }
 
 private:
+    /// Only what a stranger left is in its way: what is its own is told by PostgreSQL.
+    bool wants_other_server(Bytes input) const {
+        if (!server_.had_temporary || !server_.inherited || server_.pins.any()) return false;
+        const std::string_view text = as_text(input).substr(0, kHeldBackMax);
+        return server_.pool.limits.mode != config::PoolMode::Session &&
+               std::search(text.begin(), text.end(), kTempBuffers.begin(), kTempBuffers.end(),
+                           [](char a, char b) { return (a | 0x20) == (b | 0x20); }) != text.end();
+    }
+
     size_t pass(Bytes rest) {
         const size_t count = std::min<size_t>(client_.passing, rest.size());
         out_.add(rest.first(count));

@@ -35,6 +35,7 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     if (was_waiting) publish_waiting(engine, pool);
     client.server = &server;
     client.notified = false;
+    client.sets_temp_buffers = false;
     server.client = &client;
     server.effects = {};
     server.transaction_started = engine.now();
@@ -81,8 +82,18 @@ void open_server(Engine& engine, Pool& pool) {
 
 /// Once a backend has had a temporary object, its temp_buffers stay as they are.
 bool can_take(const ServerConn& server, const ClientSession& client) {
-    constexpr std::string_view kFixed = "temp_buffers";
-    return !server.had_temporary || server.settings.find(kFixed) == client.settings.find(kFixed);
+    const bool same = server.settings.find(kTempBuffers) == client.settings.find(kTempBuffers);
+    return !server.had_temporary || (same && !client.sets_temp_buffers);
+}
+
+/// Idle for too long: asked whether they live, while others are looked at.
+void check_stale(Engine& engine, Pool& pool) {
+    auto& idle = pool.in(ServerState::Idle);
+    while (!idle.empty() && check_due(engine, idle.front())) {
+        ServerConn& stale = idle.front();
+        engine.move(stale, ServerEvent::CheckDue);
+        send_internal_query(engine, stale, "");
+    }
 }
 
 /// The idle server for this client: the one that served last, unless one near it needs no change of
@@ -91,6 +102,7 @@ bool can_take(const ServerConn& server, const ClientSession& client) {
 ServerConn* best_idle(Engine& engine, Pool& pool, const ClientSession& client) {
     constexpr int kLookedAt = 8;
     auto& idle = pool.in(ServerState::Idle);
+    check_stale(engine, pool);
     if (idle.empty()) return nullptr;
     ServerConn& warmest = idle.front();
     if (client.login != nullptr) return &warmest;
@@ -98,12 +110,13 @@ ServerConn* best_idle(Engine& engine, Pool& pool, const ClientSession& client) {
     // is in no view.
     ServerConn* own = engine.find_server(client.last_server);
     if (own != nullptr && own->state == ServerState::Idle && own->last_client == client.id &&
-        fits(*own, client) && !check_due(engine, *own)) {
+        fits(*own, client) && can_take(*own, client) && !check_due(engine, *own)) {
         return own;
     }
     ServerConn* server = &warmest;
     for (int i = 0; i < kLookedAt && server != nullptr; ++i) {
-        if (fits(*server, client) && !check_due(engine, *server)) return server;
+        const bool fine = fits(*server, client) && can_take(*server, client);
+        if (fine && !check_due(engine, *server)) return server;
         server = idle.after(*server);
     }
     if (can_take(warmest, client)) return &warmest;
@@ -148,6 +161,16 @@ Permit take_permits(Pool& pool, uint32_t limit) {
         return Permit::UserFull;
     }
     return Permit::Taken;
+}
+
+void exchange_server(Engine& engine, ClientSession& client) {
+    ServerConn& server = *client.server;
+    server.client = nullptr;
+    client.server = nullptr;
+    --server.pool.attached;
+    engine.move(client, ClientEvent::ServerReleased);
+    client.sets_temp_buffers = true;
+    engine.retire(server, "its temp_buffers cannot be changed any more");
 }
 
 void send_settings(Engine& engine, ServerConn& server) {
@@ -211,12 +234,6 @@ bool acquire(Engine& engine, ClientSession& client) {
     Pool& pool = *client.pool;
     const bool logging_in = client.login != nullptr;
     if (!logging_in && serving(engine, pool)) {
-        auto& idle = pool.in(ServerState::Idle);
-        while (!idle.empty() && check_due(engine, idle.front())) {
-            ServerConn& stale = idle.front();
-            engine.move(stale, ServerEvent::CheckDue);
-            send_internal_query(engine, stale, "");
-        }
         if (ServerConn* server = best_idle(engine, pool, client)) {
             link(engine, *server, client);
             return true;
@@ -250,12 +267,6 @@ void serve_waiting(Engine& engine, Pool& pool) {
     pool.being_served = true;
     auto& idle = pool.in(ServerState::Idle);
     while (!pool.waiting.empty() && !idle.empty()) {
-        ServerConn& server = idle.front();
-        if (check_due(engine, server)) {
-            engine.move(server, ServerEvent::CheckDue);
-            send_internal_query(engine, server, "");
-            continue;
-        }
         ClientSession& client =
             planted(Bug::QueueOvertaken) ? pool.waiting.back() : pool.waiting.front();
         ServerConn* best = best_idle(engine, pool, client);

@@ -79,6 +79,10 @@ void settings_applied(Engine& engine, ServerConn& server);
 void send_settings(Engine& engine, ServerConn& server);
 /// True exactly when the server is as the client left it, or as it would have it.
 bool fits(const ServerConn& server, const ClientSession& client);
+/// Takes a server on which temporary objects were used from a client that has sent nothing yet and
+/// wants to set temp_buffers, which PostgreSQL refuses there; it waits for another.
+void exchange_server(Engine& engine, ClientSession& client);
+inline constexpr std::string_view kTempBuffers = "temp_buffers";
 void after_server_closed(Engine& engine, Pool& pool);
 void adopt_server(Engine& engine, Pool& pool, PortableServer& portable);
 /// Tells workers with idle servers of this pool that a client waits here.

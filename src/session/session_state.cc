@@ -86,13 +86,6 @@ SettingsRef settings_now(Engine& engine,
         const std::string_view value = server.settings.find(name);
         if (value == server.base.find(name)) values.emplace_back(kSetMark + name, value);
     }
-    // Only superusers see it, and they may act as somebody else now.
-    constexpr std::string_view kHidden = "dynamic_library_path";
-    const bool hidden = acts_for_another(server, census) && !census.holds(kHidden) &&
-                        !server.effects.has(sql::Effect::MayReset);
-    if (hidden && client.settings.holds(kHidden)) {
-        values.emplace_back(kHidden, client.settings.find(kHidden));
-    }
     return engine.settings().intern(std::move(values));
 }
 
@@ -410,9 +403,10 @@ FunctionBodies bodies_to_search(Engine& engine, const ServerConn& server) {
     return hides && !known ? FunctionBodies::Search : FunctionBodies::Ignore;
 }
 
-void ask_census(Engine& engine, ServerConn& server, Patience patience) {
+void ask_census(Engine& engine, ServerConn& server) {
     CensusQuestion question;
-    question.patience = patience;
+    question.patience = server.impatient ? Patience::Unlimited : Patience::OfSession;
+    question.rights = server.as_login ? Rights::OfLogin : Rights::OfSession;
     question.known = pins_known(server);
     const ClientSession* client = server.client;
     if (client != nullptr && client->custom_settings != nullptr) {
@@ -442,7 +436,7 @@ void keep_for_what_is_known(Engine& engine, ServerConn& server) {
 void begin_census(Engine& engine, ServerConn& server) {
     add_custom_settings_of_startup(*server.client);
     engine.move(server, ServerEvent::CensusDue);
-    ask_census(engine, server, Patience::OfSession);
+    ask_census(engine, server);
 }
 
 bool census_row(ServerConn& server, Bytes body, bool whole) {
@@ -455,6 +449,15 @@ bool census_row(ServerConn& server, Bytes body, bool whole) {
 }
 
 namespace {
+
+/// The first answer was none, or not all of it.
+bool asks_again(ServerConn& server) {
+    const bool cancelled = server.failure && server.failure->sqlstate == sqlstate::kQueryCanceled;
+    if (cancelled) return !std::exchange(server.impatient, true);
+    const bool hidden = !server.failure && acts_for_another(server, *server.census) &&
+                        server.base.find("is_superuser") == "on";
+    return hidden && !std::exchange(server.as_login, true);
+}
 
 /// What the session of a client that left held is wiped, if it held anything.
 void wipe_what_was_left(Engine& engine, ServerConn& server) {
@@ -506,12 +509,12 @@ void take_settings(Engine& engine, ServerConn& server, const Census& census) {
 
 void census_taken(Engine& engine, ServerConn& server) {
     ClientSession* client = server.client;
-    const bool cancelled = server.failure && server.failure->sqlstate == sqlstate::kQueryCanceled;
-    if (cancelled && !std::exchange(server.impatient, true)) {
-        ask_census(engine, server, Patience::Unlimited);
+    if (asks_again(server)) {
+        ask_census(engine, server);
         return;
     }
     server.impatient = false;
+    server.as_login = false;
     Pins pins = pins_found(server, client);
     if (server.failure) {
         log::warning("server {} did not say what its session holds: {}", server.id,

@@ -167,6 +167,34 @@ def test_what_only_a_superuser_may_see_does_not_leak(make_pooler, open_wire_to, 
     assert shown(two, "dynamic_library_path") == before
 
 
+def test_what_only_a_superuser_sees_stays_its_clients_when_it_acts_for_another(make_pooler, open_wire_to, postgres):
+    postgres.sql("DROP ROLE IF EXISTS clerk; CREATE ROLE clerk; GRANT clerk TO app")
+    pooler = make_pooler(pool_size=1)
+    one, two = open_wire_to(pooler, user="boss"), open_wire_to(pooler, user="boss")
+    before = shown(two, "dynamic_library_path")
+    one.sql("BEGIN; SET dynamic_library_path = '/nowhere'; SET ROLE clerk; COMMIT")
+    for _ in range(2):
+        assert shown(two, "dynamic_library_path") == before
+        one.sql("SELECT 1")
+    assert shown(one, "role") == "clerk"
+    one.sql("RESET ROLE")
+    assert shown(two, "dynamic_library_path") == before
+    assert shown(one, "dynamic_library_path") == "/nowhere"
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_temp_buffers_can_be_set_where_another_client_had_temporary_tables(make_pooler, open_wire_to, extended):
+    pooler = make_pooler(pool_size=1)
+    user, setter = open_wire_to(pooler), open_wire_to(pooler)
+    for size in ("1234kB", "5MB"):
+        user.sql("CREATE TEMP TABLE x AS SELECT 1 AS a; DROP TABLE x")
+        statement = f"SET temp_buffers = '{size}'"
+        replies = setter.ask(w.prepare_and_run(statement)) if extended else setter.sql(statement)
+        assert not replies.errors
+        user.sql("SELECT 1")
+        assert shown(setter, "temp_buffers").replace("1232kB", "1234kB") == size
+
+
 def test_temp_buffers_can_be_set_although_another_client_used_temporary_tables(make_pooler, open_wire_to):
     pooler = make_pooler(pool_size=1)
     user, setter = open_wire_to(pooler), open_wire_to(pooler, temp_buffers="9MB")
@@ -293,6 +321,21 @@ def test_pins_leave_one_server_and_who_keeps_one_is_told(make_pooler, open_wire_
     keeper.sql("DROP TABLE keep")
     assert not later.result(10).errors
     assert shown(waiter, "pgweir.pinned") == "temporary table"
+
+
+@pytest.mark.pooler_only
+def test_who_waits_for_a_server_to_keep_is_counted_told_and_can_give_up(make_pooler, open_wire_to):
+    pooler = make_pooler(pool_size=2, timeouts={"wait_notice": "200ms"})
+    keeper, waiter = open_wire_to(pooler), open_wire_to(pooler)
+    keeper.sql("CREATE TEMP TABLE keep (a int)")
+    assert len(pooler.console("SHOW PINNED")) == 1
+    waiter.send(w.query("CREATE TEMP TABLE mine (a int)"))
+    assert [notice["C"] for notice in waiter.until("N").notices] == ["00000"]
+    row, = [row for row in pooler.console("SHOW POOLS") if row["database"] == "app"]
+    assert int(row["cl_waiting"]) == 1
+    waiter.cancel()
+    assert waiter.until_ready().sqlstates == ["57014"]
+    assert waiter.sql("SELECT 1").rows == [("1",)]
 
 
 @pytest.mark.pooler_only

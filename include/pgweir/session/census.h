@@ -37,6 +37,10 @@ enum class FunctionBodies : uint8_t { Ignore, Search };
 /// Whether the session's statement_timeout applies.
 enum class Patience : uint8_t { OfSession, Unlimited };
 
+/// With whose rights the session is looked at: as somebody else, settings that only superusers may
+/// see are hidden.
+enum class Rights : uint8_t { OfSession, OfLogin };
+
 /// Names of settings that belong to no module are asked for by name: before PostgreSQL 16 no view
 /// shows them.
 struct CensusQuestion {
@@ -44,6 +48,7 @@ struct CensusQuestion {
     std::span<const std::string> of_functions;  // that functions name
     FunctionBodies bodies = FunctionBodies::Ignore;
     Patience patience = Patience::OfSession;
+    Rights rights = Rights::OfSession;
     Pins known;  // what no view shows
 };
 

@@ -75,15 +75,16 @@ struct ClientSession final : StreamEvents, ListHook {
     bool hold_at_sync = false;     // True exactly when `holding` begins with the next Sync.
     bool names_undecided = false;  // True exactly when a Parse of a name may yet fail.
     bool awaits_place = false;     // True exactly when it waits until fewer servers are kept.
-    bool settings_lost = false;    // True exactly when it has more custom ones than are followed.
-    bool left = false;             // True exactly when it sent Terminate.
-    bool killed = false;           // True exactly when it ends at its next transaction's end.
-    uint32_t passing = 0;          // bytes of a message still to be forwarded as they come
-    uint32_t discarding = 0;       // bytes of a message still to be dropped as they come
-    Buffer inbox;                  // what could not be handled yet
-    SettingsRef settings;          // as this client sees its session
-    SettingsRef login_settings;    // what RESET ALL and DISCARD ALL return to
-    std::unique_ptr<Login> login;  // only until it is welcomed
+    bool sets_temp_buffers = false;  // True exactly when it needs a server that can.
+    bool settings_lost = false;      // True exactly when it has more custom ones than are followed.
+    bool left = false;               // True exactly when it sent Terminate.
+    bool killed = false;             // True exactly when it ends at its next transaction's end.
+    uint32_t passing = 0;            // bytes of a message still to be forwarded as they come
+    uint32_t discarding = 0;         // bytes of a message still to be dropped as they come
+    Buffer inbox;                    // what could not be handled yet
+    SettingsRef settings;            // as this client sees its session
+    SettingsRef login_settings;      // what RESET ALL and DISCARD ALL return to
+    std::unique_ptr<Login> login;    // only until it is welcomed
     std::unique_ptr<ClientStatements> statements;  // only if it ever named one
     std::string unnamed_statement;                 // query and types of its last unnamed Parse
     sql::Effects unnamed_effects;                  // of that statement

@@ -75,6 +75,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     bool said_farewell = false;    // True exactly when a FATAL error of it reached its client.
     bool doubtful = false;         // True exactly when it may hold settings that nobody can see.
     bool impatient = false;        // True exactly when its census failed and is asked again.
+    bool as_login = false;         // True exactly when its census is asked with its login's rights.
     bool preparing = false;        // True exactly when its client's PREPAREs are under way.
     bool bound_for_good = false;   // True exactly when its session left what nothing can wipe.
     bool had_temporary = false;    // True exactly when it has a schema for temporary objects.
