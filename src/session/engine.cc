@@ -390,6 +390,8 @@ void Engine::reap() {
         servers_.destroy(server.handle);
         after_server_closed(*this, pool);
     }
+    if (!std::exchange(places_freed_, false)) return;
+    for (auto& [key, pool] : pools_) retry_places(*this, *pool);
 }
 
 void Engine::receive(PeerMessage message) {

@@ -241,7 +241,8 @@ void set_pins(Engine& engine, ServerConn& server, Pins pins) {
     if (kept(pins) && !kept(before)) pool.share.pinned.fetch_add(1, std::memory_order_relaxed);
     if (!kept(pins) && kept(before)) {
         pool.share.pinned.fetch_sub(1, std::memory_order_relaxed);
-        retry_places(engine, pool);
+        // Not from here: whoever changes the pins has not done with the server.
+        if (pool.place_waiters > 0) engine.retry_places_soon();
     }
 }
 

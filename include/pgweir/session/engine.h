@@ -164,6 +164,12 @@ public:
 
     void send(ClientSession& client, Bytes bytes);
 
+    /// Before the loop waits again, clients that wait until fewer servers are kept try again.
+    void retry_places_soon() {
+        places_freed_ = true;
+        shell_.reap_soon();
+    }
+
     uint64_t next_unnamed_version() { return ++unnamed_versions_; }
 
     StatementChange* make_change(StatementChange change);
@@ -189,6 +195,7 @@ private:
     EngineStats stats_;
     Admission admission_ = Admission::Open;
     bool paused_ = false;
+    bool places_freed_ = false;  // True exactly when some client may find a place now.
     StopOrders stop_orders_;
     uint64_t unnamed_versions_ = 0;
     uint32_t generation_ = 0;  // of orders that outdate servers; the same in every worker
