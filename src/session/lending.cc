@@ -35,7 +35,6 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     if (was_waiting) publish_waiting(engine, pool);
     client.server = &server;
     client.notified = false;
-    client.sets_temp_buffers = false;
     server.client = &client;
     server.effects = {};
     server.transaction_started = engine.now();
@@ -48,6 +47,7 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     if (server.sole_client == 0) server.sole_client = client.id;
     if (server.sole_client != client.id) server.sole_client = ServerConn::kSeveral;
     if (same && client.login == nullptr) {
+        client.sets_temp_buffers = false;
         engine.move(server, ServerEvent::ClientAttached);
     } else {
         engine.move(server, ServerEvent::SettingsDiffer);
@@ -296,6 +296,7 @@ void settings_applied(Engine& engine, ServerConn& server) {
     server.settings = engine.settings().intern(std::move(values));
     server.doubtful = server.doubtful && !server.inherited;
     client.settings = server.settings;
+    client.sets_temp_buffers = false;
     engine.move(server, ServerEvent::SettingsApplied);
     brought_back(engine, server);
     if (client.login != nullptr) {

@@ -346,8 +346,16 @@ private:
     bool broken_ = false;
 };
 
-/// One statement sets all or nothing: the server is as it was, and only the client is at fault.
+/// One statement sets all or nothing: the server is as it was, and only the client is at fault; or
+/// somebody has used temporary objects on it, which no text has told.
 void settings_were_refused(Engine& engine, ServerConn& server, const Error& cause) {
+    ClientSession& waiting = *server.client;
+    const bool fixed = cause.message.find(kTempBuffers) != std::string::npos;
+    if (fixed && waiting.login == nullptr && !waiting.sets_temp_buffers) {
+        exchange_server(engine, waiting);
+        resume_client(engine, waiting);
+        return;
+    }
     ClientSession* client = std::exchange(server.client, nullptr);
     client->server = nullptr;
     --server.pool.attached;

@@ -484,4 +484,31 @@ TEST_CASE("lending: a server in the middle of a long message is not lent to a wo
     CHECK(rig.shell(0).posts.empty());
 }
 
+TEST_CASE("lending: a server that refuses temp_buffers is replaced, once") {
+    Rig rig([](Rig& fresh) { fresh.config.pool.pool_size = 1; });
+    FakeStream& client = rig.log_in();
+    FakeStream& other = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    rig.hold_censuses = true;
+    rig.say(client, query("SET temp_buffers = 100"));
+    rig.answer(server, "SET");
+    rig.say(server, census_row("s", "temp_buffers", "100") + complete("SELECT 1") + ready());
+    rig.say(other, query("SELECT 1"));
+    rig.answer(server, "RESET");
+    rig.answer(server);
+    server.take();
+    const std::string refusal =
+        failure("22023", "invalid value for parameter \"temp_buffers\": 100") + ready();
+    rig.say(client, query("SELECT 2"));
+    rig.say(server, refusal);
+    CHECK(server.finished);
+    CHECK_FALSE(client.closed);
+    FakeStream& fresh = rig.open();
+    CHECK(fresh.take().find("temp_buffers") != std::string::npos);
+    client.take();
+    rig.say(fresh, refusal);
+    CHECK(client.closed);
+    CHECK(sqlstate_of(client.take()) == "22023");
+}
+
 }  // namespace pgweir::session
