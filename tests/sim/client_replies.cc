@@ -76,6 +76,9 @@ void FakeClient::on_frame(const Frame& frame) {
     }
     if (state_ == State::LoggingIn) {
         on_login_frame(frame);
+    } else if (frame.type == 'E' && has(report.message, "can be kept")) {
+        if (!mishaps_.pins_are_refused) fail("it was refused a place that it did not ask for");
+        take_back_request();
     } else if (!take_cancel(frame, report)) {
         compare(frame, report);
     }
@@ -128,7 +131,8 @@ bool FakeClient::is_allowed(const ReportFields& report) const {
     if (code == "22023") return bad_startup_;
     if (code == "53300") {
         if (has(report.message, "queue")) return mishaps_.queue_fills;
-        if (has(report.message, "keep a server")) return own_ != nullptr && own_->listens();
+        if (has(report.message, "keep a server")) return mishaps_.pins_are_refused;
+        if (has(report.message, "can be kept")) return mishaps_.pins_wait && mishaps_.waits_end;
         return has(report.message, "no server came free") ? mishaps_.waits_end : mishaps_.too_many;
     }
     if (code == "57P03") {
@@ -146,14 +150,17 @@ void FakeClient::hear(const Frame& frame) {
     const std::string_view channel = fields.text();
     if (channel != this->channel()) fail("it heard of channel " + std::string(channel));
     const std::string payload(fields.text());
-    if (!heard_.insert(payload).second) fail("it heard twice of " + payload);
-    const auto said = said_.find(payload);
-    if (said == said_.end() || said->second <= last_heard_) {
-        fail("it heard out of turn of " + payload);
+    heard_.insert(payload);
+    const auto begin = said_.begin() + static_cast<std::ptrdiff_t>(heard_up_to_);
+    const auto said = std::find(begin, said_.end(), payload);
+    if (said == said_.end()) {
+        fail("it heard twice, or out of turn, of " + payload);
         return;
     }
-    last_heard_ = said->second;
-    due_in_end_.erase(payload);
+    heard_up_to_ = static_cast<size_t>(said - said_.begin()) + 1;
+    if (const auto due = due_in_end_.find(payload); due != due_in_end_.end()) {
+        due_in_end_.erase(due);
+    }
 }
 
 std::string FakeClient::channel() const {
@@ -164,7 +171,7 @@ void FakeClient::on_notified(const std::string& database,
                              const std::string& channel,
                              const std::string& payload) {
     if (database != database_ || channel != this->channel()) return;
-    said_.emplace(payload, static_cast<uint32_t>(said_.size() + 1));
+    said_.push_back(payload);
     // Whoever has asked for something else meanwhile may listen or not.
     const bool surely = state_ == State::Ready && own_ != nullptr && own_->listens() &&
                         sent_.empty() && own_->output.empty() && own_->at_rest();

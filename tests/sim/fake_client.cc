@@ -153,6 +153,24 @@ std::string FakeClient::text_of_notification(const std::string& token) {
     return fmt::format("notify ch{} {}", prng_.chance(40) ? number_ : prng_.below(8), token);
 }
 
+/// Locks are its own, so that nobody waits for one.
+std::string FakeClient::text_of_state(const std::string& token) {
+    switch (prng_.below(12)) {
+        case 0:
+        case 1: return fmt::format("create temp table t{}", prng_.below(3));
+        case 2: return fmt::format("drop table t{}", prng_.below(3));
+        case 3: return fmt::format("select pg_advisory_lock({})", number_);
+        case 4:
+        case 5: return fmt::format("select pg_advisory_unlock({})", number_);
+        case 6:
+        case 7: return fmt::format("prepare q{} as select {}", prng_.below(3), token);
+        case 8:
+        case 9: return fmt::format("execute q{}", prng_.below(3));
+        case 10: return fmt::format("deallocate q{}", prng_.below(3));
+        default: return "show " + token;
+    }
+}
+
 std::string FakeClient::text_for_query() {
     const std::string mine = token();
     if (families.has(Family::CopyErrors) && prng_.chance(12)) {
@@ -160,6 +178,7 @@ std::string FakeClient::text_for_query() {
                            prng_.chance(30) ? " fail" : "");
     }
     if (families.has(Family::Notifications) && prng_.chance(60)) return text_of_notification(mine);
+    if (families.has(Family::SessionState) && prng_.chance(40)) return text_of_state(mine);
     switch (prng_.below(22)) {
         case 0:
         case 1:

@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace pgweir::sim {
 
@@ -24,6 +25,8 @@ struct Mishaps {
     bool servers_are_slow = false;   // server_connect may run out
     bool logins_end = false;         // timeouts.login may run out
     bool killing = false;            // an administrator used KILL or KILL_CLIENT
+    bool pins_wait = false;          // pinned_max is small, and who wants more waits
+    bool pins_are_refused = false;   // the same, and who wants more is told so
     bool connections_break = false;  // servers, the network or administrators end connections
     bool draining = false;           // pgweir was told to end
     bool session_mode = false;
@@ -102,6 +105,7 @@ private:
     std::string token();
     std::string text_for_query();
     std::string text_of_notification(const std::string& token);
+    std::string text_of_state(const std::string& token);
     std::string prepared_text();
 
     void request();
@@ -174,12 +178,12 @@ private:
     bool failed_in_batch_ = false;  // True exactly when an error came since its batch began.
     std::set<std::string> unsure_;  // names prepared or closed by what is not answered yet
     std::string copy_token_;
-    std::map<std::string, uint32_t> said_;  // on its channel, by whomever, and in which order
-    uint32_t last_heard_ = 0;
-    bool may_miss_ = false;             // True exactly when it was told that it may.
-    std::set<std::string> due_in_end_;  // said while it surely listened, and not heard yet
-    std::set<std::string> heard_;       // notifications
-    std::set<std::string> due_;         // those that it has to have heard by the end of its request
+    std::vector<std::string> said_;  // on its channel, by whomever, in order; perhaps repeatedly
+    size_t heard_up_to_ = 0;         // of said_
+    bool may_miss_ = false;          // True exactly when it was told that it may.
+    std::multiset<std::string> due_in_end_;  // said while it surely listened, and not heard yet
+    std::set<std::string> heard_;            // notifications
+    std::set<std::string> due_;  // those that it has to have heard by the end of its request
 };
 
 }  // namespace pgweir::sim

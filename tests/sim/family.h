@@ -20,6 +20,7 @@ enum class Family : uint8_t {
     Drains,
     SharedLimits,
     Walsenders,
+    SessionState,
 };
 
 struct FamilyRow {
@@ -39,6 +40,7 @@ inline constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::SharedLimits,      "shared-limits",      8,  "pools that want more servers than max_servers"},
     {Family::Walsenders,        "walsenders",         8,  "replication beside everything else"           },
     {Family::PipelinedDiscards, "pipelined-discards", 10, "requests in one go with DISCARD ALL"          },
+    {Family::SessionState,      "session-state",      12, "temporary tables, locks, SQL's PREPARE"       },
 });
 
 class Families {

@@ -163,6 +163,7 @@ void PgSession::open_implicit() {
     if (before_) return;
     before_ = settings_;
     set_before_ = set_here_;
+    held_before_ = held_;
 }
 
 void PgSession::end_transaction(bool commit) {
@@ -373,6 +374,7 @@ void PgSession::simple(std::string_view text) {
     extended_ = false;
     batch_open_ = false;
     rest_.clear();
+    query_ = text;
     if (text.empty()) emit('I');
     while (!text.empty()) {
         const size_t end = text.find(';');
@@ -531,6 +533,7 @@ PgSession::Outcome PgSession::run(const std::string& text,
                                   uint32_t rows_max,
                                   Portal* portal) {
     open_implicit();
+    if (extended_) query_ = text;
     if (refuses(text)) return fail("25P02", "current transaction is aborted");
     if (starts_with(text, "SELECT pg_catalog.set_config(")) return run_set_config(text);
     if (starts_with(text, "WITH c AS MATERIALIZED")) {
@@ -548,6 +551,10 @@ PgSession::Outcome PgSession::run(const std::string& text,
         const std::string_view token = take_word(rest);
         return run_big(token, to_number(rest), rows_max, portal);
     }
+    if (verb == "select") {
+        if (const auto outcome = run_lock(rest)) return *outcome;
+    }
+    if (const auto outcome = run_state(verb, rest)) return *outcome;
     const bool rows = verb == "select" || verb == "show" || verb == "sleep";
     if (!rows) return run_utility(verb, rest);
     if (!extended_) emit_row_description();
@@ -557,9 +564,9 @@ PgSession::Outcome PgSession::run(const std::string& text,
         return Outcome::Paused;
     }
     emit_row(verb == "select" ? std::string(rest)
-                              : fmt::format("{} TimeZone={} search_path={} application_name={}",
+                              : fmt::format("{} TimeZone={} search_path={} application_name={}{}",
                                             rest, settings_["TimeZone"], settings_["search_path"],
-                                            settings_["application_name"]));
+                                            settings_["application_name"], state_text()));
     complete("SELECT 1");
     return Outcome::Done;
 }
@@ -640,9 +647,12 @@ PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_vie
         statements_.clear();
         portals_.clear();
         channels_.clear();
+        discard_state();
+        held_before_ = held_;
         complete("DISCARD ALL");
     } else if (verb == "deallocate") {
         statements_.clear();
+        prepared_.clear();
         complete("DEALLOCATE ALL");
     } else if (verb == "RESET" || verb == "reset") {
         reset(rest);
@@ -665,6 +675,7 @@ void PgSession::take_back_settings() {
     if (!before_) return;
     settings_ = *before_;
     set_here_ = set_before_;
+    held_ = held_before_;
 }
 
 void PgSession::reset(std::string_view name) {
@@ -677,26 +688,6 @@ void PgSession::reset(std::string_view name) {
     const std::string plain(quoted ? name.substr(1, name.size() - 2) : name);
     settings_[plain] = defaults_[plain];
     set_here_.erase(plain);
-}
-
-/// What pgweir asks after a transaction that may have changed the session.
-void PgSession::run_census() {
-    const auto row = [&](std::string_view kind, std::string_view name, std::string_view value) {
-        std::string body;
-        put_u16(body, 3);
-        for (const auto column : {kind, name, value}) {
-            put_u32(body, static_cast<uint32_t>(column.size()));
-            body += column;
-        }
-        emit('D', std::move(body));
-    };
-    emit_row_description();
-    for (const std::string& name : set_here_) row("s", name, settings_[name]);
-    for (const std::string& channel : channels_) {
-        if (channel != "pgweir.mark") row("l", "", channel);
-    }
-    row("z", "", "");
-    complete("SELECT 1");
 }
 
 PgSession::Outcome PgSession::run_set_config(std::string_view text) {

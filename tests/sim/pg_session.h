@@ -92,6 +92,9 @@ public:
 
     static Frame notification(const Note& note);
 
+    /// True exactly when it has what no other session may find there.
+    bool keeps_state() const;
+
     bool listens() const { return !channels_.empty(); }
 
     bool listens_on(const std::string& channel) const { return channels_.contains(channel); }
@@ -101,6 +104,16 @@ public:
 
 private:
     enum class Outcome : uint8_t { Done, Failed, Paused };
+
+    /// What a transaction that fails takes back.
+    struct Held {
+        std::set<std::string> temporary;
+    };
+
+    struct PreparedInSql {
+        std::string text;
+        std::string answer;
+    };
 
     struct Portal {
         std::string text;
@@ -140,6 +153,12 @@ private:
     bool set(const std::string& name, std::string_view value);
     void reset(std::string_view name);
     void run_census();
+    std::optional<Outcome> run_state(std::string_view verb, std::string_view rest);
+    std::optional<Outcome> run_lock(std::string_view call);
+    Outcome run_temporary(std::string_view verb, std::string_view rest);
+    Outcome run_prepared(std::string_view verb, std::string_view rest);
+    std::string state_text() const;
+    void discard_state();
     void take_back_settings();
     void open_implicit();
     void end_transaction(bool commit);
@@ -161,6 +180,12 @@ private:
     std::map<std::string, std::string> statements_;
     std::map<std::string, Portal> portals_;
     std::deque<std::string> rest_;  // statements of a simple query still to be run
+    Held held_;
+    Held held_before_;  // as it was when the transaction began
+    bool had_temporary_ = false;
+    std::map<std::string, uint32_t> locks_;  // of the session, which no rollback ends
+    std::map<std::string, PreparedInSql> prepared_;
+    std::string query_;  // the simple query under way, wholly
     std::set<std::string> channels_;
     std::vector<std::string> wished_channels_;  // from the commit on; empty: none any more
     std::vector<Note> notes_;                   // of the transaction

@@ -129,6 +129,14 @@ void draw_families(Scenario& scenario, Prng& prng, Families families) {
         scenario.reload_at_step = either(prng, 60, up_to(prng, scenario.steps), UINT32_MAX);
         scenario.drain_at_step = either(prng, 80, 20 + up_to(prng, scenario.steps), UINT32_MAX);
     }
+    if (families.has(Family::SessionState)) {
+        auto& pool = scenario.config.pool;
+        pool.pinned_max = up_to(prng, 2);
+        const bool refuses = prng.chance(50);
+        pool.pinned_full = refuses ? config::PinnedFull::Error : config::PinnedFull::Wait;
+        scenario.mishaps.pins_are_refused = refuses;
+        scenario.mishaps.pins_wait = !refuses;
+    }
     if (families.has(Family::CopyErrors)) scenario.cancels = true;
     if (families.has(Family::PipelinedDiscards)) scenario.discards = true;
 }

@@ -178,6 +178,8 @@ void World::on_send_to_server(FakeStream& stream) {
         violations_.add(fmt::format(
             "backend {} is used for client session {} before it is clean (server state {})",
             backend.pid, tenant, session::to_text(server->state)));
+    } else if (tenant != 0 && backend.session->keeps_state()) {
+        violations_.add(fmt::format("backend {} has state of another client", backend.pid));
     } else if (tenant != 0 && backend.session->listens()) {
         violations_.add(fmt::format("backend {} still listens for another client", backend.pid));
     }
