@@ -92,15 +92,6 @@ void send_notice(Engine& engine,
     engine.send(client, out.bytes());
 }
 
-/// False: it reads too slowly, and has to go.
-bool tell(Engine& engine, ClientSession& client, Bytes messages) {
-    Hearing& hearing = client.subscription->hearing;
-    if (hearing.on_notifications(Teller::Shared, messages) == Told::Now) {
-        engine.send(client, messages);
-    }
-    return client.stream->backlog() + hearing.kept() <= engine.config().limits.notifications;
-}
-
 /// Messages of one channel in a row, as they came.
 struct Run {
     std::string_view channel;
@@ -109,6 +100,15 @@ struct Run {
     uint64_t count = 0;
 };
 
+/// False: it reads too slowly, and has to go.
+bool tell(Engine& engine, ClientSession& client, Bytes messages, uint64_t count) {
+    Hearing& hearing = client.subscription->hearing;
+    const Told told = hearing.on_notifications(Teller::Shared, messages);
+    if (told != Told::Never) client.pool->stats.notifications += count;
+    if (told == Told::Now) engine.send(client, messages);
+    return client.stream->backlog() + hearing.kept() <= engine.config().limits.notifications;
+}
+
 void tell_all(Engine& engine, const Audience& audience, const Run& run, Bytes all) {
     const auto it = audience.channels.find(run.channel);
     if (run.count == 0 || it == audience.channels.end()) return;
@@ -116,10 +116,8 @@ void tell_all(Engine& engine, const Audience& audience, const Run& run, Bytes al
     for (const uint32_t place : it->second.clients) {
         ClientSession* client = engine.find_client_at(place);
         PGW_CHECK(client != nullptr && client->subscription != nullptr);
-        client->pool->stats.notifications += run.count;
-        if (!tell(engine, *client, all.subspan(run.begin, run.end - run.begin))) {
-            slow.push_back(client);
-        }
+        const Bytes messages = all.subspan(run.begin, run.end - run.begin);
+        if (!tell(engine, *client, messages, run.count)) slow.push_back(client);
     }
     for (ClientSession* client : slow) {
         ++client->pool->stats.slow_listeners;

@@ -57,7 +57,10 @@ def test_listeners_share_one_connection(make_pooler, open_wire_to, postgres):
         due += [("own7", "seven")] if number == 7 else []
         due += [("news", "last")]
         assert payloads(wire, len(due)) == due
-    assert len(shared_backends(postgres)) == 1
+    backend, = shared_backends(postgres)
+    row, = pooler.console("SHOW LISTENERS")
+    assert (row["database"], row["state"], int(row["remote_pid"])) == ("app", "listening", backend)
+    assert (int(row["channels"]), int(row["clients"]), int(row["losses"])) == (21, 20, 0)
 
 
 @pytest.mark.parametrize("workers", [1, 4])

@@ -26,6 +26,10 @@ void small_messages_are_stable(Bytes data) {
         wire::encode_backend_key(out, key->pid, key->key);
         PGW_CHECK(body(out) == as_text(data));
     }
+    if (const auto heard = wire::decode_notification(data)) {
+        PGW_CHECK(data.size() == 4 + heard->channel.size() + heard->payload.size() + 2);
+        PGW_CHECK(heard->pid == load_be32(data.data()));
+    }
     if (const auto message = wire::decode_authentication(data)) {
         wire::encode_authentication(out, static_cast<wire::AuthenticationKind>(message->kind),
                                     as_text(message->data));

@@ -172,4 +172,17 @@ TEST_CASE("backend: a table of the console") {
     CHECK(out.take() == "C\0\0\0\11SHOW\0"s);
 }
 
+TEST_CASE("backend: a notification has a process, a channel, a payload and nothing else") {
+    const std::string whole = std::string("\0\0\1\2", 4) + std::string("news\0hello\0", 11);
+    const auto heard = decode_notification(as_bytes(whole));
+    REQUIRE(heard.has_value());
+    CHECK(heard->pid == 258);
+    CHECK(heard->channel == "news");
+    CHECK(heard->payload == "hello");
+    CHECK_FALSE(decode_notification(as_bytes(whole + "x")).has_value());
+    for (size_t size = 0; size < whole.size(); ++size) {
+        CHECK_FALSE(decode_notification(as_bytes(whole.substr(0, size))).has_value());
+    }
+}
+
 }  // namespace pgweir::wire
