@@ -82,8 +82,9 @@ void open_server(Engine& engine, Pool& pool) {
 
 /// Once a backend has had a temporary object, its temp_buffers stay as they are.
 bool can_take(const ServerConn& server, const ClientSession& client) {
-    const bool same = server.settings.find(kTempBuffers) == client.settings.find(kTempBuffers);
-    return !server.had_temporary || (same && !client.sets_temp_buffers);
+    if (!server.had_temporary) return true;
+    return !client.sets_temp_buffers &&
+           server.settings.find(kTempBuffers) == client.settings.find(kTempBuffers);
 }
 
 /// Idle for too long: asked whether they live, while others are looked at.
