@@ -364,4 +364,23 @@ TEST_CASE("effects: a text is one statement, or more") {
     }
 }
 
+TEST_CASE(
+    "effects: a plain SELECT is known without reading it, and nothing else is taken for one") {
+    for (const std::string_view plain :
+         {"SELECT 1", "select a.b, c FROM t WHERE d = $1 AND e <> 3 ORDER BY 2;", "SELECT '1'",
+          "SELECT abalance FROM pgbench_accounts WHERE aid = 12345;", "SELECT pinto FROM t"}) {
+        CAPTURE(plain);
+        CHECK(effects_of(plain) == kNone);
+        CHECK(effects_of("/**/" + std::string(plain)) == kNone);
+    }
+    for (const std::string_view other :
+         {"SELECT 1 INTO TEMP t", "select a into temp t from b", "SELECT 1;SET x = 1",
+          "SELECT f(1)", "SELECT 1; LISTEN a", "SELECT 1 Into Temporary t", "SELECT \"f\"(1)",
+          "SELECT $x$a", "SELECT 1;;SET x = 1"}) {
+        CAPTURE(other);
+        CHECK(effects_of(other) == effects_of("/**/" + std::string(other)));
+        CHECK(effects_of(other).any());
+    }
+}
+
 }  // namespace pgweir::sql
