@@ -457,6 +457,13 @@ void Control::pause_progress(Gathering& gathering) {
                     pool.servers_opening + pool.servers_cancelling + pool.servers_closing;
         }
     }
+    for (const auto& snapshot : gathering.snapshots) {
+        for (const auto& listener : snapshot.listeners) {
+            const bool named =
+                gathering.database.empty() || listener.database == gathering.database;
+            left += named && listener.state != "closed";
+        }
+    }
     const bool over = gathering.database.empty()  // RESUME came first
                           ? !paused_
                           : stop_orders_.state_of(gathering.database) == session::PoolState::Open;
