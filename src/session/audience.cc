@@ -161,7 +161,8 @@ bool all_shared(Engine& engine, const ClientSession& client) {
 
 void tell_again(Engine& engine, ClientSession& client) {
     Subscription& subscription = *client.subscription;
-    const bool told = subscription.hearing.teller() == Teller::Shared;
+    const Hearing& hearing = subscription.hearing;
+    const bool told = hearing.teller() == Teller::Shared && !hearing.changing();
     if (!subscription.missed || !told || !all_shared(engine, client)) return;
     tell_if_missed(engine, client);
 }

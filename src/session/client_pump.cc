@@ -69,7 +69,7 @@ public:
                 note_effects(client_, server_, sql::Effect::MayChangeSession, {});
             }
         }
-        if (begins && wants_other_server(input)) {
+        if (begins && !again_ && wants_other_server(input)) {
             exchange_server(engine_, client_);
             return 0;
         }

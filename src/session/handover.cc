@@ -44,11 +44,36 @@ void tell_held(Engine& engine, ClientSession& client) {
 /// The server stays with its client after all.
 void stay(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
-    tell_held(engine, client);
     client.subscription->failed_at = engine.now();
     engine.move(server, ServerEvent::Parted);
     judge_listening(engine, server);
+    if (client.killed || engine.admission() == Admission::Draining) {
+        release(engine, server);
+        return;
+    }
     resume_client(engine, client);
+}
+
+/// The server ends its LISTEN, of all channels, or of the marks'.
+void unlisten(Engine& engine, ServerConn& server, std::string_view what) {
+    server.unlistening = true;
+    send_internal_query(engine, server, fmt::format("{}UNLISTEN {}", kUnlimited, what));
+}
+
+/// The last step: whoever is told by the shared connection does not need the server any more.
+void unlistened(Engine& engine, ServerConn& server, bool failed) {
+    server.unlistening = false;
+    ClientSession& client = *server.client;
+    if (failed) {
+        part_client(engine, server);
+        engine.retire(server, "it did not end its LISTEN");
+        resume_client(engine, client);
+    } else if (is_told_by_shared(client)) {
+        engine.move(server, ServerEvent::Parted);
+        let_go(engine, server);
+    } else {
+        stay(engine, server);
+    }
 }
 
 }  // namespace
@@ -77,13 +102,7 @@ void begin_parting(Engine& engine, ServerConn& server) {
 
 void parting_rested(Engine& engine, ServerConn& server, const std::optional<Error>& failure) {
     if (server.unlistening) {
-        if (failure) {
-            break_up(engine, server, server_lost(failure->message), "it did not end its LISTEN");
-            return;
-        }
-        server.unlistening = false;
-        engine.move(server, ServerEvent::Parted);
-        let_go(engine, server);
+        unlistened(engine, server, failure.has_value());
         return;
     }
     Hearing& hearing = server.client->subscription->hearing;
@@ -92,12 +111,14 @@ void parting_rested(Engine& engine, ServerConn& server, const std::optional<Erro
                   failure->message);
         hearing.take_back();
     }
-    if (hearing.taken_back()) {
+    if (!hearing.taken_back() && !hearing.marked()) return;
+    tell_held(engine, *server.client);
+    if (failure) {
         stay(engine, server);
-    } else if (hearing.marked()) {
-        tell_held(engine, *server.client);
-        server.unlistening = true;
-        send_internal_query(engine, server, "UNLISTEN *");
+    } else if (is_told_by_shared(*server.client)) {
+        unlisten(engine, server, "*");
+    } else {
+        unlisten(engine, server, quoted_channel(Hearing::kChannel));
     }
 }
 
@@ -113,6 +134,10 @@ void bring_back(Engine& engine, ServerConn& server) {
     if (subscription.missed) subscription.hearing.on_shared_lost();
     send_internal_query(engine, server, mark_query(listens, subscription.hearing.token()));
     send_internal_query(engine, server, fmt::format("UNLISTEN \"{}\"", Hearing::kChannel));
+}
+
+bool is_returning(const ClientSession& client) {
+    return is_told_by_shared(client) && client.subscription->hearing.changing();
 }
 
 bool awaits_mark(const ClientSession& client) {
@@ -147,7 +172,9 @@ void watch_handovers(Engine& engine, Pool& pool) {
     bool stuck = false;
     for (const auto state : {ServerState::Parting, ServerState::Syncing}) {
         pool.in(state).for_each([&](ServerConn& server) {
-            const bool waits = server.client != nullptr && awaits_mark(*server.client);
+            const Subscription* subscription =
+                server.client != nullptr ? server.client->subscription.get() : nullptr;
+            const bool waits = subscription != nullptr && subscription->hearing.awaits_shared();
             stuck = stuck || (waits && engine.now() - server.state_since > kMarkPatience);
         });
     }

@@ -185,7 +185,6 @@ void send_settings(Engine& engine, ServerConn& server) {
     ++server.pool.stats.settings_applied;
     // An empty query still answers: what differs then is only what a server reports by itself.
     send_internal_query(engine, server, sql);
-    if (is_told_by_shared(*server.client)) bring_back(engine, server);
 }
 
 bool fits(const ServerConn& server, const ClientSession& client) {
@@ -280,13 +279,18 @@ void serve_waiting(Engine& engine, Pool& pool) {
 
 void settings_applied(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
-    if (awaits_mark(client)) return;
-    if (!std::exchange(server.preparing, false)) {
+    const bool returns = is_returning(client);
+    if (!returns && !std::exchange(server.preparing, false)) {
         const auto texts = missing_prepares(server.settings.values(), client.settings.values());
         server.preparing = !texts.empty();
         for (const std::string_view text : texts) send_internal_query(engine, server, text);
         if (server.preparing) return;
     }
+    if (!returns && is_told_by_shared(client)) {
+        bring_back(engine, server);
+        return;
+    }
+    if (returns && awaits_mark(client)) return;
     // What the server reports is as it says now; what it does not report is as it was told.
     SettingList values = server.settings.values();
     std::erase_if(values,

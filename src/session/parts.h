@@ -121,6 +121,8 @@ bool no_place_for_pin(Engine& engine, ClientSession& client, Bytes input, size_t
 void retry_places(Engine& engine, Pool& pool);
 /// Servers that are kept by sessions that yield, when the pool is paused, or they are too old.
 void let_go_of_unused(Engine& engine, Pool& pool);
+/// Takes a server from its client, who goes on with what it can carry, and is told what it misses.
+void part_client(Engine& engine, ServerConn& server);
 /// Parts a server that is lost and a client that had nothing there that cannot move. False: it had.
 bool part_at_rest(Engine& engine, ServerConn& server);
 /// The same for this server, which has just come to rest.
@@ -160,6 +162,8 @@ void notifications_heard(Engine& engine, const Notifications& heard);
 
 // handover.cc: channels on their way from a server to the shared connection, and back.
 bool is_told_by_shared(const ClientSession& client);
+/// True exactly when it is about to be told by its server again.
+bool is_returning(const ClientSession& client);
 void begin_parting(Engine& engine, ServerConn& server);
 void parting_rested(Engine& engine, ServerConn& server, const std::optional<Error>& failure);
 /// Makes the server listen for its client, behind its settings.

@@ -196,7 +196,7 @@ private:
 
     bool listens() const {
         return server_.pool.limits.mode == config::PoolMode::Session || server_.pins.listens() ||
-               server_.effects.has(sql::Effect::MayChangeSession);
+               server_.pins.has(Pin::Unknown) || server_.effects.has(sql::Effect::MayChangeSession);
     }
 
     /// What a server may say while nobody listens.
@@ -396,6 +396,8 @@ void rested(Engine& engine, ServerConn& server) {
             if (failure && server.preparing) {
                 prepared_in_sql_failed(engine, server, *failure);
                 settings_applied(engine, server);
+            } else if (failure && server.client != nullptr && is_returning(*server.client)) {
+                break_up(engine, server, settings_refused(*failure), "it did not LISTEN");
             } else if (failure) {
                 settings_were_refused(engine, server, *failure);
             } else {
@@ -566,8 +568,10 @@ void server_gone(Engine& engine, ServerConn& server, std::string_view reason) {
         server_login_failed(engine, server, cannot_reach(server.pool.address.node.name, reason));
         return;
     }
+    ClientSession* client = server.client;
     if (part_at_rest(engine, server)) {
         engine.close(server, reason);
+        resume_client(engine, *client);
     } else {
         break_up(engine, server, server_lost(reason), reason);
     }

@@ -181,9 +181,17 @@ SettingsRef with_prepared(Engine& engine, const ServerConn& server) {
 
 bool at_rest(const ServerConn& server) {
     const ClientSession* client = server.client;
-    return client != nullptr && client->passing == 0 && client->inbox.empty() &&
-           server.pipeline.at_rest() && server.passing == 0 && server.inbox.empty() &&
+    return client != nullptr && server.pool.limits.mode != config::PoolMode::Session &&
+           client->passing == 0 && client->inbox.empty() && server.pipeline.at_rest() &&
+           server.passing == 0 && server.inbox.empty() &&
            server.status == wire::TransactionStatus::Idle && !server.effects.any();
+}
+
+/// True exactly when it is kept for channels that the shared connection cannot take.
+bool only_channels_keep(const ServerConn& server) {
+    Pins others = server.pins;
+    others.remove(Pin::Channel);
+    return server.client->subscription != nullptr && (!others.any() || others.yields());
 }
 
 /// What the first message of a transaction may do.
@@ -213,7 +221,14 @@ sql::Effects effects_of_request(const ClientSession& client, Bytes input) {
 }  // namespace
 
 void let_go(Engine& engine, ServerConn& server) {
-    if (server.pins.has(Pin::SharedChannel) && !is_told_by_shared(*server.client)) {
+    const bool listens = server.pins.has(Pin::SharedChannel) && !is_told_by_shared(*server.client);
+    if (listens && server.epoch < server.pool.epoch) {
+        // The shared connection may be at another node by now, where no mark of this one comes out.
+        part_client(engine, server);
+        engine.retire(server, "its pool has moved, or RECONNECT asked for it");
+        return;
+    }
+    if (listens) {
         begin_parting(engine, server);
         return;
     }
@@ -292,32 +307,50 @@ void retry_places(Engine& engine, Pool& pool) {
     });
 }
 
-bool part_at_rest(Engine& engine, ServerConn& server) {
-    const bool movable =
-        server.state == ServerState::Active && server.pins.yields() && at_rest(server);
-    if (!movable) return false;
+void part_client(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
     client.settings = with_prepared(engine, server);
-    if (client.subscription != nullptr) server_of_listener_lost(engine, client);
+    if (client.subscription != nullptr && !is_told_by_shared(client)) {
+        server_of_listener_lost(engine, client);
+    }
     server.client = nullptr;
     client.server = nullptr;
     --server.pool.attached;
     engine.move(client, ClientEvent::ServerReleased);
+}
+
+bool part_at_rest(Engine& engine, ServerConn& server) {
+    const bool rests = server.state == ServerState::Active && at_rest(server);
+    const bool parts = server.state == ServerState::Parting && server.client != nullptr;
+    if (!server.pins.yields() || (!rests && !parts)) return false;
+    part_client(engine, server);
     return true;
 }
 
 void let_go_of_unused(Engine& engine, Pool& pool) {
-    if (pool.yielding == 0) return;
-    const Duration limit = engine.config().timeouts.server_idle;
     const bool all = pool.state != PoolState::Open || engine.globally_paused();
+    if (pool.yielding == 0 && !all) return;
+    const Duration limit = engine.config().timeouts.server_idle;
+    std::vector<Handle> unused;  // others may be let go meanwhile
     pool.in(ServerState::Active).for_each([&](ServerConn& server) {
-        if (!server.pins.yields() || !at_rest(server)) return;
+        if (!server.pins.any() || !at_rest(server)) return;
         const Duration idle = engine.now() - server.client->query_started;
-        const bool unused = limit != Duration::zero() && idle > limit;
-        if (all || unused || is_idle_listener(engine, server) || outlived(engine, server)) {
-            let_go(engine, server);
-        }
+        const bool idles = limit != Duration::zero() && idle > limit;
+        const bool wanted = all || idles || is_idle_listener(engine, server);
+        if (wanted || outlived(engine, server)) unused.push_back(server.handle);
     });
+    for (const Handle handle : unused) {
+        ServerConn* server = engine.find_server(handle);
+        if (server == nullptr || server->state != ServerState::Active || !at_rest(*server)) {
+            continue;
+        }
+        if (server->pins.yields()) {
+            let_go(engine, *server);
+        } else if (all && only_channels_keep(*server)) {
+            part_client(engine, *server);
+            engine.retire(*server, "its pool is paused");
+        }
+    }
 }
 
 void yield_if_wanted(Engine& engine, ServerConn& server) {

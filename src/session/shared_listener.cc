@@ -107,7 +107,10 @@ void watch(Engine& engine, SharedListener& listener) {
     ServerConn& server = *listener.connection;
     const Pool* pool = engine.find_pool(listener.pool.database, listener.pool.user);
     if (is_stopped(engine, listener)) {
-        engine.retire(server, "its pool is paused");
+        // Servers whose clients listen need it to be let go.
+        if (pool == nullptr || pool->database_group->servers.load() == 0) {
+            engine.retire(server, "its pool is paused");
+        }
     } else if (!(pool->address == listener.pool.address) || server.epoch < pool->epoch) {
         engine.retire(server, "its pool has moved, or RECONNECT asked for it");
     } else if (now - listener.needed_at > kUnusedMax) {

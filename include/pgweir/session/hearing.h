@@ -50,6 +50,11 @@ public:
     /// The change to the shared connection was refused.
     void take_back() { taken_back_ = true; }
 
+    /// True exactly when only the shared connection is awaited.
+    bool awaits_shared() const {
+        return changing_ && server_marked_ && !shared_marked_ && !taken_back_;
+    }
+
     /// True exactly when both have told the mark.
     bool marked() const {
         return server_marked_ && (shared_marked_ || planted(Bug::MarkNotAwaited));

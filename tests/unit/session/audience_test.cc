@@ -66,10 +66,11 @@ TEST_CASE("audience: who comes back meanwhile is told that something may be miss
     scene.rig.lose(*scene.shared);
     scene.client.take();
     scene.rig.say(scene.client, query("SELECT 1"));
+    scene.rig.say(scene.server, message('I') + ready());
     const std::string mark =
         notification("pgweir.mark", ListeningScene::token_in(scene.server.take()));
-    scene.rig.say(scene.server, message('I') + ready() + mark + complete("NOTIFY") + ready() +
-                                    complete("UNLISTEN") + ready());
+    scene.rig.say(scene.server,
+                  mark + complete("NOTIFY") + ready() + complete("UNLISTEN") + ready());
     CHECK(field_of(scene.client.take(), 'V', 'N') == "NOTICE");
     CHECK(scene.server.take() == query("SELECT 1"));
     CHECK(server_in(scene.rig, ServerState::Active).pins.has(Pin::Channel));

@@ -87,6 +87,7 @@ TEST_CASE("shared listener: PAUSE closes it, RESUME opens it again") {
     scene.hand_over();
     scene.rig.engine().pause("app");
     CHECK(scene.rig.engine().servers_left("app") == 2);
+    scene.rig.pass(std::chrono::milliseconds(100));
     scene.rig.pass(std::chrono::seconds(1));
     CHECK(scene.shared->finished);
     CHECK(scene.rig.engine().servers_left("app") == 0);
