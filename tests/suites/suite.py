@@ -7,13 +7,13 @@ import glob
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections import namedtuple
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
+import differences  # noqa: E402
 import hammer  # noqa: E402
 import source  # noqa: E402
 from pgweir_e2e.pooler import BINARY  # noqa: E402
@@ -117,36 +117,55 @@ def run_once(name, suite, options, folder, through):
 
 
 def keep_diff(options, name, test):
-    """What differs from the direct run, whose output was as expected, in a file of its own."""
+    """What differs from the direct run, whose output was as expected, in a file of its own; path and text."""
     ours, theirs = (f"{options.keep}/{where}/results/{test}.out" for where in (name, "direct"))
-    path = f"{options.keep}/{name}/differs/{test}.diff"
+    path, text = f"{options.keep}/{name}/differs/{test}.diff", differences.difference(theirs, ours)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        subprocess.run(["diff", "--unified", "--new-file", theirs, ours], stdout=file, stderr=file, check=False)
-    return path
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path, text
 
 
 def listing(names):
     return f": {' '.join(sorted(names))}" if names else ""
 
 
-def summary(options, direct, rounds):
+def judge(options, known, name, direct, result):
+    """Prints how a run through pgweir went; returns the tests that differ from the direct run in a way of their own."""
+    explained, unknown = [], {}
+    for test in sorted(direct.passed - result.passed):
+        path, text = keep_diff(options, name, test)
+        found = differences.explain(known.get(test, ()), text) if test not in result.hung else []
+        explained.extend(found)
+        if not found:
+            unknown[test] = path
+    as_known = {one.name.partition(".")[0] for one in explained}
+    print(f"{name}: {len(result.passed)} passed, {len(as_known)} as known,"
+          f" {len(result.failed - as_known)} failed{listing(result.failed - as_known)}")
+    for one in explained:
+        print(f"  as known: {one.name}: {one.why}")
+    if unknown:
+        print(f"{name}: {len(unknown)} pass direct and fail here:")
+    for test, path in unknown.items():
+        print(f"  {test:28} {path}")
+    return set(unknown)
+
+
+def summary(options, known, direct, rounds):
     """Prints it; returns how many tests, and whatever else, went wrong."""
     wrong = set()
     everything = {"direct": direct, **rounds}
     print("\n== summary")
+    print(f"direct: {len(direct.passed)} passed, {len(direct.failed)} failed{listing(direct.failed)}")
+    if direct.failed:
+        print("  what fails direct is not pgweir's and does not count")
+    for name, result in rounds.items():
+        wrong |= judge(options, known, name, direct, result)
     for name, result in everything.items():
-        print(f"{name}: {len(result.passed)} passed, {len(result.failed)} failed{listing(result.failed)}")
         if result.hung:
             print(f"{name}: stood still{listing(result.hung)}")
         for complaint in result.complaints:
             print(f"{name}: {complaint}")
-    for name, result in rounds.items():
-        differing = sorted(direct.passed - result.passed)
-        wrong |= set(differing)
-        print(f"{name}: {len(differing)} pass direct and fail here{':' if differing else ''}")
-        for test in differing:
-            print(f"  {test:28} {keep_diff(options, name, test)}")
     failed = len(wrong) + sum(bool(result.complaints) for result in everything.values())
     print(f"{len(direct.passed) - len(wrong)} passed, {failed} failed")
     return failed
@@ -155,6 +174,7 @@ def summary(options, direct, rounds):
 def run(options, stack):
     folder = new_folder()
     stack.callback(remove_folder, folder)
+    known = differences.load(options.suite)
     suite = prepare(options, folder)
     for former in glob.glob(f"{options.keep}/direct") + glob.glob(f"{options.keep}/through*"):
         remove_folder(former)
@@ -166,7 +186,7 @@ def run(options, stack):
     if not direct.passed:
         print("0 passed, 1 failed")
         return 1
-    return 1 if summary(options, direct, rounds) else 0
+    return 1 if summary(options, known, direct, rounds) else 0
 
 
 def main():
@@ -178,7 +198,7 @@ def main():
         except FileNotFoundError as missing:
             print(f"suites: {missing.filename} is missing: run scripts/bootstrap suites", file=sys.stderr)
             return 1
-        except (source.NoSource, AssertionError) as failure:
+        except (source.NoSource, differences.Unusable, AssertionError) as failure:
             print(f"suites: {failure}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
