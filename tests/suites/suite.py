@@ -24,6 +24,13 @@ from schedule import Schedule  # noqa: E402
 # input: the folder of the tests; program: what runs them; programs: the folder of what it loads and calls
 Suite = namedtuple("Suite", "name database input programs program schedule")
 
+# Tests that count on what their backend has in its own memory, where no pooler sees it; a client that is
+# alone keeps its backend. See: "What lives in a backend's own memory" in docs/session-semantics.md
+APART = {"regress": {
+    "triggers": "what one statement leaves in a static variable of regress.c another one reads, and refint keeps plans",
+    "stats": "pg_stat_force_next_flush() is about what this backend has counted and not sent yet",
+}}
+
 ABOUT = {
     "regress": "src/test/regress with its parallel schedule",
     "isolation": "src/test/isolation with its schedule; sessions are told apart by application_name",
@@ -40,7 +47,9 @@ def parse(arguments):
     parser.add_argument("--pgweir", metavar="PATH", default=BINARY,
                         help="the program; $PGWEIR, or that of build/$PGWEIR_BUILD, dev by default")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="of pgweir (1)")
-    parser.add_argument("--pool-size", type=int, default=20, metavar="N", help="of pgweir (20)")
+    parser.add_argument("--pool-size", type=int, default=40, metavar="N",
+                        help="of pgweir; with 20, as many as there are tests at a time, sessions may have to let go of "
+                             "what they keep only while nobody waits (40)")
     parser.add_argument("--pool-mode", choices=("transaction", "session"), default="transaction",
                         help="session shows what passes when sessions are not shared (transaction)")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="runs through pgweir; direct it is one (1)")
@@ -82,8 +91,11 @@ def prepare(options, folder):
     if options.tests:
         check_names(options, inputs)
         schedule.only(options.tests, always=("test_setup", "create_index") if options.suite == "regress" else ())
+    apart = APART.get(options.suite, {})
     if options.hammer:
-        schedule.leave_out(hammer.NOT_BESIDE)
+        schedule.leave_out(hammer.NOT_BESIDE | apart.keys())
+    for name in schedule.set_apart(apart):
+        print(f"== by itself, at the end: {name}: {apart[name]}")
     if os.geteuid() == 0:
         give_to_postgres(folder)
     return Suite(options.suite, database, inputs, programs, program, schedule)
