@@ -25,15 +25,16 @@ DATABASE_SETTINGS = {"lc_messages": "C", "lc_monetary": "C", "lc_numeric": "C", 
 class Cluster(Postgres):
     """As `make check` has it: everybody may log in, nothing is changed that the tests could see."""
 
-    def __init__(self, database):
-        self.database = database
+    def __init__(self, database, log_statements):
+        self.database, self.log_statement = database, "all" if log_statements else "none"
         super().__init__()
 
     def _write_configuration(self):
         with open(f"{self.data}/postgresql.auto.conf", "a", encoding="utf-8") as settings:
             settings.write(f"listen_addresses = '{self.host}'\nport = {self.port}\n"
                            f"unix_socket_directories = '{self.folder}'\nfsync = off\nmax_connections = 200\n"
-                           "max_prepared_transactions = 2\nlog_line_prefix = '%m [%p] %q%a '\n")
+                           "max_prepared_transactions = 2\nlog_line_prefix = '%m [%p] %q%a '\n"
+                           f"log_statement = '{self.log_statement}'\n")
 
     def _create_roles_and_databases(self):
         self.sql(f"CREATE DATABASE {self.database} TEMPLATE = template0")
@@ -58,7 +59,7 @@ class Run:
         """through: pgweir, or straight to the server; hammer(endpoint, cluster): a context around it all."""
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
-            cluster = Cluster(self.suite.database)
+            cluster = Cluster(self.suite.database, self.options.log_statements)
             stack.callback(self._end_cluster, cluster)
             endpoint = self._pooler(cluster, stack) if through else Direct(cluster)
             if hammer:

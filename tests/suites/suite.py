@@ -58,6 +58,8 @@ def parse(arguments):
     parser.add_argument("--schedule", metavar="FILE", help="another schedule, in pg_regress's format")
     parser.add_argument("--hammer", action="store_true",
                         help="beside the tests, clients of the same pool keep state of all kinds and check it")
+    parser.add_argument("--log-statements", action="store_true",
+                        help="PostgreSQL's log, which is kept, has what each backend was asked for which test")
     parser.add_argument("--direct-only", action="store_true", help="no pgweir: shows which tests pass here at all")
     parser.add_argument("--keep", metavar="DIR",
                         help="for output, logs and diffs, in folders direct and through* (build/suites/last-SUITE)")
