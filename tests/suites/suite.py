@@ -111,10 +111,10 @@ def check_names(options, inputs):
 
 
 def hammer_for(suite):
-    """hammer(endpoint, cluster, complaints), as Run.run() takes it."""
-    def enter(endpoint, cluster, complaints):
+    """hammer(endpoint, cluster, run), as Run.run() takes it."""
+    def enter(endpoint, cluster, run):
         defaults = baseline(cluster, hammer.SETTINGS)
-        return hammer.hammering(endpoint, defaults, suite.database, complaints)
+        return hammer.hammering(endpoint, defaults, suite.database, run.is_set_up, run.complaints)
     return enter
 
 
