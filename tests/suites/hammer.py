@@ -42,9 +42,9 @@ class Wrong(Exception):
 class Client:
     """One session and its model. Lifecycle: run() until `stop` is set; it logs in anew now and then."""
 
-    def __init__(self, number, address, defaults, stop, complaints):
+    def __init__(self, number, address, defaults, may_begin, stop, complaints):
         self.number, self.address, self.defaults = number, address, defaults
-        self.stop, self.complaints = stop, complaints
+        self.may_begin, self.stop, self.complaints = may_begin, stop, complaints
         self.random = random.Random(number)
         self.connection, self.transactions, self.failures = None, 0, 0
         self.forget()
@@ -54,6 +54,8 @@ class Client:
         self.tables, self.prepared, self.locks = {}, {}, set()
 
     def run(self):
+        while not self.may_begin() and not self.stop.wait(0.1):
+            pass
         while not self.stop.is_set():
             try:
                 self.log_in()
@@ -193,12 +195,12 @@ class Client:
 
 
 @contextlib.contextmanager
-def hammering(endpoint, defaults, database, complaints):
-    """Hammers as long as it is entered; at the end the complaints are complete."""
+def hammering(endpoint, defaults, database, may_begin, complaints):
+    """Hammers as long as it is entered, once it may; at the end the complaints are complete."""
     stop = threading.Event()
     address = {"host": endpoint.host, "port": endpoint.port, "user": "postgres", "dbname": database,
                "connect_timeout": 30}
-    clients = [Client(number, address, defaults, stop, complaints) for number in range(CLIENTS)]
+    clients = [Client(number, address, defaults, may_begin, stop, complaints) for number in range(CLIENTS)]
     threads = [threading.Thread(target=client.run, daemon=True) for client in clients]
     for thread in threads:
         thread.start()
@@ -212,5 +214,4 @@ def hammering(endpoint, defaults, database, complaints):
                 complaints.append(f"hammer {client.number} hangs")
         done, failed = (sum(getattr(client, what) for client in clients) for what in ("transactions", "failures"))
         print(f"hammer: {done} transactions, {failed} failures", flush=True)
-        if not done:
-            complaints.append("the hammer did nothing")
+        complaints.extend(f"hammer {client.number} did nothing" for client in clients if not client.transactions)

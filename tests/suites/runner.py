@@ -25,15 +25,16 @@ DATABASE_SETTINGS = {"lc_messages": "C", "lc_monetary": "C", "lc_numeric": "C", 
 class Cluster(Postgres):
     """As `make check` has it: everybody may log in, nothing is changed that the tests could see."""
 
-    def __init__(self, database):
-        self.database = database
+    def __init__(self, database, log_statements):
+        self.database, self.log_statement = database, "all" if log_statements else "none"
         super().__init__()
 
     def _write_configuration(self):
         with open(f"{self.data}/postgresql.auto.conf", "a", encoding="utf-8") as settings:
             settings.write(f"listen_addresses = '{self.host}'\nport = {self.port}\n"
                            f"unix_socket_directories = '{self.folder}'\nfsync = off\nmax_connections = 200\n"
-                           "max_prepared_transactions = 2\nlog_line_prefix = '%m [%p] %q%a '\n")
+                           "max_prepared_transactions = 2\nlog_line_prefix = '%m [%p] %q%a '\n"
+                           f"log_statement = '{self.log_statement}'\n")
 
     def _create_roles_and_databases(self):
         self.sql(f"CREATE DATABASE {self.database} TEMPLATE = template0")
@@ -49,25 +50,31 @@ class Run:
         self.log_path = os.path.join(folder, "said")
         self.hung, self.complaints = set(), []
         os.makedirs(folder)
-        with open(f"{folder}/schedule", "w", encoding="utf-8") as file:
-            file.write(schedule.text())
+        for path, text in ((f"{folder}/schedule", schedule.text()), (self.log_path, "")):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
         if os.geteuid() == 0:
             give_to_postgres(folder)
 
     def run(self, through, hammer=None):
-        """through: pgweir, or straight to the server; hammer(endpoint, cluster): a context around it all."""
+        """through: pgweir, or straight to the server; hammer(endpoint, cluster, run): a context around it all."""
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
-            cluster = Cluster(self.suite.database)
+            cluster = Cluster(self.suite.database, self.options.log_statements)
             stack.callback(self._end_cluster, cluster)
             endpoint = self._pooler(cluster, stack) if through else Direct(cluster)
             if hammer:
-                stack.enter_context(hammer(endpoint, cluster, self.complaints))
+                stack.enter_context(hammer(endpoint, cluster, self))
             self._watch(self._start(endpoint), endpoint)
         unknown = schedules.without_result(self.schedule, self.said()) - self.hung
         if unknown:
             self.complaints.append(f"no result of {len(unknown)} tests, see {self.options.keep}")
         return schedules.outcome(self.schedule, self.said(), self.hung, time.monotonic() - started, self.complaints)
+
+    def is_set_up(self):
+        """True exactly when the first test is over. That of regress vacuums the tables of all others, and while
+        somebody else has a snapshot VACUUM leaves pages that are not all visible, and other plans."""
+        return bool(schedules.RESULT.search(self.said()))
 
     def said(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as log:

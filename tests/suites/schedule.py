@@ -38,6 +38,13 @@ class Schedule:
     def leave_out(self, unwanted):
         self._keep(set(self.names) - set(unwanted))
 
+    def set_apart(self, names):
+        """Each of these by itself, at the end. Returns those that it has."""
+        apart = [name for name in self.names if name in names]
+        self.leave_out(apart)
+        self.groups.extend([name] for name in apart)
+        return apart
+
     def _keep(self, wanted):
         groups = ([name for name in group if name in wanted] for group in self.groups)
         self.groups = [group for group in groups if group]

@@ -20,6 +20,7 @@ deb-src {MIRROR}/debian bookworm main
 deb-src {MIRROR}/debian bookworm-updates main
 deb-src {MIRROR}/debian-security bookworm-security main
 """
+SECONDS_MAX = 600  # of one command of apt's, which take a few
 
 
 class NoSource(Exception):
@@ -37,21 +38,32 @@ class Apt:
             listing.write(ARCHIVE)
         self.options = [f"--option=Dir::Etc::sourcelist={folder}/sources.list",
                         f"--option=Dir::Etc::sourceparts={parts}", f"--option=Dir::State::lists={lists}",
-                        f"--option=Dir::Cache={cache}", "--option=APT::Sandbox::User=root"]
-        run(["apt-get", *self.options, "--quiet", "update"])
+                        f"--option=Dir::Cache={cache}", "--option=APT::Sandbox::User=root",
+                        "--option=Acquire::http::Timeout=30", "--option=Acquire::Retries=2"]
+        self.complaint = ""
+        self._run("apt-get", "update")  # it ends well without a network, too
+
+    def _run(self, program, *arguments, cwd="/"):
+        """Whether it went well, and what it said; the first complaint is kept."""
+        command = [program, *self.options, "--quiet", *arguments]
+        try:
+            done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  errors="replace", timeout=SECONDS_MAX, check=False)
+        except subprocess.TimeoutExpired:
+            raise NoSource(f"{program} {' '.join(arguments)} was not done within {SECONDS_MAX} s") from None
+        complaints = re.findall(r"^(?:E:|W: Failed to fetch) .*", done.stdout, re.MULTILINE)
+        self.complaint = self.complaint or "".join(complaints[:1])
+        return done.returncode == 0, done.stdout
 
     def versions(self, package):
-        """Newest first."""
-        said = run(["apt-cache", *self.options, "showsrc", package])
+        """Newest first; none when the archive was not reached or has none."""
+        _, said = self._run("apt-cache", "showsrc", package)
         found = sorted(set(re.findall(r"^Version: (\S+)$", said, re.MULTILINE)), key=upstream)
         return found[::-1]
 
     def download(self, package, version, folder):
         """False when the archive lists it and does not have it (any more)."""
-        command = ["apt-get", *self.options, "--quiet", "source", "--download-only", f"{package}={version}"]
-        done = subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              timeout=600, check=False)
-        return done.returncode == 0
+        return self._run("apt-get", "source", "--download-only", f"{package}={version}", cwd=folder)[0]
 
 
 def upstream(version):
@@ -78,7 +90,8 @@ def fetch():
             print(f"suites: downloading the source of {package} {version}", flush=True)
             if apt.download(package, version, scratch):
                 return unpack(scratch, f"postgresql-{version.split('-')[0]}")
-        raise NoSource(f"{MIRROR} has none of {package} {' '.join(versions)}")
+        raise NoSource(f"{MIRROR} gave no source of {package}, without which there are no tests to run; it listed"
+                       f" {' '.join(versions) or 'none'}. apt said: {apt.complaint or 'nothing'}")
     finally:
         remove_folder(scratch)
 
