@@ -181,6 +181,7 @@ private:
     std::vector<std::string> said_;  // on its channel, by whomever, in order; perhaps repeatedly
     size_t heard_up_to_ = 0;         // of said_
     bool may_miss_ = false;          // True exactly when it was told that it may.
+    bool may_repeat_ = false;        // The same, and the next may be one that it has heard.
     std::multiset<std::string> due_in_end_;  // said while it surely listened, and not heard yet
     std::set<std::string> heard_;            // notifications
     std::set<std::string> due_;  // those that it has to have heard by the end of its request

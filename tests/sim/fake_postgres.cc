@@ -9,13 +9,14 @@ namespace {
 
 constexpr uint32_t kCancelCode = (1234u << 16) | 5678u;
 
-/// True exactly when the bytes are whole messages that PostgreSQL drops outside of a COPY.
-bool only_copy_remains(std::string_view bytes) {
+// What PostgreSQL drops outside of a COPY.
+constexpr std::string_view kOfCopy = "dcfH";
+
+/// True exactly when the bytes are whole messages of these types.
+bool only_messages(std::string_view types, std::string_view bytes) {
     while (bytes.size() >= 5) {
         const size_t total = load_be32(as_bytes(bytes).data() + 1) + size_t{1};
-        const bool dropped =
-            bytes[0] == 'd' || bytes[0] == 'c' || bytes[0] == 'f' || bytes[0] == 'H';
-        if (!dropped || bytes.size() < total) return false;
+        if (types.find(bytes[0]) == types.npos || bytes.size() < total) return false;
         bytes.remove_prefix(total);
     }
     return bytes.empty();
@@ -23,10 +24,11 @@ bool only_copy_remains(std::string_view bytes) {
 
 }  // namespace
 
-bool Backend::clean() const {
-    if (session == nullptr || !session->at_rest() || !held.empty() || !link->to_engine.empty())
-        return false;
-    return only_copy_remains(std::string(inbox.rest()) + link->to_far);
+bool Backend::clean(std::string_view begun) const {
+    if (session == nullptr || !session->at_rest()) return false;
+    const std::string told = std::string(begun) + link->to_engine + held;
+    const bool silent = session->listens() ? only_messages("A", told) : told.empty();
+    return silent && only_messages(kOfCopy, std::string(inbox.rest()) + link->to_far);
 }
 
 bool FakePostgres::answer_connects() {

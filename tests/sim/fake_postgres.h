@@ -44,8 +44,9 @@ public:
     bool stuck() const { return link->to_engine.size() > kOutputMax; }
 
     /// True exactly when whoever uses it next finds nothing of whoever used it before.
-    /// What is left of a COPY that failed may still come: PostgreSQL drops it.
-    bool clean() const;
+    /// What is left of a COPY that failed may still come: PostgreSQL drops it. Notifications may be
+    /// under way while it listens; `begun` is what its peer has of the first.
+    bool clean(std::string_view begun = {}) const;
 
     static constexpr size_t kOutputMax = 4096;
 

@@ -174,7 +174,7 @@ void World::on_send_to_server(FakeStream& stream) {
         }
         return;
     }
-    if (!backend.clean()) {
+    if (!backend.clean(as_text(server->inbox.view()))) {
         violations_.add(fmt::format(
             "backend {} is used for client session {} before it is clean (server state {})",
             backend.pid, tenant, session::to_text(server->state)));
