@@ -33,7 +33,7 @@ class Hunt:
         self.options, self.endpoint, self.defaults, self.folder = options, endpoint, defaults, folder
         self.deadline = time.monotonic() + options.seconds
         self.transactions = self.checks = self.vanished = self.serial = 0
-        self.kinds = collections.Counter()
+        self.kinds, self.known = collections.Counter(), collections.Counter()
         self.holding = set()  # clients with state that keeps a server
         self.holders = {}  # of the keys that all want
         self.recent = collections.deque(maxlen=40)  # (client, name) of custom settings made of late
@@ -123,8 +123,9 @@ def run_once(name, options, cluster, make_endpoint):
         asyncio.run(hunt.run())
     differences = sum(hunt.kinds.values())
     kinds = "".join(f"\n   {count:6} {kind}" for kind, count in hunt.kinds.most_common())
+    known = "".join(f"\n   {count:6} as known: {kind}" for kind, count in hunt.known.items() if count)
     print(f"== leaks, {name}: {hunt.transactions} scripts of transactions, {hunt.checks} checks, "
-          f"{hunt.serial} sessions, {hunt.vanished} vanished, {differences} differences{kinds}", flush=True)
+          f"{hunt.serial} sessions, {hunt.vanished} vanished, {differences} differences{kinds}{known}", flush=True)
     return differences + (hunt.checks == 0)
 
 

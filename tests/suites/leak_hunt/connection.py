@@ -23,7 +23,7 @@ class Connection(asyncio.Protocol):
     """Lifecycle: open() up to the first ReadyForQuery; exchange() as often as needed; one of the ends."""
 
     def __init__(self):
-        self.parameters, self.notifications = {}, []
+        self.parameters, self.notifications, self.notices = {}, [], []
         self.transport = None
         self.buffer, self.rows, self.results, self.groups = bytearray(), [], [], []
         self.awaited, self.waiter, self.lost = 0, None, None
@@ -112,8 +112,9 @@ class Connection(asyncio.Protocol):
         elif kind in "CI":
             self._result(body[:-1].decode() if kind == "C" else "", None)
         elif kind == "E":
-            fields = {part[:1]: part[1:] for part in body.split(b"\0") if part}
-            self._result(None, (fields[b"C"].decode(), fields[b"M"].decode(self.codec(), "replace")))
+            self._result(None, self._report(body))
+        elif kind == "N":
+            self.notices.append(" ".join(self._report(body)))
         elif kind == "Z":
             self.groups.append(Group(self.results, body.decode()))
             self.results = []
@@ -132,6 +133,11 @@ class Connection(asyncio.Protocol):
     def _result(self, tag, error):
         self.results.append(Result(self.rows, tag, error))
         self.rows = []
+
+    def _report(self, body):
+        """SQLSTATE and message."""
+        fields = {part[:1]: part[1:] for part in body.split(b"\0") if part}
+        return fields[b"C"].decode(), fields[b"M"].decode(self.codec(), "replace")
 
     def _row(self, body):
         position, row, codec = 2, [], self.codec()

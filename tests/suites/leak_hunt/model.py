@@ -40,6 +40,7 @@ class Session:
         committed = committed and not self.failed
         if committed:
             self.held.local.clear()
+            self.held.was_reset.clear()
             self.held.temporary = {name: kind for name, kind in self.held.temporary.items() if kind != "on commit"}
             self.held.channels = set(self.held.listening)
         else:
@@ -65,12 +66,17 @@ class Session:
     def set(self, name, value, local=False):
         if local:
             self.held.local[name] = value
+            self.held.was_hidden |= {name} & self.held.was_reset
         else:
             self.held.settings[name] = value
             self.held.local.pop(name, None)
+            self.held.was_reset.discard(name)
+            self.held.was_hidden.discard(name)
 
     def reset(self, name, local=False):
         self.set(name, self.defaults.get(name, ""), local)
+        if not local:
+            self.held.was_reset.add(name)
 
     def reset_all(self):
         for name in {*self.held.settings, *self.held.local} - {"role", "session_authorization"}:
@@ -115,6 +121,8 @@ class Held:
 
     def __init__(self):
         self.settings, self.local = {}, {}
+        # Names: reset in the open transaction; and then set for the rest of it, which PostgreSQL's views take for a SET
+        self.was_reset, self.was_hidden = set(), set()
         self.temporary, self.cursors = {}, {}
         self.listening, self.channels = set(), set()
 

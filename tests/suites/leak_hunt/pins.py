@@ -183,8 +183,9 @@ def notify(client):
     if heard_by is None or client.random.random() < 0.3:
         return Step(client.random.choice((f"NOTIFY common, '{payload}'", f"SELECT pg_notify('common', '{payload}')")),
                     lambda session: None)
+    spell = heard_by.spell
     return Step(f"NOTIFY {heard_by.channel}, '{payload}'", lambda session: None, alone=True,
-                learn=lambda rows: heard_by.hears(payload))
+                learn=lambda rows: heard_by.hears(payload, spell))
 
 
 # Statements of the protocol.
