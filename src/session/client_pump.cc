@@ -67,6 +67,7 @@ public:
             // What is made in pg_temp need not say so.
             if (client_.settings.temporary_path()) {
                 note_effects(client_, server_, sql::Effect::MayChangeSession, {});
+                ServerConn::note_client(server_.temporary_of, client_.id);
             }
         }
         if (begins && !again_ && wants_other_server(input)) {
@@ -90,7 +91,8 @@ public:
 private:
     /// Only what a stranger left is in its way: what is its own is told by PostgreSQL.
     bool wants_other_server(Bytes input) const {
-        if (!server_.had_temporary || !server_.inherited || server_.pins.any()) return false;
+        const bool strangers = server_.temporary_of != 0 && server_.temporary_of != client_.id;
+        if (!strangers || server_.pins.any()) return false;
         const std::string_view text = as_text(input).substr(0, kHeldBackMax);
         return server_.pool.limits.mode != config::PoolMode::Session &&
                std::search(text.begin(), text.end(), kTempBuffers.begin(), kTempBuffers.end(),

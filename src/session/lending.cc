@@ -44,8 +44,7 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     server.inherited = server.last_client != client.id;
     server.last_client = client.id;
     client.last_server = server.handle;
-    if (server.sole_client == 0) server.sole_client = client.id;
-    if (server.sole_client != client.id) server.sole_client = ServerConn::kSeveral;
+    ServerConn::note_client(server.sole_client, client.id);
     if (same && client.login == nullptr) {
         client.sets_temp_buffers = false;
         engine.move(server, ServerEvent::ClientAttached);
@@ -82,7 +81,7 @@ void open_server(Engine& engine, Pool& pool) {
 
 /// Once a backend has had a temporary object, its temp_buffers stay as they are.
 bool can_take(const ServerConn& server, const ClientSession& client) {
-    if (!server.had_temporary) return true;
+    if (server.temporary_of == 0) return true;
     return !client.sets_temp_buffers &&
            server.settings.find(kTempBuffers) == client.settings.find(kTempBuffers);
 }
@@ -397,7 +396,7 @@ void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
     portable->last_client = server.last_client;
     portable->sole_client = server.sole_client;
     portable->doubtful = server.doubtful;
-    portable->had_temporary = server.had_temporary;
+    portable->temporary_of = server.temporary_of;
     portable->epoch = server.epoch;
     portable->opened = server.opened;
     portable->idle_since = server.state_since;
@@ -415,7 +414,7 @@ void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
     server.last_client = portable.last_client;
     server.sole_client = portable.sole_client;
     server.doubtful = portable.doubtful;
-    server.had_temporary = portable.had_temporary;
+    server.temporary_of = portable.temporary_of;
     server.epoch = portable.epoch;
     server.opened = portable.opened;
     server.base = engine.settings().intern(std::move(portable.base));

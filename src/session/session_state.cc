@@ -385,7 +385,7 @@ void note_effects(ClientSession& client,
     // A transaction that rolls back leaves buffers for temporary tables, which no view shows.
     const bool temporary =
         effects.has(sql::Effect::MayPin) || effects.has(sql::Effect::MayHideSettings);
-    server.had_temporary = server.had_temporary || temporary;
+    if (temporary) ServerConn::note_client(server.temporary_of, client.id);
     if (!effects.has(sql::Effect::MayChangeSession)) return;
     const bool all = sql::for_each_custom_setting(
         text, [&](std::string_view name) { add_custom_setting(client, name); });
@@ -565,7 +565,10 @@ void census_taken(Engine& engine, ServerConn& server) {
             pins.add(listening_pin(engine, *client));
         }
     }
-    server.had_temporary = server.had_temporary || census->temporary_schema;
+    if (census->temporary_schema) {
+        const uint64_t whose = client != nullptr ? client->id : ServerConn::kSeveral;
+        ServerConn::note_client(server.temporary_of, whose);
+    }
     server.doubtful = server.doubtful || server.effects.has(sql::Effect::MayHideSettings);
     if (census->searched && known) {
         // Only now: whoever asks meanwhile has to search as well.

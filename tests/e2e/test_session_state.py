@@ -186,8 +186,10 @@ def test_what_only_a_superuser_sees_stays_its_clients_when_it_acts_for_another(m
 def test_temp_buffers_can_be_set_where_another_client_had_temporary_tables(make_pooler, open_wire_to, extended):
     pooler = make_pooler(pool_size=1)
     user, setter = open_wire_to(pooler), open_wire_to(pooler)
-    for size in ("1234kB", "5MB"):
+    for size, was_there_before in (("1234kB", False), ("5MB", True)):
         user.sql("CREATE TEMP TABLE x AS SELECT 1 AS a; DROP TABLE x")
+        if was_there_before:
+            setter.sql("SELECT 1")
         statement = f"SET temp_buffers = '{size}'"
         replies = setter.ask(w.prepare_and_run(statement)) if extended else setter.sql(statement)
         assert not replies.errors

@@ -78,7 +78,6 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     bool as_login = false;         // True exactly when its census is asked with its login's rights.
     bool preparing = false;        // True exactly when its client's PREPAREs are under way.
     bool bound_for_good = false;   // True exactly when its session left what nothing can wipe.
-    bool had_temporary = false;    // True exactly when it has a schema for temporary objects.
     bool inherited = false;        // True exactly when another client than this one had it last.
     bool unlistening = false;      // True exactly when it tells its client nothing any more.
     bool raw = false;              // True exactly when it is a walsender of one client for good.
@@ -99,11 +98,17 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     SettingList prepared_in_sql;     // statements of PREPARE, by name, while it is kept
     std::unique_ptr<Census> census;  // while one is under way
     uint64_t last_client = 0;        // the id of whoever has it, or had it last
-    uint64_t sole_client = 0;  // whose sequences it knows: zero for nobody, kSeveral for several
+    uint64_t sole_client = 0;   // whose sequences it knows: zero for nobody, kSeveral for several
+    uint64_t temporary_of = 0;  // who used temporary objects there, the same way
 
     static constexpr uint64_t kSeveral = UINT64_MAX;
 
     ServerKey key;
+    /// One more, as sole_client and temporary_of write it down.
+    static void note_client(uint64_t& whose, uint64_t client) {
+        whose = whose == 0 || whose == client ? client : kSeveral;
+    }
+
     std::optional<auth::ScramClient> scram;
     std::optional<Error> failure;  // what an internal query was told
     uint64_t unnamed_version = 0;  // of the unnamed statement it holds, as a client counts it

@@ -45,9 +45,9 @@ struct PortableServer {
     uint64_t id = 0;
     uint64_t last_client = 0;
     uint64_t sole_client = 0;
+    uint64_t temporary_of = 0;
     uint32_t epoch = 0;
     bool doubtful = false;
-    bool had_temporary = false;
     Instant opened;
     Instant idle_since;
 };
