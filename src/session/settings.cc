@@ -179,7 +179,8 @@ bool is_setting(std::string_view name) {
     return !report_only(name) && !is_right(name) && !is_prepared(name) && !is_set_mark(name);
 }
 
-/// Statements of SQL's PREPARE that the session has and shall not have.
+/// Statements of SQL's PREPARE that the session has and shall not have. No rollback brings them
+/// back: nothing that can fail may come behind this.
 std::string deallocate_others(const SettingList& current, const SettingList& wanted) {
     std::string sql;
     for (const auto& [name, text] : current) {
@@ -228,6 +229,7 @@ std::string take_rights(const SettingList& wanted, std::string_view owner) {
     if (!user.empty() && user != owner) append_assignment(sql, kSessionUser, user);
     const auto role = value_of(wanted, kRole);
     if (!role.empty()) append_assignment(sql, kRole, role);
+    if (!sql.empty()) sql += ';';
     return sql;
 }
 
@@ -334,22 +336,22 @@ bool report_only(std::string_view name) {
 std::string settings_query(const SettingList& current,
                            const SettingList& wanted,
                            std::string_view owner) {
-    const std::string plain =
-        deallocate_others(current, wanted) + plain_settings_query(current, wanted);
+    const std::string plain = plain_settings_query(current, wanted);
+    const std::string deallocate = deallocate_others(current, wanted);
     const bool same_rights = value_of(current, kSessionUser) == value_of(wanted, kSessionUser) &&
                              value_of(current, kRole) == value_of(wanted, kRole);
-    if (plain.empty() && same_rights) return {};
+    if (plain.empty() && deallocate.empty() && same_rights) return {};
     return without_last_semicolon(give_rights_back(current, owner) + plain +
-                                  take_rights(wanted, owner));
+                                  take_rights(wanted, owner) + deallocate);
 }
 
 std::string clean_settings_query(const SettingList& current,
                                  const SettingList& base,
                                  const SettingList& wanted,
                                  std::string_view owner) {
-    return without_last_semicolon(give_rights_back(current, owner) +
-                                  deallocate_others(current, wanted) + "RESET ALL;" +
-                                  plain_settings_query(base, wanted) + take_rights(wanted, owner));
+    return without_last_semicolon(give_rights_back(current, owner) + "RESET ALL;" +
+                                  plain_settings_query(base, wanted) + take_rights(wanted, owner) +
+                                  deallocate_others(current, wanted));
 }
 
 std::vector<std::string_view> missing_prepares(const SettingList& current,

@@ -287,7 +287,7 @@ TEST_CASE("session state: statements of PREPARE move once somebody waits") {
     scene.rig.hold_censuses = false;
     FakeStream& other = scene.rig.log_in();
     scene.rig.say(other, query("SELECT 1"));
-    CHECK(scene.server.take() == query("DEALLOCATE \"a\";RESET \"pgweir.pinned\""));
+    CHECK(scene.server.take() == query("RESET \"pgweir.pinned\";DEALLOCATE \"a\""));
     scene.rig.answer(scene.server, "DEALLOCATE");
     scene.rig.answer(scene.server);
     scene.server.take();

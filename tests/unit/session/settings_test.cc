@@ -163,6 +163,21 @@ TEST_CASE("settings: what differs is set in one SELECT") {
               {{"a", "1"}}) == "SELECT pg_catalog.set_config(E'a',E'1',false)");
 }
 
+TEST_CASE("settings: a DEALLOCATE, which no rollback undoes, stands behind all that may fail") {
+    const SettingList current{
+        {kPreparedMark + std::string("a"), "PREPARE a AS SELECT 1"}
+    };
+    const SettingList wanted{
+        {"role",     "r"  },
+        {"work_mem", "1MB"}
+    };
+    const std::string sets =
+        "SELECT pg_catalog.set_config(E'work_mem',E'1MB',false);"
+        "SELECT pg_catalog.set_config(E'role',E'r',false);DEALLOCATE \"a\"";
+    CHECK(settings_query(current, wanted, "owner") == sets);
+    CHECK(clean_settings_query(current, {}, wanted, "owner") == "RESET ALL;" + sets);
+}
+
 TEST_CASE("settings: what the client never named is reset") {
     CHECK(between(
               {
