@@ -336,16 +336,19 @@ void release(Engine& engine, ServerConn& server) {
         engine.move(server, ServerEvent::Released);
         offer(engine, server);
     }
-    if (client == nullptr) return;
-    client->stream->resume();
-    if (client->killed) {
+    if (client != nullptr) go_on_without_server(engine, *client);
+}
+
+void go_on_without_server(Engine& engine, ClientSession& client) {
+    client.stream->resume();
+    if (client.killed) {
         const Error error = killed_by_administrator();
-        engine.close(*client, &error, "killed by an administrator");
+        engine.close(client, &error, "killed by an administrator");
     } else if (engine.admission() == Admission::Draining) {
         const Error error = shutting_down();
-        engine.close(*client, &error, "draining");
-    } else if (!client->inbox.empty()) {
-        resume_client(engine, *client);
+        engine.close(client, &error, "draining");
+    } else if (!client.inbox.empty()) {
+        resume_client(engine, client);
     }
 }
 

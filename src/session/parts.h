@@ -62,6 +62,8 @@ bool outlived(const Engine& engine, const ServerConn& server);
 bool acquire(Engine& engine, ClientSession& client);
 /// The client is done with its server, which is at rest outside a transaction.
 void release(Engine& engine, ServerConn& server);
+/// Its server was taken from it between two transactions.
+void go_on_without_server(Engine& engine, ClientSession& client);
 /// A clean server looks for its next client, here or in another worker.
 void offer(Engine& engine, ServerConn& server);
 void serve_waiting(Engine& engine, Pool& pool);

@@ -120,10 +120,11 @@ private:
         switch (header.type) {
             case 'S': return parameter_status(body);
             case 'E': {
-                // What a server says that is shut down; its client has lost nothing there.
-                const bool unasked = server_.pins.yields() && server_.pipeline.at_rest() &&
-                                     server_.status == wire::TransactionStatus::Idle;
-                if (unasked) return Verdict::Swallow;
+                if (is_between_transactions()) {
+                    // What a server says that is shut down; its client has lost nothing there.
+                    note_error(header, body, Verdict::Swallow);
+                    return Verdict::Swallow;
+                }
                 const bool again = plan_is_stale(header, body) && can_send_again();
                 const Verdict verdict = server_.pipeline.on_reply('E', server_);
                 if (again) {
@@ -157,6 +158,13 @@ private:
                 break;
         }
         return server_.pipeline.on_reply(header.type, server_);
+    }
+
+    bool is_between_transactions() const {
+        const bool free = server_.state == ServerState::Active && !server_.pins.any() &&
+                          server_.pool.limits.mode != config::PoolMode::Session;
+        return (free || server_.pins.yields()) && server_.pipeline.at_rest() &&
+               server_.status == wire::TransactionStatus::Idle;
     }
 
     /// What a session tells itself comes from the process that it knows as its own.
@@ -248,7 +256,8 @@ private:
         const auto fields = wire::decode_error(body);
         if (!fields) return;
         if (fields->severity == "FATAL" || fields->severity == "PANIC") {
-            if (has_reader() && verdict == Verdict::Forward) server_.said_farewell = true;
+            const bool told = has_reader() && verdict == Verdict::Forward;
+            (told ? server_.said_farewell : server_.ending) = true;
             log::info("server {} says {}: {}", server_.id, fields->severity, fields->message);
         }
         if (verdict == Verdict::Swallow || !has_reader())
@@ -365,10 +374,8 @@ void settings_were_refused(Engine& engine, ServerConn& server, const Error& caus
     engine.close(*client, &error, "a server refused its settings");
 }
 
-/// What happens once the server is at rest.
-void rested(Engine& engine, ServerConn& server) {
-    if (server.said_farewell) return;  // it is about to be lost
-    const std::optional<Error> failure = std::exchange(server.failure, std::nullopt);
+/// The next step of a server at rest. `failure`: what pgweir's own query was told.
+void go_on(Engine& engine, ServerConn& server, const std::optional<Error>& failure) {
     switch (server.state) {
         case ServerState::Active:
             if (failure) {
@@ -431,6 +438,18 @@ void rested(Engine& engine, ServerConn& server) {
         case ServerState::Cancelling:
         case ServerState::Closing:
         case ServerState::Closed: break;
+    }
+}
+
+/// What happens once the server is at rest.
+void rested(Engine& engine, ServerConn& server) {
+    if (server.said_farewell) return;  // it is about to be lost
+    const std::optional<Error> failure = std::exchange(server.failure, std::nullopt);
+    if (server.ending) {
+        // It is no answer to what was asked last, and nobody gets this server any more.
+        server_gone(engine, server, failure ? failure->message : "it said FATAL");
+    } else {
+        go_on(engine, server, failure);
     }
 }
 
@@ -571,7 +590,7 @@ void server_gone(Engine& engine, ServerConn& server, std::string_view reason) {
     ClientSession* client = server.client;
     if (part_at_rest(engine, server)) {
         engine.close(server, reason);
-        resume_client(engine, *client);
+        go_on_without_server(engine, *client);
     } else {
         break_up(engine, server, server_lost(reason), reason);
     }

@@ -184,7 +184,8 @@ bool at_rest(const ServerConn& server) {
     return client != nullptr && server.pool.limits.mode != config::PoolMode::Session &&
            client->passing == 0 && client->inbox.empty() && server.pipeline.at_rest() &&
            server.passing == 0 && server.inbox.empty() &&
-           server.status == wire::TransactionStatus::Idle && !server.effects.any();
+           server.status == wire::TransactionStatus::Idle && !server.effects.any() &&
+           !server.said_farewell;
 }
 
 /// True exactly when it is kept for channels that the shared connection cannot take.
@@ -322,7 +323,8 @@ void part_client(Engine& engine, ServerConn& server) {
 bool part_at_rest(Engine& engine, ServerConn& server) {
     const bool rests = server.state == ServerState::Active && at_rest(server);
     const bool parts = server.state == ServerState::Parting && server.client != nullptr;
-    if (!server.pins.yields() || (!rests && !parts)) return false;
+    const bool free = !server.raw && (!server.pins.any() || server.pins.yields());
+    if (!free || (!rests && !parts)) return false;
     part_client(engine, server);
     return true;
 }

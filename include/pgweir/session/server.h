@@ -73,6 +73,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     wire::TransactionStatus status = wire::TransactionStatus::Idle;
     bool passing_forward = false;  // True exactly when the message passing goes to the client.
     bool said_farewell = false;    // True exactly when a FATAL error of it reached its client.
+    bool ending = false;           // True exactly when it has said FATAL, and nobody was told.
     bool doubtful = false;         // True exactly when it may hold settings that nobody can see.
     bool impatient = false;        // True exactly when its census failed and is asked again.
     bool as_login = false;         // True exactly when its census is asked with its login's rights.
@@ -103,12 +104,12 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
 
     static constexpr uint64_t kSeveral = UINT64_MAX;
 
-    ServerKey key;
     /// One more, as sole_client and temporary_of write it down.
     static void note_client(uint64_t& whose, uint64_t client) {
         whose = whose == 0 || whose == client ? client : kSeveral;
     }
 
+    ServerKey key;
     std::optional<auth::ScramClient> scram;
     std::optional<Error> failure;  // what an internal query was told
     uint64_t unnamed_version = 0;  // of the unnamed statement it holds, as a client counts it

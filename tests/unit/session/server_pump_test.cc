@@ -140,10 +140,49 @@ TEST_CASE("server pump: an ordinary error is no farewell") {
     CHECK(types(scene.client.sent) == "EE");
 }
 
+TEST_CASE("server pump: a farewell behind the end of a transaction reaches nobody") {
+    Rig rig([](Rig& fresh) { fresh.config.pool.pool_size = 1; });
+    FakeStream& client = rig.log_in();
+    FakeStream& other = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    rig.say(client, query("SELECT 1"));
+    rig.say(other, query("SELECT 2"));
+    client.take();
+    server.take();
+    const std::string answer = complete("SELECT 1") + ready();
+    rig.say(server, answer + failure("57P01", "terminating connection", "FATAL"));
+    CHECK(client.take() == answer);
+    CHECK_FALSE(client.closed);
+    CHECK(server.closed);
+    CHECK(server.take().find("SELECT 2") == std::string::npos);
+    FakeStream& fresh = rig.open();
+    CHECK(fresh.take().find("SELECT 2") != std::string::npos);
+}
+
+TEST_CASE("server pump: a farewell behind the answer to settings is no answer") {
+    Rig rig([](Rig& fresh) { fresh.config.pool.pool_size = 1; });
+    FakeStream& client = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    rig.hold_censuses = true;
+    const std::string prepare = "PREPARE a AS SELECT 1";
+    rig.say(client, query(prepare));
+    rig.say(server, complete("PREPARE") + ready());
+    rig.say(server, census_row("p", "a", prepare) + complete("SELECT 1") + ready());
+    rig.lose(server, "end of file");
+    client.take();
+    rig.say(client, query("EXECUTE a"));
+    FakeStream& fresh = rig.open();
+    CHECK(fresh.take() == query(""));
+    rig.say(fresh,
+            complete("SELECT") + ready() + failure("57P01", "terminating connection", "FATAL"));
+    CHECK(sqlstate_of(client.take()) == "08006");
+    CHECK(fresh.closed);
+}
+
 TEST_CASE("server pump: an idle server's farewell reaches nobody") {
     Scene scene;
     scene.reply(failure("57P01", "terminating connection", "FATAL"));
-    scene.rig.lose(scene.server, "end of file");
+    CHECK(scene.server.closed);
     CHECK(scene.client.sent.empty());
     CHECK_FALSE(scene.client.closed);
     CHECK(scene.rig.pool().server_count() == 0);

@@ -529,8 +529,12 @@ TEST_CASE("session state: a session that yields does not notice that its server 
     scene.rig.say(scene.client, query("SELECT pg_backend_pid()"));
     scene.rig.answer(scene.server);
     scene.client.take();
-    scene.rig.say(scene.server, failure("57P01", "terminating connection", "FATAL"));
-    scene.rig.lose(scene.server);
+    SUBCASE("which said so") {
+        scene.rig.say(scene.server, failure("57P01", "terminating connection", "FATAL"));
+    }
+    SUBCASE("without a word") {
+        scene.rig.lose(scene.server);
+    }
     CHECK(scene.client.sent.empty());
     CHECK_FALSE(scene.client.closed);
     CHECK(count(scene.rig, ClientState::Idle) == 1);
