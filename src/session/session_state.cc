@@ -167,6 +167,28 @@ bool full(const Pool& pool) {
            pool.user_group->starving.load(std::memory_order_relaxed) > 0;
 }
 
+/// How long the client that waits longest has waited, at whichever worker.
+Duration longest_wait(const Engine& engine, const Pool& pool) {
+    Instant since = engine.now();
+    for (uint32_t worker = 0; worker < pool.share.workers(); ++worker) {
+        const int64_t told = pool.share.oldest_wait(worker);
+        if (told != PoolShare::kNobodyWaits) since = std::min(since, Instant(Duration(told)));
+    }
+    return engine.now() - since;
+}
+
+/// True exactly when its client may be in the middle of something, and the few that wait can do so
+/// for a moment: others come free meanwhile.
+bool is_spared(const Engine& engine, const ServerConn& server) {
+    constexpr Duration kMoment = std::chrono::milliseconds(50);
+    constexpr uint32_t kServersForOne = 10;
+    const Pool& pool = server.pool;
+    const uint32_t few = std::max(pool.limits.size / kServersForOne, uint32_t{1});
+    return engine.now() - server.client->query_started < kMoment &&
+           pool.share.waiting.load(std::memory_order_relaxed) <= few &&
+           longest_wait(engine, pool) < kMoment;
+}
+
 bool no_place(const Pool& pool) {
     return pool.share.pinned.load(std::memory_order_relaxed) >= pool.limits.pinned_max;
 }
@@ -264,11 +286,14 @@ void set_pins(Engine& engine, ServerConn& server, Pins pins) {
 
 bool yield_to_waiting(Engine& engine, Pool& pool) {
     if (pool.yielding == 0 || !full(pool)) return false;
-    ServerConn* found = nullptr;
+    ServerConn* found = nullptr;  // whose client has done nothing for longest
     pool.in(ServerState::Active).for_each([&](ServerConn& server) {
-        if (found == nullptr && server.pins.yields() && at_rest(server)) found = &server;
+        if (!server.pins.yields() || !at_rest(server)) return;
+        const bool older =
+            found == nullptr || server.client->query_started < found->client->query_started;
+        if (older) found = &server;
     });
-    if (found == nullptr) return false;
+    if (found == nullptr || is_spared(engine, *found)) return false;
     let_go(engine, *found);
     return true;
 }
@@ -360,7 +385,8 @@ void yield_if_wanted(Engine& engine, ServerConn& server) {
     const bool wanted = !pool.waiting.empty() || others_wait(engine, pool);
     const bool closing =
         pool.state != PoolState::Open || engine.globally_paused() || outlived(engine, server);
-    if (((wanted && full(pool)) || closing) && at_rest(server)) let_go(engine, server);
+    if (!at_rest(server)) return;
+    if (closing || (wanted && full(pool) && !is_spared(engine, server))) let_go(engine, server);
 }
 
 void prepared_in_sql_failed(Engine& engine, ServerConn& server, const Error& cause) {

@@ -272,9 +272,33 @@ TEST_CASE("session state: after nextval() the server stays while nobody waits") 
     scene.server.take();
 
     FakeStream& other = scene.rig.log_in();
-    scene.rig.say(other, query("SELECT 1"));
-    CHECK(scene.server.take() == query("SELECT 1"));
-    CHECK(count(scene.rig, ClientState::Idle) == 1);
+    SUBCASE("whoever waits gets it") {
+        scene.rig.pass(std::chrono::milliseconds(60));
+        scene.rig.say(other, query("SELECT 1"));
+        CHECK(scene.server.take() == query("SELECT 1"));
+        CHECK(count(scene.rig, ClientState::Idle) == 1);
+    }
+    SUBCASE("but for a moment after its last use, which one client can wait") {
+        scene.rig.pass(std::chrono::milliseconds(40));
+        scene.rig.say(other, query("SELECT 1"));
+        CHECK(scene.server.take().empty());
+        scene.rig.say(scene.client, query("SELECT currval('s')"));
+        scene.rig.answer(scene.server);
+        CHECK(scene.server.take() == query("SELECT currval('s')"));
+        SUBCASE("and no longer, although it goes on") {
+            scene.rig.pass(std::chrono::milliseconds(30));
+            scene.rig.say(scene.client, query("SELECT currval('s')"));
+            scene.rig.answer(scene.server);
+            CHECK(scene.server.take() == query("SELECT currval('s')"));
+            scene.rig.pass(std::chrono::milliseconds(30));
+            CHECK(scene.server.take() == query("SELECT 1"));
+        }
+        SUBCASE("and two cannot") {
+            FakeStream& third = scene.rig.log_in();
+            scene.rig.say(third, query("SELECT 3"));
+            CHECK(scene.server.take() == query("SELECT 1"));
+        }
+    }
 }
 
 TEST_CASE("session state: statements of PREPARE move once somebody waits") {
@@ -286,6 +310,7 @@ TEST_CASE("session state: statements of PREPARE move once somebody waits") {
 
     scene.rig.hold_censuses = false;
     FakeStream& other = scene.rig.log_in();
+    scene.rig.pass(std::chrono::milliseconds(60));
     scene.rig.say(other, query("SELECT 1"));
     CHECK(scene.server.take() == query("RESET \"pgweir.pinned\";DEALLOCATE \"a\""));
     scene.rig.answer(scene.server, "DEALLOCATE");
@@ -509,6 +534,7 @@ TEST_CASE("session state: a kept server yields also to a pool that shares max_se
     rig.answer(server);
     CHECK(server_in(rig, ServerState::Active).pins.yields());
     server.take();
+    rig.pass(std::chrono::milliseconds(60));
     rig.say(other, query("SELECT 1"));
     CHECK(server.take() == query("SELECT 1"));
 }
