@@ -295,7 +295,8 @@ private:
             return 0;  // the names are still on their way
         }
         if (is_undecided(message->statement)) return await_reply();
-        const sql::Effects effects = statements_.effects_of(message->statement);
+        const StatementRef* statement = statements_.find(message->statement);
+        const sql::Effects effects = statements_.effects_of(*message, statement);
         guard_sequences(effects);
         if (effects.has(sql::Effect::MayChangeSession)) {
             // Among its values may be the name of a setting.
@@ -304,7 +305,7 @@ private:
         }
         keep(header, rest);
         ++server_.pool.stats.binds;
-        if (!statements_.bind(*message, header)) return begin_passing(header, rest);
+        if (!statements_.bind(*message, statement, header)) return begin_passing(header, rest);
         // The names went out rewritten; the values follow as they come.
         client_.passing = static_cast<uint32_t>(header.body_bytes - body.size());
         return wire::kHeaderBytes + body.size();

@@ -178,10 +178,10 @@ void StatementPump::keep_server_within_limits() {
     }
 }
 
-sql::Effects StatementPump::effects_of(std::string_view statement) const {
-    if (statement.empty()) return client_.unnamed_effects;
-    const StatementRef* known = find(statement);
-    return known != nullptr ? (*known)->effects : sql::Effects{};
+sql::Effects StatementPump::effects_of(const wire::BindMessage& bind,
+                                       const StatementRef* statement) const {
+    if (bind.statement.empty()) return client_.unnamed_effects;
+    return statement != nullptr ? (*statement)->effects : sql::Effects{};
 }
 
 void StatementPump::note_run(sql::Effects effects, std::string_view query_and_types) {
@@ -190,8 +190,9 @@ void StatementPump::note_run(sql::Effects effects, std::string_view query_and_ty
     client_.hold_at_sync = client_.hold_at_sync || holds_others(effects);
 }
 
-bool StatementPump::bind(const wire::BindMessage& bind, const wire::FrameHeader& header) {
-    const StatementRef* statement = find(bind.statement);
+bool StatementPump::bind(const wire::BindMessage& bind,
+                         const StatementRef* statement,
+                         const wire::FrameHeader& header) {
     std::string_view name = bind.statement;
     if (statement != nullptr) {
         ensure_at_server(*statement);

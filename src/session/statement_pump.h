@@ -39,12 +39,17 @@ public:
     /// A simple query, as PostgreSQL has it, ends the unnamed statement.
     void forget_unnamed();
 
-    /// What the statement may do to the session when it runs.
-    sql::Effects effects_of(std::string_view statement) const;
+    /// What the client prepared under this name, or nullptr.
+    const StatementRef* find(std::string_view name) const;
+
+    /// What may happen to the session when it runs. `statement`: what find() says of its name.
+    sql::Effects effects_of(const wire::BindMessage& bind, const StatementRef* statement) const;
 
     /// True: header and names are out, the values of the message are in `out` too as far as
-    /// they have arrived. False: the message passes as it is.
-    bool bind(const wire::BindMessage& bind, const wire::FrameHeader& header);
+    /// they have arrived. False: the message passes as it is. `statement` as above.
+    bool bind(const wire::BindMessage& bind,
+              const StatementRef* statement,
+              const wire::FrameHeader& header);
 
     /// A query that forgets a statement of this name, where the client has one. False: it has none,
     /// nothing was sent.
@@ -55,9 +60,6 @@ public:
 
     /// True exactly when nothing in the ledger will be answered by the server.
     bool only_synthesized() const;
-
-    /// What the client prepared under this name, or nullptr.
-    const StatementRef* find(std::string_view name) const;
 
 private:
     void note_run(sql::Effects effects, std::string_view query_and_types);
