@@ -145,8 +145,17 @@ bool can_move(const SettingList& prepared) {
     });
 }
 
-Pins pins_found(const ServerConn& server, const ClientSession* client) {
+/// A statement that names a temporary table cannot be prepared elsewhere, also not once that table
+/// is dropped: the session may make another of the name.
+void judge_prepared(ClientSession& client, Pins& pins) {
+    const bool prepared = pins.has(Pin::PreparedStatement);
+    client.used_temporary = pins.has(Pin::TemporaryTable) || (client.used_temporary && prepared);
+    if (prepared && client.used_temporary) pins.add(Pin::TemporaryStatement);
+}
+
+Pins pins_found(const ServerConn& server, ClientSession* client) {
     Pins pins = server.census->pins;
+    if (client != nullptr) judge_prepared(*client, pins);
     if (planted(Bug::PinForgotten)) return {};
     pins.add(pins_known(server));
     const bool lost = client != nullptr && client->settings_lost;

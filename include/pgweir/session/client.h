@@ -76,6 +76,7 @@ struct ClientSession final : StreamEvents, ListHook {
     bool names_undecided = false;  // True exactly when a Parse of a name may yet fail.
     bool awaits_place = false;     // True exactly when it waits until fewer servers are kept.
     bool sets_temp_buffers = false;  // True exactly when it needs a server that can.
+    bool used_temporary = false;     // True exactly when its PREPAREs may name temporary tables.
     bool settings_lost = false;      // True exactly when it has more custom ones than are followed.
     bool left = false;               // True exactly when it sent Terminate.
     bool killed = false;             // True exactly when it ends at its next transaction's end.

@@ -11,25 +11,26 @@
 namespace pgweir::session {
 
 enum class Pin : uint8_t {
-    TemporaryTable,     // or anything else in pg_temp
-    AdvisoryLock,       // of the session, not of a transaction
-    HoldableCursor,     // DECLARE ... WITH HOLD
-    PreparedStatement,  // PREPARE in SQL
-    Channel,            // LISTEN, and the shared connection does not listen on it yet
-    SharedChannel,      // LISTEN, and it does
-    Sequence,           // nextval(), setval(), currval() or lastval()
-    Process,            // it asked for pg_backend_pid()
-    Module,             // LOAD and setseed() leave what nothing can wipe
-    Unknown,            // what the session holds could not be found out
+    TemporaryTable,      // or anything else in pg_temp
+    AdvisoryLock,        // of the session, not of a transaction
+    HoldableCursor,      // DECLARE ... WITH HOLD
+    PreparedStatement,   // PREPARE in SQL
+    TemporaryStatement,  // the same, in a session that has had temporary tables meanwhile
+    Channel,             // LISTEN, and the shared connection does not listen on it yet
+    SharedChannel,       // LISTEN, and it does
+    Sequence,            // nextval(), setval(), currval() or lastval()
+    Process,             // it asked for pg_backend_pid()
+    Module,              // LOAD and setseed() leave what nothing can wipe
+    Unknown,             // what the session holds could not be found out
 };
 
-inline constexpr size_t kPins = 10;
+inline constexpr size_t kPins = 11;
 
 /// As SHOW PINNED, SHOW pgweir.pinned and the metric's label name them, in the order of Pin.
 inline constexpr std::array<std::string_view, kPins> kPinNames{
-    "temporary table",   "advisory lock",  "holdable cursor", "prepared statement",
-    "listening channel", "shared channel", "sequence",        "process number",
-    "loaded module",     "unknown state"};
+    "temporary table",     "advisory lock",     "holdable cursor", "prepared statement",
+    "temporary statement", "listening channel", "shared channel",  "sequence",
+    "process number",      "loaded module",     "unknown state"};
 
 class Pins {
 public:

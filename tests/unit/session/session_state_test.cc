@@ -301,6 +301,23 @@ TEST_CASE("session state: after nextval() the server stays while nobody waits") 
     }
 }
 
+TEST_CASE("session state: statements of PREPARE that may name a temporary table do not move") {
+    Scene scene;
+    scene.run("CREATE TEMP TABLE t(); PREPARE a AS TABLE t", complete("PREPARE"));
+    const std::string prepared = census_row("p", "a", "PREPARE a AS TABLE t");
+    scene.answer_census(census_row("t", "t", "") + prepared);
+    scene.run("DROP TABLE t", complete("DROP TABLE"));
+    scene.answer_census(prepared);
+    CHECK(server_in(scene.rig, ServerState::Active).pins.to_text() ==
+          "prepared statement, temporary statement");
+    scene.run("DEALLOCATE a", complete("DEALLOCATE"));
+    scene.answer_census("");
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+    scene.run("PREPARE a AS SELECT 1", complete("PREPARE"));
+    scene.answer_census(census_row("p", "a", "PREPARE a AS SELECT 1"));
+    CHECK(server_in(scene.rig, ServerState::Active).pins.yields());
+}
+
 TEST_CASE("session state: statements of PREPARE move once somebody waits") {
     Scene scene;
     const std::string prepare = "PREPARE a AS SELECT 1 -- one";
