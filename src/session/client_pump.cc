@@ -150,6 +150,7 @@ private:
         if (begins) {
             kept.state = KeptBatch::State::Growing;
             kept.describes = false;
+            kept.sent_again = 0;
             kept.bytes.clear();
         } else if (kept.state != KeptBatch::State::Growing || header.type == 'B') {
             kept.state = KeptBatch::State::Nothing;
@@ -503,13 +504,36 @@ size_t consume(Engine& engine, ClientSession& client, Bytes input) {
 
 }  // namespace
 
+namespace {
+
+/// The statement of the batch's Bind becomes one of this epoch, as if its client had prepared it
+/// again.
+void renew_statement(Engine& engine, ClientSession& client, Bytes batch) {
+    wire::FrameHeader header;
+    wire::read_header(batch, wire::kMessageBytesMax, header);
+    const auto bind = wire::decode_bind(batch.subspan(wire::kHeaderBytes, header.body_bytes));
+    PGW_CHECK(bind.has_value());  // it was read before
+    if (client.statements == nullptr) return;
+    const StatementRef* known = client.statements->find(bind->statement);
+    if (known == nullptr) return;
+    const StatementRef outdated = *known;
+    client.statements->put(bind->statement, engine.intern(as_bytes(outdated->query_and_types)));
+}
+
+}  // namespace
+
 void send_again(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
-    const std::string batch = std::exchange(server.kept.bytes, {});
-    server.kept.state = KeptBatch::State::Nothing;
+    KeptBatch& kept = server.kept;
+    std::string batch = std::exchange(kept.bytes, {});
+    kept.state = KeptBatch::State::Nothing;
+    renew_statement(engine, client, as_bytes(batch));
     const size_t used =
         ClientPump(engine, client, server, ClientPump::Sending::Again).run(as_bytes(batch));
     PGW_CHECK(used == batch.size());
+    if (++kept.sent_again == KeptBatch::kTries) return;
+    kept.bytes = std::move(batch);
+    kept.state = KeptBatch::State::Whole;
 }
 
 void client_bytes(Engine& engine, ClientSession& client, Bytes input) {

@@ -1,5 +1,7 @@
 #include "pgweir/session/prepared.h"
 
+#include <array>
+
 #include <fmt/format.h>
 
 namespace pgweir::session {
@@ -10,12 +12,16 @@ void StatementRef::release() {
     }
 }
 
-StatementRef StatementCache::intern(Bytes query_and_types) {
-    const Digest128 digest = auth::digest128({query_and_types});
+StatementRef StatementCache::intern(Bytes query_and_types, uint32_t epoch) {
+    std::array<uint8_t, sizeof epoch> number{};
+    store_be32(number.data(), epoch);
+    const Digest128 digest = epoch == 0 ? auth::digest128({query_and_types})
+                                        : auth::digest128({query_and_types, number});
     auto& slot = statements_[digest];
     if (slot == nullptr) {
         slot = std::make_unique<Statement>();
         slot->digest = digest;
+        slot->epoch = epoch;
         slot->query_and_types = as_text(query_and_types);
         const std::string_view text = as_text(query_and_types);
         slot->effects = sql::effects_of(text.substr(0, text.find('\0')));
@@ -117,14 +123,6 @@ void ServerStatements::doubt(const Digest128& digest) {
     if (it->second.closing) enter(it->second);
     it->second.confirmed = false;
     it->second.batch = UINT32_MAX;
-}
-
-void ServerStatements::doubt_all() {
-    for (auto& [digest, entry] : entries_) {
-        if (entry.closing) continue;
-        entry.confirmed = false;
-        entry.batch = UINT32_MAX;
-    }
 }
 
 void ServerStatements::erase(const Digest128& digest) {

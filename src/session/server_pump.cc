@@ -229,9 +229,8 @@ private:
     }
 
     /// "cached plan must not change result type": a table changed after the statement was prepared.
-    /// Its client can only prepare it again, which here finds the same statement at the server: so
-    /// all that this server has is prepared anew. Others say so themselves when they are asked, to
-    /// whoever has to know that its rows look different now.
+    /// Whoever prepares it again gets one of the next epoch; all others that have it are told the
+    /// same by PostgreSQL, for they have to know that its rows look different now.
     bool plan_is_stale(const wire::FrameHeader& header, Bytes body) {
         if (header.body_bytes > body.size()) return false;
         const auto fields = wire::decode_error(body);
@@ -240,7 +239,7 @@ private:
         }
         ++server_.pool.stats.stale_plans;
         server_.unnamed_version = 0;
-        server_.statements.doubt_all();
+        engine_.process().outdate_statements(server_.pipeline.epoch_of_front());
         return true;
     }
 

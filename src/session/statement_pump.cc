@@ -25,6 +25,11 @@ void StatementPump::expect(Request request, Delivery delivery, StatementChange* 
     server_.pipeline.expect({request, delivery, change, false}, server_);
 }
 
+void StatementPump::expect_use(Request request, const StatementRef* statement) {
+    const uint32_t epoch = statement != nullptr ? (*statement)->epoch : 0;
+    server_.pipeline.expect({request, Delivery::Forward, nullptr, false, epoch}, server_);
+}
+
 const StatementRef* StatementPump::find(std::string_view name) const {
     if (client_.statements == nullptr || name.empty()) return nullptr;
     return client_.statements->find(name);
@@ -50,7 +55,7 @@ bool StatementPump::parse_named(const wire::ParseMessage& parse) {
         forward_parse(*statement);
         return true;
     }
-    StatementRef statement = engine_.statements().intern(parse.query_and_types);
+    StatementRef statement = engine_.intern(parse.query_and_types);
     const uint64_t held =
         client_.statements->bytes() + ClientStatements::cost(parse.statement, *statement);
     if (held > engine_.config().limits.prepared_per_client) return false;
@@ -204,7 +209,7 @@ bool StatementPump::bind(const wire::BindMessage& bind,
     } else if (is_reserved(bind.statement)) {
         name = kNobodysStatement;
     }
-    expect(Request::Bind, Delivery::Forward);
+    expect_use(Request::Bind, statement);
     if (name.data() == bind.statement.data()) return false;
 
     send_header('B', header.body_bytes - bind.statement.size() + name.size());
@@ -252,7 +257,7 @@ void StatementPump::describe(const wire::DescribeMessage& describe, Bytes frame)
     const StatementRef* statement = of_statement ? find(describe.name) : nullptr;
     if (statement != nullptr) ensure_at_server(*statement);
     if (of_statement && describe.name.empty()) ensure_unnamed();
-    expect(Request::Describe, Delivery::Forward);
+    expect_use(Request::Describe, statement);
     if (statement == nullptr) {
         pass_unknown('D', describe.target, describe.name, frame);
         return;
@@ -294,7 +299,7 @@ size_t answer_known_parse(Engine& engine, ClientSession& client, Bytes input) {
     if (!parse || parse->statement.empty()) return 0;
     if (client.statements == nullptr) client.statements = std::make_unique<ClientStatements>();
     if (client.statements->find(parse->statement) != nullptr) return 0;
-    StatementRef statement = engine.statements().intern(parse->query_and_types);
+    StatementRef statement = engine.intern(parse->query_and_types);
     const uint64_t held =
         client.statements->bytes() + ClientStatements::cost(parse->statement, *statement);
     if (held > engine.config().limits.prepared_per_client) return 0;

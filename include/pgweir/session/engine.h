@@ -30,6 +30,15 @@ struct ProcessShare {
     std::atomic<uint32_t> logins{0};
     std::atomic<uint32_t> pools{0};  // pairs of database and user that were ever served
     std::atomic<uint64_t> next_id{1};
+
+    /// Statements that clients prepare from now on are others than those of older epochs, although
+    /// their texts are the same: a table has changed under one of these.
+    std::atomic<uint32_t> statement_epoch{0};
+
+    /// PostgreSQL calls a statement of `epoch` out of date.
+    void outdate_statements(uint32_t epoch) {
+        statement_epoch.compare_exchange_strong(epoch, epoch + 1, std::memory_order_relaxed);
+    }
 };
 
 struct Listening;
@@ -110,6 +119,12 @@ public:
     SettingsTable& settings() { return settings_; }
 
     StatementCache& statements() { return statements_; }
+
+    /// What a client prepares now.
+    StatementRef intern(Bytes query_and_types) {
+        return statements_.intern(query_and_types,
+                                  process_.statement_epoch.load(std::memory_order_relaxed));
+    }
 
     auth::ScramKeyCache& scram_keys() { return scram_keys_; }
 

@@ -41,6 +41,7 @@ struct Expected {
     Delivery delivery = Delivery::Forward;
     StatementChange* change = nullptr;  // what the reply confirms, or its absence takes back
     bool unnamed = false;               // a Parse of the unnamed statement
+    uint32_t epoch = 0;                 // of the statement that is bound or described
 };
 
 enum class Verdict : uint8_t { Forward, Swallow, Mismatch };
@@ -76,6 +77,9 @@ public:
     Verdict on_reply(char type, PipelineEvents& events);
 
     /// True exactly when the next reply owed is one that pgweir makes itself.
+    /// Of the statement whose use is answered next; zero where none is.
+    uint32_t epoch_of_front() const { return empty() ? 0 : front().epoch; }
+
     bool synthesis_due() const { return !empty() && front().delivery == Delivery::Synthesize; }
 
     Expected take_synthesized(PipelineEvents& events);

@@ -15,6 +15,10 @@
 /// Prepared statements that move with their client. A statement is its text and parameter types;
 /// its name at a server is made from their digest, so every worker and every client that prepares
 /// the same finds it again, and nobody has to share a table.
+///
+/// When a table has changed, whoever was told what the rows of a statement look like has to learn
+/// of it: PostgreSQL says so to each session that prepared it before (0A000). So those keep the old
+/// one, and what is prepared from then on belongs to the next epoch and has another name.
 /// Thread: one worker's.
 namespace pgweir::session {
 
@@ -35,6 +39,7 @@ class StatementCache;
 struct Statement {
     Digest128 digest{};
     sql::Effects effects;  // of its text
+    uint32_t epoch = 0;
     std::string query_and_types;
     std::string server_name;  // kStatementPrefix and the digest in hexadecimal
     uint32_t references = 0;
@@ -78,7 +83,8 @@ private:
 /// All statements that clients of this worker hold, each text once.
 class StatementCache {
 public:
-    StatementRef intern(Bytes query_and_types);
+    /// `epoch`: ProcessShare's, so that all workers mean the same.
+    StatementRef intern(Bytes query_and_types, uint32_t epoch = 0);
 
     size_t size() const { return statements_.size(); }
 
@@ -142,9 +148,6 @@ public:
     /// pgweir closes it; until that is confirmed nobody knows whether the server has it.
     void begin_close(const Digest128& digest);
     void closed(const Digest128& digest);
-
-    /// Plans of all may be of tables that have changed: each is prepared again before its next use.
-    void doubt_all();
 
     /// A Parse or Close of it was skipped: whether the server has it is not known any more.
     void doubt(const Digest128& digest);

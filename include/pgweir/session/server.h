@@ -28,7 +28,8 @@ struct ClientSession;
 struct SharedListener;
 
 /// A batch that begins with a Bind, kept until its replies begin: if all that comes back is that
-/// the plan of its statement is out of date, it is sent once more.
+/// the plan of its statement is out of date, it is sent once more; and again, for others may have
+/// prepared the statement after one change of its table and before the next.
 struct KeptBatch {
     /// Units: bytes; a larger one is not kept.
     static constexpr size_t kMax = 4096;
@@ -41,7 +42,10 @@ struct KeptBatch {
     };
 
     State state = State::Nothing;
+    static constexpr uint8_t kTries = 2;
+
     bool describes = false;  // True exactly when the client asks what the rows look like.
+    uint8_t sent_again = 0;  // times
     std::string bytes;       // as the client sent them
 };
 
