@@ -47,9 +47,8 @@ def parse(arguments):
     parser.add_argument("--pgweir", metavar="PATH", default=BINARY,
                         help="the program; $PGWEIR, or that of build/$PGWEIR_BUILD, dev by default")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="of pgweir (1)")
-    parser.add_argument("--pool-size", type=int, default=40, metavar="N",
-                        help="of pgweir; with 20, as many as there are tests at a time, sessions may have to let go of "
-                             "what they keep only while nobody waits (40)")
+    parser.add_argument("--pool-size", type=int, default=20, metavar="N",
+                        help="of pgweir: as many as there are tests at a time (20)")
     parser.add_argument("--pool-mode", choices=("transaction", "session"), default="transaction",
                         help="session shows what passes when sessions are not shared (transaction)")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="runs through pgweir; direct it is one (1)")
