@@ -502,10 +502,6 @@ size_t consume(Engine& engine, ClientSession& client, Bytes input) {
     return used;
 }
 
-}  // namespace
-
-namespace {
-
 /// The statement of the batch's Bind becomes one of this epoch, as if its client had prepared it
 /// again.
 void renew_statement(Engine& engine, ClientSession& client, Bytes batch) {

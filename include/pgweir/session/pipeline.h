@@ -76,10 +76,10 @@ public:
     /// Judges the next message of the server; `status` only counts for ReadyForQuery.
     Verdict on_reply(char type, PipelineEvents& events);
 
-    /// True exactly when the next reply owed is one that pgweir makes itself.
     /// Of the statement whose use is answered next; zero where none is.
     uint32_t epoch_of_front() const { return empty() ? 0 : front().epoch; }
 
+    /// True exactly when the next reply owed is one that pgweir makes itself.
     bool synthesis_due() const { return !empty() && front().delivery == Delivery::Synthesize; }
 
     Expected take_synthesized(PipelineEvents& events);

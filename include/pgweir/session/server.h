@@ -34,6 +34,9 @@ struct KeptBatch {
     /// Units: bytes; a larger one is not kept.
     static constexpr size_t kMax = 4096;
 
+    /// Units: times that it is sent again.
+    static constexpr uint8_t kTries = 2;
+
     enum class State : uint8_t {
         Nothing,
         Growing,  // its Sync has not been sent
@@ -42,8 +45,6 @@ struct KeptBatch {
     };
 
     State state = State::Nothing;
-    static constexpr uint8_t kTries = 2;
-
     bool describes = false;  // True exactly when the client asks what the rows look like.
     uint8_t sent_again = 0;  // times
     std::string bytes;       // as the client sent them
