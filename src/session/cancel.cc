@@ -11,11 +11,6 @@
 namespace pgweir::session {
 namespace {
 
-// The process id that clients know: the worker above, the slot of the session below. It stays
-// positive, since drivers keep it in signed integers, and is never zero.
-constexpr uint32_t kIndexBits = 24;
-constexpr uint32_t kIndexMask = (1u << kIndexBits) - 1;
-
 /// Units: bytes of the whole request at the front: a simple query alone, or all of an extended
 /// batch with its Sync; zero when its end has not arrived.
 size_t request_bytes(Bytes waiting) {
@@ -74,23 +69,20 @@ void cancel_at_server(Engine& engine, ServerConn& server) {
     cancel.stream = &engine.shell().connect(server.pool.address.node, cancel);
 }
 
-uint32_t client_pid(const Engine& engine, const ClientSession& client) {
-    return (engine.worker() << kIndexBits) | (client.handle.index + 1);
-}
-
 void cancel_requested(Engine& engine, uint32_t pid, Bytes key) {
     ++engine.stats().cancels_received;
-    const uint32_t worker = pid >> kIndexBits;
-    const uint32_t index = (pid & kIndexMask) - 1;
-    if (worker == engine.worker()) {
-        cancel_here(engine, index, as_text(key));
-    } else {
-        engine.shell().post(worker, CancelQuery{index, std::string(as_text(key))});
-    }
+    route_cancel(engine, pid, as_text(key));
 }
 
-void cancel_here(Engine& engine, uint32_t index, std::string_view key) {
-    ClientSession* client = engine.find_client_at(index);
+void route_cancel(Engine& engine, uint32_t pid, std::string_view key) {
+    const auto place = engine.process().directory.find(pid);
+    // Behind the client, if that is on its way there: messages that follow each other stay in
+    // order.
+    if (place && place->worker != engine.worker()) {
+        engine.shell().post(place->worker, CancelQuery{pid, std::string(key)});
+        return;
+    }
+    ClientSession* client = place ? engine.find_client_at(place->index) : nullptr;
     const bool known =
         client != nullptr &&
         equal_in_constant_time(as_text(Bytes(client->key.bytes).first(client->key.size)), key);

@@ -20,6 +20,9 @@ constexpr auto kTable = std::to_array<ClientRow>({
     {Waiting,        ServerLent,      Attached,       "its turn in the queue came"},
     {Waiting,        WaitCancelled,   Idle,           "it took its request back"},
     {Attached,       ServerReleased,  Idle,           "the transaction is over"},
+    {Greeting,       Arrived,         Idle,           "another worker handed it over, logged in"},
+    {Idle,           Departed,        Closed,         "handed to another worker"},
+    {Attached,       Departed,        Closed,         "handed to another worker, its server with it"},
     {Greeting,       Ended,           Closed,         "left, or was no PostgreSQL client"},
     {Authenticating, Ended,           Closed,         "left, or could not log in"},
     {Idle,           Ended,           Closed,         "left, or was sent away"},
@@ -49,8 +52,9 @@ std::string_view to_text(ClientState state) {
 
 std::string_view to_text(ClientEvent event) {
     constexpr std::array<std::string_view, kClientEvents> kNames{
-        "StartupReceived", "LoggedIn",      "WelcomeWanted",  "ConsoleOpened", "ServerWanted",
-        "ServerLent",      "WaitCancelled", "ServerReleased", "Ended"};
+        "StartupReceived", "LoggedIn",   "WelcomeWanted", "ConsoleOpened",
+        "ServerWanted",    "ServerLent", "WaitCancelled", "ServerReleased",
+        "Arrived",         "Departed",   "Ended"};
     return kNames[static_cast<size_t>(event)];
 }
 

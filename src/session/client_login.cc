@@ -100,6 +100,7 @@ bool admit(Engine& engine, ClientSession& client, Pool& pool) {
         return false;
     }
     client.pool = &pool;
+    client.pid = engine.process().directory.add({engine.worker(), client.handle.index});
     ++pool.clients;
     return true;
 }
@@ -352,8 +353,7 @@ void welcome(Engine& engine, ClientSession& client) {
     for (const auto& [name, value] : client.settings.values()) {
         if (pool.base.holds(name)) wire::encode_parameter_status(out, name, value);
     }
-    wire::encode_backend_key(out, client_pid(engine, client),
-                             Bytes(client.key.bytes).first(client.key.size));
+    wire::encode_backend_key(out, client.pid, Bytes(client.key.bytes).first(client.key.size));
     wire::encode_ready(out, wire::TransactionStatus::Idle);
     client.login.reset();
     client.deadline = kNever;

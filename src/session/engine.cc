@@ -47,20 +47,17 @@ Engine::~Engine() {
 }
 
 void Engine::accept(Stream& stream) {
-    auto [handle, client] = clients_.make(*this, stream);
+    ClientSession* client = &make_client();
+    client->stream = &stream;
     stream.set_owner(*client);
-    client->handle = handle;
     client->id = process_.next_id.fetch_add(1, std::memory_order_relaxed);
     client->connected_at = now();
-    client->state_since = now();
     client->deadline = deadline_after(now(), config().timeouts.login);
     const uint32_t random_bytes = static_cast<uint32_t>(client->key.bytes.size());
     shell_.fill_random({client->key.bytes.data(), random_bytes});
-    enter_list(*client);
     ++stats_.accepted;
 
     process_.clients.fetch_add(1);
-    process_.logins.fetch_add(1);
     // Whoever is one too many is told after its startup packet: libpq does not show what it is told
     // in place of an answer to its SSLRequest. Beyond that, even the startup packet is not awaited.
     const uint64_t ceiling = uint64_t{config().limits.clients} + config().limits.logins_in_flight;
@@ -69,6 +66,15 @@ void Engine::accept(Stream& stream) {
         const Error error = too_many_clients(config().limits.clients);
         close(*client, &error, "limits.clients is reached");
     }
+}
+
+ClientSession& Engine::make_client() {
+    auto [handle, client] = clients_.make(*this);
+    client->handle = handle;
+    client->state_since = now();
+    process_.logins.fetch_add(1);  // until it is past Greeting and Authenticating
+    enter_list(*client);
+    return *client;
 }
 
 void Engine::tick() {
@@ -169,6 +175,9 @@ Pool* Engine::find_pool(std::string_view database, std::string_view user) {
 }
 
 void Engine::apply_setup(Pool& pool) {
+    // Also of a database that this worker does not know yet: its clients are counted there.
+    pool.database_group = &shell_.database_share(pool.database);
+    pool.user_group = &shell_.user_share(pool.user);
     const config::Database* database = config::find_database(config(), pool.database);
     if (database == nullptr) {
         pool.state = PoolState::Gone;
@@ -176,8 +185,6 @@ void Engine::apply_setup(Pool& pool) {
     }
     if (pool.state == PoolState::Gone) pool.state = stop_orders_.state_of(pool.database);
     pool.limits = config::effective_pool(config(), *database, pool.user);
-    pool.database_group = &shell_.database_share(pool.database);
-    pool.user_group = &shell_.user_share(pool.user);
     pool.database_servers_max = database->pool.max_servers.value_or(0);
     const auto user = config().users.find(pool.user);
     pool.user_servers_max =
@@ -268,6 +275,7 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
     if (std::exchange(client.awaits_place, false)) --pool->place_waiters;
     const bool waited = client.state == ClientState::Waiting;
     process_.clients.fetch_sub(1);
+    if (client.pid != 0) process_.directory.remove(std::exchange(client.pid, 0));
     move(client, ClientEvent::Ended);
     if (client.left) {
         client.stream->drop();
@@ -299,6 +307,13 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
                    client.passing > 0 ? Upstream::Broken : Upstream::Whole);
         }
     }
+    shell_.reap_soon();
+}
+
+void Engine::forget(ClientSession& client) {
+    move(client, ClientEvent::Departed);
+    client.stream = nullptr;
+    --client.pool->clients;
     shell_.reap_soon();
 }
 
@@ -413,6 +428,8 @@ void Engine::receive(PeerMessage message) {
         Pool* pool = find_pool(*lent->pool);
         PGW_CHECK(pool != nullptr);  // only a worker with a waiting client is lent to
         adopt_server(*this, *pool, *lent->server);
+    } else if (auto* moved = std::get_if<MovedClient>(&message)) {
+        adopt_client(*this, *moved->pool, *moved->client);
     } else if (auto* freed = std::get_if<PermitFreed>(&message)) {
         if (Pool* pool = find_pool(*freed->pool)) open_servers(*this, *pool);
     } else if (auto* leave = std::get_if<LeaveDatabases>(&message)) {
@@ -430,7 +447,7 @@ void Engine::receive(PeerMessage message) {
     } else if (auto* stuck = std::get_if<ListenerStuck>(&message)) {
         listener_stuck(*this, *stuck);
     } else if (auto* cancel = std::get_if<CancelQuery>(&message)) {
-        cancel_here(*this, cancel->client_index, cancel->key);
+        route_cancel(*this, cancel->pid, cancel->key);
     }
 }
 
@@ -447,8 +464,7 @@ void Engine::console_reply(Handle handle, Bytes reply, bool close_after) {
     resume_client(*this, *client);
 }
 
-ClientSession::ClientSession(Engine& its_engine, Stream& its_stream)
-    : engine(its_engine), stream(&its_stream) {}
+ClientSession::ClientSession(Engine& its_engine) : engine(its_engine) {}
 
 ClientSession::~ClientSession() = default;
 

@@ -22,6 +22,8 @@ bool check_due(const Engine& engine, const ServerConn& server) {
     return patience != Duration::zero() && engine.now() - server.state_since > patience;
 }
 
+}  // namespace
+
 void link(Engine& engine, ServerConn& server, ClientSession& client) {
     Pool& pool = server.pool;
     const bool was_waiting = client.state == ClientState::Waiting;
@@ -53,6 +55,8 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
         send_settings(engine, server);
     }
 }
+
+namespace {
 
 /// The worker whose oldest client should get this server before our own oldest, or our own number.
 uint32_t neediest_worker(const Engine& engine, Pool& pool) {
@@ -384,8 +388,7 @@ bool others_wait(const Engine& engine, const Pool& pool) {
     return false;
 }
 
-void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
-    Pool& pool = server.pool;
+std::unique_ptr<PortableServer> pack_server(Engine& engine, ServerConn& server) {
     auto portable = std::make_unique<PortableServer>();
     portable->stream = server.stream->detach();
     server.stream = nullptr;
@@ -404,13 +407,12 @@ void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
     portable->opened = server.opened;
     portable->idle_since = server.state_since;
     server.permitted = false;  // the permit goes with it
-    ++pool.stats.servers_lent;
     engine.move(server, ServerEvent::Ended);
     engine.shell().reap_soon();
-    engine.shell().post(worker, LentServer{&pool.share, std::move(portable)});
+    return portable;
 }
 
-void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
+ServerConn& unpack_server(Engine& engine, Pool& pool, PortableServer& portable) {
     ServerConn& server = engine.make_server(pool);
     server.permitted = true;
     server.id = portable.id;
@@ -436,7 +438,17 @@ void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
     engine.move(server, ServerEvent::Connected);
     engine.move(server, ServerEvent::LoggedIn);
     server.state_since = portable.idle_since;
-    offer(engine, server);
+    return server;
+}
+
+void lend_away(Engine& engine, ServerConn& server, uint32_t worker) {
+    Pool& pool = server.pool;
+    ++pool.stats.servers_lent;
+    engine.shell().post(worker, LentServer{&pool.share, pack_server(engine, server)});
+}
+
+void adopt_server(Engine& engine, Pool& pool, PortableServer& portable) {
+    offer(engine, unpack_server(engine, pool, portable));
     ask_others(engine, pool);  // it may have been too old to serve
 }
 

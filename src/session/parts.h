@@ -3,6 +3,7 @@
 #include "pgweir/session/engine.h"
 #include "pgweir/session/listening.h"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -92,6 +93,11 @@ void ask_others(Engine& engine, Pool& pool);
 /// True exactly when a client of this pool waits in another worker.
 bool others_wait(const Engine& engine, const Pool& pool);
 void lend_away(Engine& engine, ServerConn& server, uint32_t worker);
+/// Takes a server with everything known of it out of this worker, and puts it, idle, into one.
+std::unique_ptr<PortableServer> pack_server(Engine& engine, ServerConn& server);
+ServerConn& unpack_server(Engine& engine, Pool& pool, PortableServer& portable);
+/// The idle server is this client's from now on, once it has its settings.
+void link(Engine& engine, ServerConn& server, ClientSession& client);
 /// Wipes what the server's last client left, before anybody else gets it.
 void reset(Engine& engine, ServerConn& server);
 
@@ -99,6 +105,13 @@ void reset(Engine& engine, ServerConn& server);
 enum class NextUse : uint8_t { Anybody, AfterReset, Nobody };
 
 NextUse next_use(const ServerConn& server);
+
+// moving.cc: clients that change workers.
+/// Hands over a client for which is_movable() is true.
+void send_away(Engine& engine, ClientSession& client, uint32_t worker);
+/// True exactly when the client rests and nothing of it is in this worker but itself.
+bool is_movable(const ClientSession& client);
+void adopt_client(Engine& engine, PoolShare& share, PortableClient& portable);
 
 // session_state.cc: what a session holds beyond its transactions, and where it lives.
 /// Notes what a text, about to be sent, may do to the session.
@@ -200,10 +213,10 @@ void close_unused_listeners(Engine& engine, std::string_view text);
 
 // cancel.cc: cancel requests.
 void cancel_requested(Engine& engine, uint32_t pid, Bytes key);
-void cancel_here(Engine& engine, uint32_t index, std::string_view key);
+/// Cancels for the client of this number if the key is its; another worker is told if it is there.
+void route_cancel(Engine& engine, uint32_t pid, std::string_view key);
 /// Cancels what the server does; until the request has ended it is not lent again.
 void cancel_at_server(Engine& engine, ServerConn& server);
-uint32_t client_pid(const Engine& engine, const ClientSession& client);
 
 // upkeep.cc: what time brings.
 /// A statement with this text wants to be alone in a database that it names: PostgreSQL waits some

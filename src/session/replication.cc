@@ -39,8 +39,7 @@ void walsender_ready(Engine& engine, ServerConn& server) {
     for (const auto& [name, value] : server.base.values()) {
         wire::encode_parameter_status(out, name, value);
     }
-    wire::encode_backend_key(out, client_pid(engine, client),
-                             Bytes(client.key.bytes).first(client.key.size));
+    wire::encode_backend_key(out, client.pid, Bytes(client.key.bytes).first(client.key.size));
     wire::encode_ready(out, wire::TransactionStatus::Idle);
     client.settings = server.base;
     client.login.reset();

@@ -178,7 +178,7 @@ private:
         }
         std::array<uint8_t, kPidEnd> front{};
         std::copy_n(message.data(), wire::kHeaderBytes, front.data());
-        store_be32(front.data() + wire::kHeaderBytes, client_pid(engine_, *server_.client));
+        store_be32(front.data() + wire::kHeaderBytes, server_.client->pid);
         out_->add_copy(front);
         out_->add(message.subspan(kPidEnd));
     }

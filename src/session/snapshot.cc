@@ -168,6 +168,7 @@ EngineSnapshot take_snapshot(Engine& engine, Detail detail) {
     snapshot.stats = engine.stats();
     snapshot.login_clients = static_cast<uint32_t>(engine.in(ClientState::Greeting).size() +
                                                    engine.in(ClientState::Authenticating).size());
+    snapshot.worker = engine.worker();
     snapshot.console_clients = static_cast<uint32_t>(engine.in(ClientState::Console).size());
     snapshot.buffer_bytes = engine.buffers().bytes_in_use();
     snapshot.statement_bytes = engine.statements().text_bytes();

@@ -21,6 +21,7 @@ enum class Family : uint8_t {
     SharedLimits,
     Walsenders,
     SessionState,
+    Moves,
 };
 
 struct FamilyRow {
@@ -41,6 +42,7 @@ inline constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::Walsenders,        "walsenders",         8,  "replication beside everything else"           },
     {Family::PipelinedDiscards, "pipelined-discards", 10, "requests in one go with DISCARD ALL"          },
     {Family::SessionState,      "session-state",      12, "temporary tables, locks, SQL's PREPARE"       },
+    {Family::Moves,             "moves",              20, "clients that change workers"                  },
 });
 
 class Families {

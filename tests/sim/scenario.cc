@@ -1,5 +1,7 @@
 #include "sim/scenario.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace pgweir::sim {
@@ -138,6 +140,7 @@ void draw_families(Scenario& scenario, Prng& prng, Families families) {
         scenario.mishaps.pins_wait = !refuses;
     }
     if (families.has(Family::CopyErrors)) scenario.cancels = true;
+    if (families.has(Family::Moves)) scenario.engines = std::max(scenario.engines, 2u);
     if (families.has(Family::PipelinedDiscards)) scenario.discards = true;
 }
 

@@ -187,7 +187,7 @@ void World::on_send_to_server(FakeStream& stream) {
 
 void World::on_detach(FakeStream& stream) {
     Link& link = stream.link();
-    if (link.faulted || link.far == nullptr) return;
+    if (link.kind == Link::Kind::Client || link.faulted || link.far == nullptr) return;
     const auto& backend = static_cast<const Backend&>(*link.far);
     if (!backend.clean())
         violations_.add(fmt::format("backend {} is lent before it is clean", backend.pid));
@@ -314,6 +314,9 @@ void World::check_all() {
             const auto* lent =
                 message == nullptr ? nullptr : std::get_if<session::LentServer>(message);
             if (lent != nullptr) ++travelling[lent->pool];
+            const auto* moved =
+                message == nullptr ? nullptr : std::get_if<session::MovedClient>(message);
+            if (moved != nullptr && moved->client->server != nullptr) ++travelling[moved->pool];
         }
     }
     checker_.check_permits(engines_, pools_, travelling);
@@ -464,6 +467,18 @@ void World::stimulate_administration() {
     }
 }
 
+void World::stimulate_moves() {
+    if (engines_.size() < 2 || !prng_.chance(15)) return;
+    const auto from = static_cast<uint32_t>(prng_.below(engines_.size()));
+    const auto further = 1 + static_cast<uint32_t>(prng_.below(engines_.size() - 1));
+    const auto to = static_cast<uint32_t>((from + further) % engines_.size());
+    if (engines_[from]->admission() == session::Admission::Draining) return;
+    const auto share = static_cast<uint32_t>(prng_.below(1001));
+    const uint32_t moved = engines_[from]->give_clients(to, share, Instant{});
+    trace(fmt::format("engine {} gives {} clients to {}", from, moved, to));
+    after(from);
+}
+
 void World::order_reload() {
     configs_.push_back(redrawn(configs_.back(), prng_));
     order({AdminOrder::Kind::Reload, "", 0, static_cast<uint32_t>(configs_.size() - 1)});
@@ -483,6 +498,7 @@ void World::step(uint32_t number) {
     stimulate_one_of(walsenders_);
     stimulate_faults();
     stimulate_administration();
+    if (scenario_.families.has(Family::Moves)) stimulate_moves();
     for (uint64_t left = prng_.below(2 * scenario_.events_per_step); left > 0; --left) {
         if (violations_.any() || !event()) break;
     }

@@ -71,6 +71,7 @@ private:
     void let_lie(Backend& backend);
     void stimulate_administration();
     void stimulate_lifecycle(uint32_t step);
+    void stimulate_moves();
     void order_reload();
     /// One of these clients connects, or goes on.
     template <class Client>

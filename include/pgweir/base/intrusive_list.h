@@ -45,6 +45,12 @@ public:
         return next == &head_ ? nullptr : to_object(next);
     }
 
+    /// The one in front of it; nullptr at the beginning.
+    T* before(T& object) {
+        ListHook* previous = to_hook(object).previous;
+        return previous == &head_ ? nullptr : to_object(previous);
+    }
+
     void push_front(T& object) { insert_after(head_, object); }
 
     void push_back(T& object) { insert_after(*head_.previous, object); }

@@ -38,10 +38,11 @@ enum class Bug : uint8_t {
     StartupValuesLost,
     MarkNotAwaited,
     ListenerLossSilent,
+    MovedWithoutSettings,
 };
 
 /// As simulator --planted knows them, in the order of Bug.
-inline constexpr std::array<std::string_view, 28> kBugNames{
+inline constexpr std::array<std::string_view, 29> kBugNames{
     "none",
     "released-too-early",
     "lent-in-transaction",
@@ -70,6 +71,7 @@ inline constexpr std::array<std::string_view, 28> kBugNames{
     "startup-values-lost",
     "mark-not-awaited",
     "listener-loss-silent",
+    "moved-without-settings",
 };
 
 #ifdef PGWEIR_PLANTED_BUGS

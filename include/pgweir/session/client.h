@@ -39,17 +39,11 @@ struct Login {
     std::string replication;        // what it asked for: "true", "database"; empty: no walsender
 };
 
-/// The key by which a client can have its query cancelled.
-struct ClientKey {
-    std::array<uint8_t, 32> bytes{};
-    uint8_t size = 4;
-};
-
 /// One client, from accept to close.
 /// Lifecycle: client_fsm.h; the object is in the list of its state, or in its pool's queue.
 /// Thread: its worker's.
 struct ClientSession final : StreamEvents, ListHook {
-    ClientSession(Engine& its_engine, Stream& its_stream);
+    explicit ClientSession(Engine& its_engine);
     ~ClientSession();
     ClientSession(const ClientSession&) = delete;
     ClientSession& operator=(const ClientSession&) = delete;
@@ -62,7 +56,7 @@ struct ClientSession final : StreamEvents, ListHook {
     void on_lost(std::string_view reason) override;
 
     Engine& engine;
-    Stream* stream;
+    Stream* stream = nullptr;
     Pool* pool = nullptr;
     ServerConn* server = nullptr;
     Handle handle;
@@ -94,6 +88,7 @@ struct ClientSession final : StreamEvents, ListHook {
     std::unique_ptr<Subscription> subscription;                 // only while it listens
     std::string user;
     ClientKey key;
+    uint32_t pid = 0;  // as it was told; see ClientDirectory. Zero: not logged in
     uint64_t id = 0;
     Instant connected_at;
     Instant state_since;

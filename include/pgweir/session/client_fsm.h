@@ -29,11 +29,13 @@ enum class ClientEvent : uint8_t {
     ServerLent,
     WaitCancelled,
     ServerReleased,
+    Arrived,
+    Departed,
     Ended,
 };
 
 inline constexpr size_t kClientStates = 7;
-inline constexpr size_t kClientEvents = 9;
+inline constexpr size_t kClientEvents = 11;
 
 using ClientRow = fsm::Row<ClientState, ClientEvent>;
 

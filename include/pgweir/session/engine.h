@@ -7,6 +7,7 @@
 #include "pgweir/base/prng.h"
 #include "pgweir/base/slab.h"
 #include "pgweir/session/client.h"
+#include "pgweir/session/client_directory.h"
 #include "pgweir/session/pool.h"
 #include "pgweir/session/server.h"
 #include "pgweir/session/shell.h"
@@ -30,6 +31,10 @@ struct ProcessShare {
     std::atomic<uint32_t> logins{0};
     std::atomic<uint32_t> pools{0};  // pairs of database and user that were ever served
     std::atomic<uint64_t> next_id{1};
+    ClientDirectory directory;
+
+    /// Clients that have left one worker and are not in the next one yet.
+    std::atomic<uint32_t> clients_under_way{0};
 
     /// Statements that clients prepare from now on are others than those of older epochs, although
     /// their texts are the same: a table has changed under one of these.
@@ -57,12 +62,14 @@ struct EngineStats {
     uint64_t protocol_errors = 0;
     uint64_t cancels_received = 0;
     uint64_t cancels_unknown = 0;
+    uint64_t clients_moved = 0;  // to other workers
 };
 
 /// The sessions of one worker: its clients, its pools and their servers. It does what has to be
 /// done when something happened; what happens is told by streams, by the shell and by other
 /// engines. The parts are in files of their own: client_login, client_pump, server_login,
-/// server_pump, lending (who gets which server), cancel, and upkeep (timers, console, reload).
+/// server_pump, lending (who gets which server), moving (clients that change workers), cancel, and
+/// upkeep (timers, console, reload).
 /// Thread: one worker's.
 class Engine {
 public:
@@ -81,6 +88,12 @@ public:
     void reap();
     void receive(PeerMessage message);
     void console_reply(Handle client, Bytes reply, bool close_after);
+
+    /// Hands clients that rest, those that were last active first, to another worker: `thousandths`
+    /// of all that were active since then, as far as they can move, and at most kMovedMax.
+    /// Units: clients that went.
+    uint32_t give_clients(uint32_t worker, uint32_t thousandths, Instant active_since);
+    static constexpr uint32_t kMovedMax = 64;
 
     // Ordered by the control loop, the same in every worker.
     void reload(std::unique_ptr<const Setup> setup);
@@ -155,12 +168,16 @@ public:
     std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>>& pools() { return pools_; }
 
     void publish_idle(Pool& pool);
+    ClientSession& make_client();
     ServerConn& make_server(Pool& pool);
     CancelConn& make_cancel(Handle target);
 
     ServerConn* find_server(Handle handle) { return servers_.find(handle); }
 
     ClientSession* find_client_at(uint32_t index);
+
+    /// A client that has left for another worker: the slot is given back at the end of the turn.
+    void forget(ClientSession& client);
 
     size_t cancels_in_flight() const { return cancels_.size(); }
 

@@ -114,6 +114,12 @@ public:
 
     size_t bytes() const { return bytes_; }
 
+    /// `visit`(name, statement), in no order.
+    template <class Visitor>
+    void for_each(Visitor&& visit) const {
+        for (const auto& [name, statement] : names_) visit(name, *statement);
+    }
+
 private:
     std::unordered_map<std::string, StatementRef, TextHash, std::equal_to<>> names_;
     size_t bytes_ = 0;

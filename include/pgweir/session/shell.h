@@ -10,7 +10,9 @@
 #include "pgweir/session/prepared.h"
 #include "pgweir/session/settings.h"
 #include "pgweir/session/share.h"
+#include "pgweir/sql/effects.h"
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +35,12 @@ struct Setup {
 struct ServerKey {
     uint32_t pid = 0;
     std::string key;
+};
+
+/// The key by which a client can have its query cancelled.
+struct ClientKey {
+    std::array<uint8_t, 32> bytes{};
+    uint8_t size = 4;
 };
 
 /// A server on its way to another worker: everything that its next owner has to know.
@@ -61,6 +69,43 @@ struct WantServer {
 struct LentServer {
     PoolShare* pool;
     std::unique_ptr<PortableServer> server;
+};
+
+/// A client on its way to another worker: everything that its next owner has to know.
+struct PortableClient {
+    struct Statement {
+        std::string name;
+        std::string query_and_types;
+        uint32_t epoch;
+    };
+
+    std::unique_ptr<DetachedStream> stream;
+    std::unique_ptr<PortableServer> server;  // where a session keeps its own
+    sql::Effects server_effects;             // what it was sent may have had these
+    bool server_bound_for_good = false;
+    SettingList settings;        // as this client sees its session
+    SettingList login_settings;  // what RESET ALL and DISCARD ALL return to
+    std::vector<Statement> statements;
+    std::string unnamed_statement;
+    sql::Effects unnamed_effects;
+    std::unique_ptr<std::vector<std::string>> custom_settings;
+    std::optional<auth::ScramKeys> passed_keys;  // of its pool: to open servers with
+    std::string user;
+    ClientKey key;
+    uint32_t pid = 0;
+    uint64_t id = 0;
+    bool has_unnamed = false;
+    bool sets_temp_buffers = false;
+    bool used_temporary = false;
+    bool settings_lost = false;
+    Instant connected_at;
+    Instant query_started;
+};
+
+/// "This client is yours from now on."
+struct MovedClient {
+    PoolShare* pool;
+    std::unique_ptr<PortableClient> client;
 };
 
 /// "A permit came free while a client of yours waits."
@@ -114,12 +159,13 @@ struct ListenerStuck {
 };
 
 struct CancelQuery {
-    uint32_t client_index;
-    std::string key;  // with the process id in front, as the client sent it
+    uint32_t pid;
+    std::string key;
 };
 
 using PeerMessage = std::variant<WantServer,
                                  LentServer,
+                                 MovedClient,
                                  PermitFreed,
                                  LeaveDatabases,
                                  ShareChannels,

@@ -88,6 +88,8 @@ struct EngineSnapshot {
     uint32_t console_clients = 0;
     uint64_t buffer_bytes = 0;
     uint64_t statement_bytes = 0;
+    uint32_t worker = 0;
+    uint32_t busy = 0;  // thousandths of a core that the worker used lately
     bool paused = false;
 };
 

@@ -34,6 +34,8 @@ TEST_CASE("intrusive list: both ends can be pushed, the front is popped") {
     CHECK(names(list) == "abc");
     CHECK(&list.front() == &a);
     CHECK(&list.back() == &c);
+    CHECK(list.before(c) == &b);
+    CHECK(list.before(a) == nullptr);
     CHECK(&list.pop_front() == &a);
     CHECK_FALSE(a.linked());
     CHECK(names(list) == "bc");

@@ -240,7 +240,7 @@ TEST_CASE("cancel: the key of a client that is gone fits nobody") {
     const std::string request = scene.key.request();
     scene.rig.lose(scene.client);
     FakeStream& successor = scene.rig.log_in();
-    CHECK(Key(scene.rig.welcome).pid() == scene.key.pid());  // the same slot
+    CHECK(Key(scene.rig.welcome).pid() != scene.key.pid());  // although it has the same slot
     scene.rig.say(successor, query("SELECT 1"));
     scene.cancel(request);
     CHECK(scene.rig.shell().connects.empty());
@@ -250,7 +250,6 @@ TEST_CASE("cancel: a request that reaches another worker is handed over") {
     Rig rig(2, [](Rig&) {});
     FakeStream& client = rig.log_in({}, 1);
     const Key key(rig.welcome);
-    CHECK((key.pid() >> 24) == 1);
     rig.say(client, query("SELECT 1"));
     FakeStream& asking = rig.connect(0);
     rig.say(asking, key.request());

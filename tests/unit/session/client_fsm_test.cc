@@ -19,7 +19,7 @@ struct Step {
 };
 
 // Every way there is; what is not here must not happen.
-constexpr std::array<Step, 16> kSteps{
+constexpr std::array<Step, 19> kSteps{
     {
      {Greeting, StartupReceived, Authenticating},
      {Authenticating, LoggedIn, Idle},
@@ -31,6 +31,9 @@ constexpr std::array<Step, 16> kSteps{
      {Waiting, ServerLent, Attached},
      {Waiting, WaitCancelled, Idle},
      {Attached, ServerReleased, Idle},
+     {Greeting, Arrived, Idle},
+     {Idle, Departed, Closed},
+     {Attached, Departed, Closed},
      {Greeting, Ended, Closed},
      {Authenticating, Ended, Closed},
      {Idle, Ended, Closed},

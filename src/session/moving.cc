@@ -1,0 +1,180 @@
+#include "pgweir/base/log.h"
+#include "pgweir/base/planted.h"
+#include "pgweir/session/errors.h"
+#include "session/parts.h"
+
+#include <algorithm>
+#include <array>
+
+/// Clients that change workers, so that a load that one worker can carry is carried by one. Only a
+/// client that rests moves: it has no server, and every byte that it sent is answered. What it
+/// sends meanwhile stays in its socket. See docs/adr/0015.
+namespace pgweir::session {
+namespace {
+
+std::vector<PortableClient::Statement> carry(const ClientStatements* statements) {
+    std::vector<PortableClient::Statement> carried;
+    if (statements == nullptr) return carried;
+    carried.reserve(statements->size());
+    statements->for_each([&](const std::string& name, const Statement& statement) {
+        carried.push_back({name, statement.query_and_types, statement.epoch});
+    });
+    return carried;
+}
+
+void unpack(Engine& engine, ClientSession& client, PortableClient& portable) {
+    client.settings = engine.settings().intern(std::move(portable.settings));
+    client.login_settings = engine.settings().intern(std::move(portable.login_settings));
+    for (const auto& [name, query_and_types, epoch] : portable.statements) {
+        if (client.statements == nullptr) client.statements = std::make_unique<ClientStatements>();
+        client.statements->put(name, engine.statements().intern(as_bytes(query_and_types), epoch));
+    }
+    client.unnamed_statement = std::move(portable.unnamed_statement);
+    client.unnamed_effects = portable.unnamed_effects;
+    // No server of this worker has it: the number is a new one.
+    client.unnamed_version = portable.has_unnamed ? engine.next_unnamed_version() : 0;
+    client.custom_settings = std::move(portable.custom_settings);
+    client.user = std::move(portable.user);
+    client.key = portable.key;
+    client.pid = portable.pid;
+    client.id = portable.id;
+    client.sets_temp_buffers = portable.sets_temp_buffers;
+    client.used_temporary = portable.used_temporary;
+    client.settings_lost = portable.settings_lost;
+    client.connected_at = portable.connected_at;
+    client.query_started = portable.query_started;
+}
+
+}  // namespace
+
+namespace {
+
+/// True exactly when nothing of what it sent waits here, and nothing for it either.
+bool is_quiet(const ClientSession& client) {
+    return client.subscription == nullptr && client.inbox.empty() && client.passing == 0 &&
+           client.discarding == 0 && client.stream->backlog() == 0 && !client.awaits_place &&
+           !client.holding && !client.hold_at_sync && !client.killed && !client.left;
+}
+
+/// True exactly when a whole session keeps this server, and both rest.
+bool is_movable(const ServerConn& server) {
+    return fits(server, *server.client) && server.pool.limits.mode == config::PoolMode::Session &&
+           !server.raw && !server.ending && server.state == ServerState::Active &&
+           server.pipeline.at_rest() && server.status == wire::TransactionStatus::Idle &&
+           server.can_move() && server.cancels == 0 && !server.cancel_lost && !server.pins.any() &&
+           server.prepared_in_sql.empty() && server.kept.state != KeptBatch::State::Due;
+}
+
+void pack_server_of(Engine& engine, ClientSession& client, PortableClient& portable) {
+    ServerConn& server = *client.server;
+    portable.server_effects = server.effects;
+    portable.server_bound_for_good = server.bound_for_good;
+    client.server = nullptr;
+    server.client = nullptr;
+    --server.pool.attached;
+    portable.server = pack_server(engine, server);
+}
+
+void unpack_server_of(Engine& engine, ClientSession& client, PortableClient& portable) {
+    ServerConn& server = unpack_server(engine, *client.pool, *portable.server);
+    link(engine, server, client);
+    server.effects = portable.server_effects;
+    server.bound_for_good = portable.server_bound_for_good;
+}
+
+}  // namespace
+
+bool is_movable(const ClientSession& client) {
+    if (!is_quiet(client)) return false;
+    return client.state == ClientState::Idle ||
+           (client.state == ClientState::Attached && !client.mid_transaction &&
+            is_movable(*client.server));
+}
+
+void send_away(Engine& engine, ClientSession& client, uint32_t worker) {
+    PGW_CHECK(is_movable(client) && worker != engine.worker());
+    auto portable = std::make_unique<PortableClient>();
+    const SettingsRef& settings =
+        planted(Bug::MovedWithoutSettings) ? client.login_settings : client.settings;
+    portable->stream = client.stream->detach();
+    portable->settings = settings.values();
+    portable->login_settings = client.login_settings.values();
+    portable->statements = carry(client.statements.get());
+    portable->unnamed_statement = std::move(client.unnamed_statement);
+    portable->unnamed_effects = client.unnamed_effects;
+    portable->has_unnamed = client.unnamed_version != 0;
+    portable->custom_settings = std::move(client.custom_settings);
+    portable->passed_keys = client.pool->passed_keys;
+    portable->user = std::move(client.user);
+    portable->key = client.key;
+    portable->pid = client.pid;
+    portable->id = client.id;
+    portable->sets_temp_buffers = client.sets_temp_buffers;
+    portable->used_temporary = client.used_temporary;
+    portable->settings_lost = client.settings_lost;
+    portable->connected_at = client.connected_at;
+    portable->query_started = client.query_started;
+    if (client.server != nullptr) pack_server_of(engine, client, *portable);
+
+    ProcessShare& process = engine.process();
+    const ClientDirectory::Place from{engine.worker(), client.handle.index};
+    log::debug("client {} goes to worker {}", client.id, worker);
+    ++engine.stats().clients_moved;
+    process.clients_under_way.fetch_add(1);
+    engine.shell().post(worker, MovedClient{&client.pool->share, std::move(portable)});
+    // After it: a cancel request that is sent to the new place must come behind the client.
+    process.directory.departed(client.pid, from, worker);
+    engine.forget(client);
+}
+
+void adopt_client(Engine& engine, PoolShare& share, PortableClient& portable) {
+    Pool& pool = engine.pool(share.database(), share.user());
+    ClientSession& client = engine.make_client();
+    client.stream = &engine.shell().adopt(std::move(portable.stream), client);
+    client.pool = &pool;
+    ++pool.clients;
+    if (!pool.passed_keys) pool.passed_keys = std::move(portable.passed_keys);
+    unpack(engine, client, portable);
+    engine.process().directory.arrived(client.pid, {engine.worker(), client.handle.index});
+    engine.move(client, ClientEvent::Arrived);
+    engine.process().clients_under_way.fetch_sub(1);
+    if (portable.server != nullptr) unpack_server_of(engine, client, portable);
+
+    // Orders that this worker had carried out before the client came.
+    if (engine.admission() == Admission::Draining) {
+        const Error error = shutting_down();
+        engine.close(client, &error, "draining");
+    } else if (pool.state == PoolState::Disabled) {
+        const Error error = killed_by_administrator();
+        engine.close(client, &error, "KILL");
+    }
+}
+
+uint32_t Engine::give_clients(uint32_t worker, uint32_t thousandths, Instant active_since) {
+    constexpr uint32_t kThousand = 1000;
+    std::array<ClientSession*, kMovedMax> movable{};
+    uint32_t found = 0;
+    size_t active = 0;
+    const auto note = [&](ClientSession& client) {
+        ++active;
+        if (found < movable.size() && is_movable(client)) movable[found++] = &client;
+    };
+    // Each state's list is in the order of entering it: those at the back rest for the least time.
+    auto& idle = in(ClientState::Idle);
+    ClientSession* client = idle.empty() ? nullptr : &idle.back();
+    for (; client != nullptr && client->state_since >= active_since;
+         client = idle.before(*client)) {
+        note(*client);
+    }
+    in(ClientState::Attached).for_each([&](ClientSession& attached) {
+        if (attached.query_started >= active_since) note(attached);
+    });
+    for (const auto& [key, pool] : pools_) active += pool->waiting.size();
+
+    const auto share = static_cast<uint32_t>(active * thousandths / kThousand);
+    const uint32_t wanted = std::min(found, std::max(share, 1u));
+    for (uint32_t i = 0; i < wanted; ++i) send_away(*this, *movable[i], worker);
+    return wanted;
+}
+
+}  // namespace pgweir::session
