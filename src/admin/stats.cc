@@ -261,6 +261,12 @@ std::string metrics_text(const std::vector<session::EngineSnapshot>& workers) {
     // The size and the longest wait are not sums over the workers.
     std::map<std::pair<std::string, std::string>, std::pair<uint32_t, int64_t>> largest;
     for (const auto& worker : workers) {
+        out.add(Metric::WorkerBusy,
+                {
+                    {"worker", std::to_string(worker.worker)}
+        },
+                worker.busy / 1000.0);
+        out.add(Metric::ClientsMoved, {}, static_cast<double>(worker.stats.clients_moved));
         out.add(Metric::ClientsAccepted, {}, static_cast<double>(worker.stats.accepted));
         out.add(Metric::ClientsRefused, {}, static_cast<double>(worker.stats.refused));
         out.add(Metric::LoginFailures, {}, static_cast<double>(worker.stats.login_failures));

@@ -159,6 +159,10 @@ constexpr auto kFields = std::to_array<Field>({
     {"limits.cancels_in_flight", of_limits<&Limits::cancels_in_flight>,
      count(1, 10'000), AtOnce,
      "Cancel connections towards servers that one worker has open at the same time."},
+    {"limits.worker_load", of_limits<&Limits::worker_load>,
+     count(1, 100).or_zero("clients are spread evenly from the start"), AtOnce,
+     "Percent of a core that a worker uses before some of its clients move to another; as long as "
+     "fewer workers can carry the load, the others rest."},
 
     {"auth.method", &member<&Config::auth, &Auth::method>,
      choice(), NewConnections,

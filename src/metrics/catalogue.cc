@@ -14,6 +14,8 @@ constexpr std::string_view kPool = "database, user";
 constexpr std::array<MetricRow, kMetrics> kCatalogue{{
     {Info,            Gauge,     "pgweir_info",                          "version",               "Always 1; the version is in the label."},
     {Workers,         Gauge,     "pgweir_workers",                       "",                      "Event-loop threads."},
+    {WorkerBusy,      Gauge,     "pgweir_worker_busy_ratio",             "worker",                "Part of a core that the worker used lately."},
+    {ClientsMoved,    Counter,   "pgweir_clients_moved_total",           "",                      "Clients handed to another worker."},
     {ClientsAccepted, Counter,   "pgweir_clients_accepted_total",        "",                      "Connections taken from clients."},
     {ClientsRefused,  Counter,   "pgweir_clients_refused_total",         "",                      "Connections refused because a limit was reached."},
     {LoginFailures,   Counter,   "pgweir_login_failures_total",          "",                      "Logins that failed, for whatever reason."},

@@ -118,7 +118,7 @@ void Acceptor::start(const ListeningSocket& socket) {
 
 void Acceptor::stop() {
     for (Watch* watch : std::exchange(watches_, {})) {
-        if (!halted_) loop_.forget(watch->descriptor);
+        if (!halted_ && active_) loop_.forget(watch->descriptor);
         delete watch;
     }
 }
@@ -128,15 +128,27 @@ Acceptor::~Acceptor() {
     if (reserve_ >= 0) ::close(reserve_);
 }
 
+void Acceptor::set_active(bool active) {
+    if (std::exchange(active_, active) == active) return;
+    if (halted_) return;  // retry() looks at it
+    for (Watch* watch : watches_) {
+        if (!active) {
+            loop_.forget(watch->descriptor);
+        } else {
+            halted_ = !watch->begin() || halted_;
+        }
+    }
+}
+
 void Acceptor::retry() {
-    if (!std::exchange(halted_, false)) return;
+    if (!active_ || !std::exchange(halted_, false)) return;
     if (reserve_ < 0) reserve_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (Watch* watch : watches_) halted_ = !watch->begin() || halted_;
 }
 
 /// One for each round: epoll says at once when there are more, and workers share a burst.
 void Acceptor::accept_one(Watch& watch) {
-    if (halted_) return;
+    if (halted_ || !active_) return;
     const int accepted =
         ::accept4(watch.descriptor, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted >= 0) {

@@ -7,6 +7,8 @@
 #include "pgweir/wire/backend.h"
 
 #include <algorithm>
+#include <chrono>
+#include <ctime>
 #include <span>
 
 #include <fmt/format.h>
@@ -16,8 +18,24 @@
 namespace pgweir::worker {
 namespace {
 
-// A connection moves to a worker that has this many clients fewer: a move costs a wake.
+// Where clients are spread evenly: a connection goes to a worker that has this many clients fewer.
 constexpr uint32_t kImbalanceMin = 1;
+
+// Ticks after which a handout shows in the averages of both workers.
+constexpr uint32_t kSettleTicks = 5;
+
+Duration used_by_this_thread() {
+    timespec used{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return std::chrono::duration_cast<Duration>(std::chrono::seconds(used.tv_sec) +
+                                                std::chrono::nanoseconds(used.tv_nsec));
+}
+
+/// Units: thousandths of a core.
+uint32_t full_at(const config::Config& config) {
+    constexpr uint32_t kPercent = 10;
+    return config.limits.worker_load * kPercent;
+}
 
 template <class... Handlers>
 struct Overloaded : Handlers... {
@@ -81,9 +99,12 @@ Worker::Worker(uint32_t number,
       process_(process),
       acceptor_(loop_, *this),
       engine_(number, *this, process.share(), std::move(setup), std::move(process_secret)) {
+    all_busy_.resize(process.worker_count());
     loop_.set_housekeeper(*this);
     loop_.set_dns_ttl(engine_.config().timeouts.dns);
     for (const auto& socket : sockets) acceptor_.start(*socket);
+    accepts_ = number_ == 0 || spreads_evenly();
+    acceptor_.set_active(accepts_);
 }
 
 Worker::~Worker() = default;
@@ -92,6 +113,7 @@ void Worker::start() {
     thread_ = std::thread([this] {
         pthread_setname_np(pthread_self(), fmt::format("worker-{}", number_).c_str());
         loop_.refresh_now();
+        measured_ = loop_.now();
         loop_.run();
         loop_.refresh_now();
         acceptor_.stop();
@@ -146,31 +168,39 @@ void Worker::console(Handle client, session::ConsoleRole role, std::string sql) 
 
 void Worker::before_wait() {
     engine_.reap();
-    load_.store(static_cast<uint32_t>(engine_.client_count()), std::memory_order_relaxed);
+    clients_.store(static_cast<uint32_t>(engine_.client_count()), std::memory_order_relaxed);
     report_if_drained();
 }
 
-void Worker::on_accepted(int descriptor) {
+uint32_t Worker::taker_of_new() const {
+    if (!spreads_evenly()) {
+        return session::worker_for_new(all_busy_, full_at(engine_.config()));
+    }
     uint32_t best = number_;
-    uint32_t lowest = load() - std::min(load(), kImbalanceMin);
+    uint32_t lowest = clients() - std::min(clients(), kImbalanceMin);
     for (uint32_t other = 0; other < process_.worker_count(); ++other) {
-        const uint32_t theirs = process_.workers()[other]->load();
+        const uint32_t theirs = process_.workers()[other]->clients();
         if (other == number_ || theirs >= lowest) continue;
         lowest = theirs;
         best = other;
     }
-    if (best == number_) {
+    return best;
+}
+
+void Worker::on_accepted(int descriptor) {
+    const uint32_t taker = taker_of_new();
+    if (taker == number_) {
         take_client(descriptor);
         return;
     }
     // Counted at once, or all of a burst would go to the same worker.
-    process_.workers()[best]->load_.fetch_add(1, std::memory_order_relaxed);
-    process_.post(best, Order(Accepted{descriptor}));
+    process_.workers()[taker]->clients_.fetch_add(1, std::memory_order_relaxed);
+    process_.post(taker, Order(Accepted{descriptor}));
 }
 
 void Worker::take_client(int descriptor) {
     engine_.accept(net::SocketStream::open(loop_, descriptor));
-    load_.store(static_cast<uint32_t>(engine_.client_count()), std::memory_order_relaxed);
+    clients_.store(static_cast<uint32_t>(engine_.client_count()), std::memory_order_relaxed);
 }
 
 void Worker::on_exhausted(int spare) {
@@ -189,8 +219,49 @@ void Worker::on_exhausted(int spare) {
     ::close(spare);
 }
 
+void Worker::measure() {
+    constexpr int64_t kThousand = 1000;
+    const Duration used = used_by_this_thread();
+    const Duration passed = loop_.now() - measured_;
+    if (passed > Duration::zero()) {
+        const int64_t share = (used - used_).count() * kThousand / passed.count();
+        average_.add(static_cast<uint32_t>(std::clamp<int64_t>(share, 0, kThousand)));
+        busy_.store(average_.value(), std::memory_order_relaxed);
+    }
+    used_ = used;
+    measured_ = loop_.now();
+    for (uint32_t each = 0; each < all_busy_.size(); ++each) {
+        all_busy_[each] = process_.workers()[each]->busy();
+    }
+}
+
+void Worker::balance_clients() {
+    const uint32_t full = full_at(engine_.config());
+    accepts_ = spreads_evenly() || session::should_accept(number_, accepts_, all_busy_, full);
+    acceptor_.set_active(accepts_);
+    if (spreads_evenly()) return;
+    if (settling_ > 0) {
+        --settling_;
+        return;
+    }
+    if (draining_ || engine_.admission() == session::Admission::Draining) return;
+    const auto handout = session::balance(number_, all_busy_, full);
+    if (!handout) return;
+    const bool spreads = all_busy_[number_] >= full;
+    const uint32_t moved =
+        engine_.give_clients(handout->to, handout->thousandths, loop_.now() - net::Loop::kTick);
+    if (moved == 0 || !spreads) return;
+    log::info("worker {} uses {} % of a core: {} of its clients go to worker {}", number_,
+              all_busy_[number_] / 10, moved, handout->to);
+    settling_ = kSettleTicks;
+}
+
 void Worker::on_tick() {
     engine_.tick();
+    measure();
+    if (all_busy_.size() > 1) balance_clients();
+    // A client that is on its way when all are told to leave comes late, and wakes nobody.
+    if (draining_) loop_.wake_before_wait();
     acceptor_.retry();
     exhausted_ = false;
 }
@@ -226,8 +297,9 @@ void Worker::handle(Order& order) {
                 process_.report(ClientKilled{kill.ticket, engine_.kill_client(kill.id)});
             },
             [&](TakeSnapshot& take) {
-                process_.report(SnapshotTaken{number_, take.ticket,
-                                              session::take_snapshot(engine_, take.detail)});
+                auto snapshot = session::take_snapshot(engine_, take.detail);
+                snapshot.busy = busy();
+                process_.report(SnapshotTaken{number_, take.ticket, std::move(snapshot)});
             },
             [&](ConsoleReply& reply) {
                 engine_.console_reply(reply.client, as_bytes(reply.bytes), reply.close_after);
@@ -238,6 +310,7 @@ void Worker::handle(Order& order) {
 
 void Worker::report_if_drained() {
     if (!draining_ || engine_.clients_to_drain() > 0) return;
+    if (process_.share().clients_under_way.load() > 0) return;
     draining_ = false;
     process_.report(Drained{number_});
 }

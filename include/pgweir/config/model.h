@@ -108,6 +108,7 @@ struct Limits {
     uint32_t pools = 10000;                      // pairs of database and user
     uint32_t opening_servers = 4;                // servers of one pool opened at once, per worker
     uint32_t cancels_in_flight = 64;             // cancel connections towards servers, per worker
+    uint32_t worker_load = 70;                   // percent of a core, before clients spread
 };
 
 struct Timeouts {

@@ -13,6 +13,8 @@ enum class Kind : uint8_t { Counter, Gauge, Histogram };
 enum class Metric : uint8_t {
     Info,
     Workers,
+    WorkerBusy,
+    ClientsMoved,
     ClientsAccepted,
     ClientsRefused,
     LoginFailures,
@@ -54,7 +56,7 @@ enum class Metric : uint8_t {
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 41;
+inline constexpr size_t kMetrics = 43;
 
 struct MetricRow {
     Metric id;

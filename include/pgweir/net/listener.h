@@ -59,6 +59,9 @@ public:
     void start(const ListeningSocket& socket);
     void stop();
 
+    /// Whether it accepts at all; it does from the start.
+    void set_active(bool active);
+
     /// Takes up again what on_exhausted had stopped; call it now and then.
     void retry();
 
@@ -72,7 +75,8 @@ private:
     Owner& owner_;
     std::vector<Watch*> watches_;
     int reserve_ = -1;
-    bool halted_ = false;
+    bool halted_ = false;  // True exactly when descriptors ran out, until retry() finds some.
+    bool active_ = true;
 };
 
 }  // namespace pgweir::net

@@ -2,6 +2,7 @@
 
 #include "pgweir/net/listener.h"
 #include "pgweir/net/loop.h"
+#include "pgweir/session/balance.h"
 #include "pgweir/session/engine.h"
 #include "pgweir/worker/mailbox.h"
 #include "pgweir/worker/messages.h"
@@ -89,7 +90,11 @@ public:
     /// Thread: any.
     void post(Order order);
 
-    uint32_t load() const { return load_.load(std::memory_order_relaxed); }
+    uint32_t clients() const { return clients_.load(std::memory_order_relaxed); }
+
+    /// Units: thousandths of a core that it used lately.
+    /// Thread: any.
+    uint32_t busy() const { return busy_.load(std::memory_order_relaxed); }
 
 private:
     // session::Shell
@@ -114,7 +119,13 @@ private:
 
     void handle(Order& order);
     void take_client(int descriptor);
+    uint32_t taker_of_new() const;
+
+    bool spreads_evenly() const { return engine_.config().limits.worker_load == 0; }
+
     void report_if_drained();
+    void measure();
+    void balance_clients();
 
     uint32_t number_;
     Process& process_;
@@ -123,9 +134,16 @@ private:
     net::Wake wake_{loop_, *this};
     net::Acceptor acceptor_;
     session::Engine engine_;
-    std::atomic<uint32_t> load_{0};
+    std::atomic<uint32_t> clients_{0};
+    session::BusyAverage average_;
+    std::atomic<uint32_t> busy_{0};
+    std::vector<uint32_t> all_busy_;  // of every worker, as it was read last
+    Duration used_{};                 // of a core, by this thread, at the last tick
+    Instant measured_{};
+    uint32_t settling_ = 0;               // ticks until what was moved shows in the figures
     std::array<uint8_t, 1024> random_{};  // asked for in advance, and wiped as it is handed out
     size_t random_left_ = 0;
+    bool accepts_ = true;  // True exactly when it watches the listening sockets.
     bool draining_ = false;
     bool exhausted_ = false;  // True exactly when the log has been told that descriptors ran out.
     std::thread thread_;

@@ -70,6 +70,7 @@ class Pooler(Endpoint):
         self.config = merged({
             "listen": [{"host": self.host, "port": self.port}, {"unix": self.folder, "port": self.port}],
             "workers": workers,
+            "limits": {"worker_load": 0},  # or all the few clients of a test would be in one worker
             "auth": {"method": "scram-sha-256", "users_file": "users.txt"},
             "admin": {"users": ["console_admin"], "viewers": ["console_viewer"]},
             "databases": {"*": {"host": postgres.host, "port": postgres.port, "pool_size": pool_size}},

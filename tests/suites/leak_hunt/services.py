@@ -63,7 +63,7 @@ def defaults(cluster, hunt, settings):
 
 def pgweir(cluster, options, workers):
     return Pooler(cluster, pool_size=options.pool_size, workers=workers, binary=options.pgweir,
-                  auth={"method": "trust", "users_file": None})
+                  auth={"method": "trust", "users_file": None}, limits={"worker_load": 10})  # clients change workers
 
 
 class PgBouncer(Endpoint):
