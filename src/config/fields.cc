@@ -160,7 +160,7 @@ constexpr auto kFields = std::to_array<Field>({
      count(1, 10'000), AtOnce,
      "Cancel connections towards servers that one worker has open at the same time."},
     {"limits.worker_load", of_limits<&Limits::worker_load>,
-     count(1, 100).or_zero("clients are spread evenly from the start"), AtOnce,
+     count(1, 90).or_zero("clients are spread evenly from the start"), AtOnce,
      "Percent of a core that a worker uses before some of its clients move to another; as long as "
      "fewer workers can carry the load, the others rest."},
 

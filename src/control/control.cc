@@ -430,7 +430,7 @@ void Control::order_kill_client(const std::string& text, const Console& console)
         return;
     }
     const uint64_t ticket = next_ticket_++;
-    killings_.emplace(ticket, Killing{.console = console});
+    killings_.emplace(ticket, Killing{.console = console, .id = id});
     order_all([&] { return worker::KillClient{ticket, id}; });
 }
 
@@ -440,6 +440,12 @@ void Control::client_killed(const worker::ClientKilled& report) {
     Killing& killing = it->second;
     killing.found = killing.found || report.found;
     if (++killing.answers < process_->worker_count()) return;
+    if (!killing.found && !std::exchange(killing.asked_again, true)) {
+        // It may have changed workers meanwhile: by now it is where it went.
+        killing.answers = 0;
+        order_all([&] { return worker::KillClient{report.ticket, killing.id}; });
+        return;
+    }
     if (killing.found) {
         answer(killing.console, admin::encode_done("KILL_CLIENT"));
     } else {
@@ -453,8 +459,7 @@ void Control::pause_progress(Gathering& gathering) {
     for (const auto& snapshot : gathering.snapshots) {
         for (const auto& pool : snapshot.pools) {
             if (!gathering.database.empty() && pool.database != gathering.database) continue;
-            left += pool.servers_active + pool.servers_idle + pool.servers_checking +
-                    pool.servers_opening + pool.servers_cancelling + pool.servers_closing;
+            left += pool.permits;  // of all workers, and of those on the way between them
         }
     }
     for (const auto& snapshot : gathering.snapshots) {

@@ -112,13 +112,13 @@ struct Acceptor::Watch final : Watched {
 void Acceptor::start(const ListeningSocket& socket) {
     if (reserve_ < 0) reserve_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     auto* watch = new Watch(*this, socket.descriptor());
-    PGW_CHECK(watch->begin());
+    PGW_CHECK(!active_ || watch->begin());
     watches_.push_back(watch);
 }
 
 void Acceptor::stop() {
     for (Watch* watch : std::exchange(watches_, {})) {
-        if (!halted_ && active_) loop_.forget(watch->descriptor);
+        loop_.forget(watch->descriptor);
         delete watch;
     }
 }
@@ -129,15 +129,17 @@ Acceptor::~Acceptor() {
 }
 
 void Acceptor::set_active(bool active) {
-    if (std::exchange(active_, active) == active) return;
-    if (halted_) return;  // retry() looks at it
+    if (active_ == active) return;
     for (Watch* watch : watches_) {
-        if (!active) {
-            loop_.forget(watch->descriptor);
+        if (active) {
+            if (!halted_) halted_ = !watch->begin();  // otherwise retry() looks at it
         } else {
-            halted_ = !watch->begin() || halted_;
+            // Nobody else was woken for those that wait.
+            while (accept_one(*watch)) continue;
+            loop_.forget(watch->descriptor);
         }
     }
+    active_ = active;
 }
 
 void Acceptor::retry() {
@@ -147,15 +149,18 @@ void Acceptor::retry() {
 }
 
 /// One for each round: epoll says at once when there are more, and workers share a burst.
-void Acceptor::accept_one(Watch& watch) {
-    if (halted_ || !active_) return;
+bool Acceptor::accept_one(Watch& watch) {
+    if (halted_ || !active_) return false;
     const int accepted =
         ::accept4(watch.descriptor, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted >= 0) {
         owner_.on_accepted(accepted);
-    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        return true;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         exhausted(watch);
     }
+    return false;
 }
 
 void Acceptor::exhausted(Watch& watch) {

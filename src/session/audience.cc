@@ -61,11 +61,8 @@ void join(Engine& engine,
           const std::vector<std::string>& names) {
     Pool& pool = *client.pool;
     Audience& audience = engine.listening().audiences[pool.database];
-    ShareChannels wish{&pool.share,
-                       engine.worker(),
-                       {},
-                       std::string(server.base.find("server_encoding")),
-                       pool.passed_keys};
+    ShareChannels wish{
+        &pool.share, engine.worker(), {}, std::string(server.base.find("server_encoding"))};
     for (const std::string& name : names) {
         const bool known = audience.channels.contains(name);
         if (!known && audience.channels.size() >= Audience::kChannelsMax) {

@@ -1,6 +1,7 @@
 #include "pgweir/session/balance.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace pgweir::session {
 namespace {
@@ -16,6 +17,27 @@ uint32_t least_busy(std::span<const uint32_t> busy) {
     return static_cast<uint32_t>(std::min_element(busy.begin(), busy.end()) - busy.begin());
 }
 
+/// A worker that has nothing to do uses less.
+bool carries_load(uint32_t busy) {
+    constexpr uint32_t kLeast = 10;
+    return busy >= kLeast;
+}
+
+/// The first full worker gives to the least busy one, the second to the next, and so on.
+uint32_t taker_for(uint32_t number, std::span<const uint32_t> busy, uint32_t full) {
+    std::vector<uint32_t> takers;
+    size_t full_before = 0;
+    for (uint32_t each = 0; each < busy.size(); ++each) {
+        if (each < number && busy[each] >= full) ++full_before;
+        if (each != number) takers.push_back(each);
+    }
+    if (takers.empty()) return number;
+    std::stable_sort(takers.begin(), takers.end(),
+                     [&](uint32_t one, uint32_t two) { return busy[one] < busy[two]; });
+    const uint32_t by_rank = takers[full_before % takers.size()];
+    return busy[by_rank] < full ? by_rank : takers.front();
+}
+
 }  // namespace
 
 void BusyAverage::add(uint32_t latest) {
@@ -26,11 +48,14 @@ void BusyAverage::add(uint32_t latest) {
 std::optional<Handout> balance(uint32_t number, std::span<const uint32_t> busy, uint32_t full) {
     const uint32_t mine = busy[number];
     if (mine >= full) {
-        const uint32_t other = least_busy(busy);
+        const uint32_t other = taker_for(number, busy, full);
         // Between two that are nearly as busy a move gains nothing.
-        if (busy[other] > mine / 2) return std::nullopt;
+        if (busy[other] + mine / 4 >= mine) return std::nullopt;
         return Handout{other, (mine - busy[other]) * kAll / (2 * mine)};
     }
+    const auto higher = busy.subspan(number + 1);
+    const bool others_first = std::any_of(higher.begin(), higher.end(), carries_load);
+    if (others_first && carries_load(mine)) return std::nullopt;
     for (uint32_t other = 0; other < number; ++other) {
         if (busy[other] + mine <= room(full)) return Handout{other, kAll};
     }

@@ -76,9 +76,9 @@ void cancel_requested(Engine& engine, uint32_t pid, Bytes key) {
 
 void route_cancel(Engine& engine, uint32_t pid, std::string_view key) {
     const auto place = engine.process().directory.find(pid);
-    // Behind the client, if that is on its way there: messages that follow each other stay in
-    // order.
-    if (place && place->worker != engine.worker()) {
+    // If the client is on its way, even to this worker, it is in that worker's mailbox already.
+    const bool under_way = place && place->index == ClientDirectory::kUnderWay;
+    if (place && (place->worker != engine.worker() || under_way)) {
         engine.shell().post(place->worker, CancelQuery{pid, std::string(key)});
         return;
     }

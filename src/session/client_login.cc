@@ -138,7 +138,7 @@ void authenticated(Engine& engine, ClientSession& client, const auth::ScramKeys*
         return;
     }
     // Only as this user: a forced user of the database has a password of its own.
-    if (proven != nullptr && pool.address.user == client.user) pool.passed_keys = *proven;
+    if (proven != nullptr && pool.address.user == client.user) pool.share.pass_keys(*proven);
     const auto known = pool.welcomes.find(welcome_key(client.login->settings));
     if (known != pool.welcomes.end()) {
         client.settings = first_settings(engine, client, known->second);

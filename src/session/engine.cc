@@ -58,6 +58,7 @@ void Engine::accept(Stream& stream) {
     ++stats_.accepted;
 
     process_.clients.fetch_add(1);
+    process_.logins.fetch_add(1);
     // Whoever is one too many is told after its startup packet: libpq does not show what it is told
     // in place of an answer to its SSLRequest. Beyond that, even the startup packet is not awaited.
     const uint64_t ceiling = uint64_t{config().limits.clients} + config().limits.logins_in_flight;
@@ -72,7 +73,6 @@ ClientSession& Engine::make_client() {
     auto [handle, client] = clients_.make(*this);
     client->handle = handle;
     client->state_since = now();
-    process_.logins.fetch_add(1);  // until it is past Greeting and Authenticating
     enter_list(*client);
     return *client;
 }
@@ -93,7 +93,8 @@ void Engine::move(ClientSession& client, ClientEvent event) {
                    row->why);
     }
     leave_list(client);
-    if (is_login(row->from) && !is_login(row->to)) process_.logins.fetch_sub(1);
+    const bool logs_in = is_login(row->from) && event != ClientEvent::Arrived;
+    if (logs_in && !is_login(row->to)) process_.logins.fetch_sub(1);
     client.state = row->to;
     client.state_since = now();
     enter_list(client);

@@ -22,17 +22,23 @@ bool check_due(const Engine& engine, const ServerConn& server) {
     return patience != Duration::zero() && engine.now() - server.state_since > patience;
 }
 
-}  // namespace
-
+/// The client has what it asked for.
 void link(Engine& engine, ServerConn& server, ClientSession& client) {
-    Pool& pool = server.pool;
+    PoolStats& stats = server.pool.stats;
     const bool was_waiting = client.state == ClientState::Waiting;
     const int64_t waited = was_waiting ? to_microseconds(engine.now() - client.state_since) : 0;
-    pool.stats.wait_us += static_cast<uint64_t>(waited);
-    pool.stats.wait.observe(waited);
-    ++pool.stats.assignments;
-    ++pool.attached;
+    stats.wait_us += static_cast<uint64_t>(waited);
+    stats.wait.observe(waited);
+    ++stats.assignments;
+    attach(engine, server, client);
+}
 
+}  // namespace
+
+void attach(Engine& engine, ServerConn& server, ClientSession& client) {
+    Pool& pool = server.pool;
+    const bool was_waiting = client.state == ClientState::Waiting;
+    ++pool.attached;
     engine.move(client, ClientEvent::ServerLent);
     if (was_waiting) publish_waiting(engine, pool);
     client.server = &server;

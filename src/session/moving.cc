@@ -4,11 +4,12 @@
 #include "session/parts.h"
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 /// Clients that change workers, so that a load that one worker can carry is carried by one. Only a
-/// client that rests moves: it has no server, and every byte that it sent is answered. What it
-/// sends meanwhile stays in its socket. See docs/adr/0015.
+/// client that rests moves: every byte that it sent is answered, and it has no server, or, in
+/// session mode, one that rests too and comes along. What it sends meanwhile stays in its socket.
+/// See docs/adr/0015.
 namespace pgweir::session {
 namespace {
 
@@ -51,9 +52,12 @@ namespace {
 
 /// True exactly when nothing of what it sent waits here, and nothing for it either.
 bool is_quiet(const ClientSession& client) {
-    return client.subscription == nullptr && client.inbox.empty() && client.passing == 0 &&
-           client.discarding == 0 && client.stream->backlog() == 0 && !client.awaits_place &&
-           !client.holding && !client.hold_at_sync && !client.killed && !client.left;
+    // Who stops a pool counts what is there, and not what is under way.
+    const bool serves = client.pool->state == PoolState::Open && !client.engine.globally_paused();
+    return serves && client.subscription == nullptr && client.inbox.empty() &&
+           client.passing == 0 && client.discarding == 0 && client.stream->backlog() == 0 &&
+           !client.awaits_place && !client.holding && !client.hold_at_sync && !client.killed &&
+           !client.left;
 }
 
 /// True exactly when a whole session keeps this server, and both rest.
@@ -61,6 +65,7 @@ bool is_movable(const ServerConn& server) {
     return fits(server, *server.client) && server.pool.limits.mode == config::PoolMode::Session &&
            !server.raw && !server.ending && server.state == ServerState::Active &&
            server.pipeline.at_rest() && server.status == wire::TransactionStatus::Idle &&
+           !server.pipeline.one_more_ready_possible() && !server.said_farewell &&
            server.can_move() && server.cancels == 0 && !server.cancel_lost && !server.pins.any() &&
            server.prepared_in_sql.empty() && server.kept.state != KeptBatch::State::Due;
 }
@@ -69,6 +74,9 @@ void pack_server_of(Engine& engine, ClientSession& client, PortableClient& porta
     ServerConn& server = *client.server;
     portable.server_effects = server.effects;
     portable.server_bound_for_good = server.bound_for_good;
+    portable.server_has_unnamed =
+        client.unnamed_version != 0 && server.unnamed_version == client.unnamed_version;
+    ++server.pool.stats.servers_lent;
     client.server = nullptr;
     server.client = nullptr;
     --server.pool.attached;
@@ -77,7 +85,8 @@ void pack_server_of(Engine& engine, ClientSession& client, PortableClient& porta
 
 void unpack_server_of(Engine& engine, ClientSession& client, PortableClient& portable) {
     ServerConn& server = unpack_server(engine, *client.pool, *portable.server);
-    link(engine, server, client);
+    attach(engine, server, client);
+    if (portable.server_has_unnamed) server.unnamed_version = client.unnamed_version;
     server.effects = portable.server_effects;
     server.bound_for_good = portable.server_bound_for_good;
 }
@@ -97,6 +106,8 @@ void send_away(Engine& engine, ClientSession& client, uint32_t worker) {
     const SettingsRef& settings =
         planted(Bug::MovedWithoutSettings) ? client.login_settings : client.settings;
     portable->stream = client.stream->detach();
+    portable->generation = engine.generation();
+    portable->pool_epoch = client.pool->epoch;
     portable->settings = settings.values();
     portable->login_settings = client.login_settings.values();
     portable->statements = carry(client.statements.get());
@@ -104,7 +115,6 @@ void send_away(Engine& engine, ClientSession& client, uint32_t worker) {
     portable->unnamed_effects = client.unnamed_effects;
     portable->has_unnamed = client.unnamed_version != 0;
     portable->custom_settings = std::move(client.custom_settings);
-    portable->passed_keys = client.pool->passed_keys;
     portable->user = std::move(client.user);
     portable->key = client.key;
     portable->pid = client.pid;
@@ -128,12 +138,14 @@ void send_away(Engine& engine, ClientSession& client, uint32_t worker) {
 }
 
 void adopt_client(Engine& engine, PoolShare& share, PortableClient& portable) {
+    const bool known = engine.find_pool(share) != nullptr;
     Pool& pool = engine.pool(share.database(), share.user());
+    // Both workers have carried out the same orders: what is not too old there is not here.
+    if (!known && portable.generation == engine.generation()) pool.epoch = portable.pool_epoch;
     ClientSession& client = engine.make_client();
     client.stream = &engine.shell().adopt(std::move(portable.stream), client);
     client.pool = &pool;
     ++pool.clients;
-    if (!pool.passed_keys) pool.passed_keys = std::move(portable.passed_keys);
     unpack(engine, client, portable);
     engine.process().directory.arrived(client.pid, {engine.worker(), client.handle.index});
     engine.move(client, ClientEvent::Arrived);
@@ -147,34 +159,52 @@ void adopt_client(Engine& engine, PoolShare& share, PortableClient& portable) {
     } else if (pool.state == PoolState::Disabled) {
         const Error error = killed_by_administrator();
         engine.close(client, &error, "KILL");
+    } else if (pool.state == PoolState::Gone && client.server != nullptr) {
+        // A reload has just taken its database away, and here nobody knows its limits.
+        const Error error = unknown_database(pool.database);
+        engine.close(client, &error, "its database is gone");
     }
 }
 
-uint32_t Engine::give_clients(uint32_t worker, uint32_t thousandths, Instant active_since) {
-    constexpr uint32_t kThousand = 1000;
-    std::array<ClientSession*, kMovedMax> movable{};
-    uint32_t found = 0;
-    size_t active = 0;
-    const auto note = [&](ClientSession& client) {
-        ++active;
-        if (found < movable.size() && is_movable(client)) movable[found++] = &client;
-    };
+/// Those that were active since then and do not wait, until `visit` says false.
+template <class Visitor>
+void Engine::for_each_active(Instant since, Visitor&& visit) {
     // Each state's list is in the order of entering it: those at the back rest for the least time.
     auto& idle = in(ClientState::Idle);
-    ClientSession* client = idle.empty() ? nullptr : &idle.back();
-    for (; client != nullptr && client->state_since >= active_since;
-         client = idle.before(*client)) {
-        note(*client);
+    for (ClientSession* client = idle.empty() ? nullptr : &idle.back();
+         client != nullptr && client->state_since >= since; client = idle.before(*client)) {
+        if (!visit(*client)) return;
     }
-    in(ClientState::Attached).for_each([&](ClientSession& attached) {
-        if (attached.query_started >= active_since) note(attached);
-    });
-    for (const auto& [key, pool] : pools_) active += pool->waiting.size();
+    auto& attached = in(ClientState::Attached);
+    for (ClientSession* client = attached.empty() ? nullptr : &attached.back(); client != nullptr;
+         client = attached.before(*client)) {
+        if (client->query_started >= since && !visit(*client)) return;
+    }
+}
 
-    const auto share = static_cast<uint32_t>(active * thousandths / kThousand);
-    const uint32_t wanted = std::min(found, std::max(share, 1u));
-    for (uint32_t i = 0; i < wanted; ++i) send_away(*this, *movable[i], worker);
-    return wanted;
+uint32_t Engine::active_clients(Instant since) {
+    uint32_t active = 0;
+    for_each_active(since, [&](ClientSession&) {
+        ++active;
+        return true;
+    });
+    for (const auto& [key, pool] : pools_) active += static_cast<uint32_t>(pool->waiting.size());
+    return active;
+}
+
+uint32_t Engine::give_clients(uint32_t worker, uint32_t count, Instant active_since) {
+    std::vector<ClientSession*> movable;
+    size_t statement_bytes = 0;
+    const size_t most = std::min(count, kMovedMax);
+    for_each_active(active_since, [&](ClientSession& client) {
+        if (movable.size() >= most || statement_bytes >= kMovedBytesMax) return false;
+        if (!is_movable(client)) return true;
+        movable.push_back(&client);
+        if (client.statements != nullptr) statement_bytes += client.statements->bytes();
+        return true;
+    });
+    for (ClientSession* client : movable) send_away(*this, *client, worker);
+    return static_cast<uint32_t>(movable.size());
 }
 
 }  // namespace pgweir::session

@@ -97,7 +97,7 @@ void lend_away(Engine& engine, ServerConn& server, uint32_t worker);
 std::unique_ptr<PortableServer> pack_server(Engine& engine, ServerConn& server);
 ServerConn& unpack_server(Engine& engine, Pool& pool, PortableServer& portable);
 /// The idle server is this client's from now on, once it has its settings.
-void link(Engine& engine, ServerConn& server, ClientSession& client);
+void attach(Engine& engine, ServerConn& server, ClientSession& client);
 /// Wipes what the server's last client left, before anybody else gets it.
 void reset(Engine& engine, ServerConn& server);
 

@@ -44,8 +44,8 @@ Result<void> begin_sasl(Engine& engine, ServerConn& server, Bytes mechanisms) {
     if (!offered) return fail(cannot_log_in(address.node.name, "it does not offer SCRAM-SHA-256"));
     if (has_plain_password(address)) {
         server.scram.emplace(address.password, auth::random_nonce(), &engine.scram_keys());
-    } else if (server.pool.passed_keys) {
-        server.scram.emplace(*server.pool.passed_keys, auth::random_nonce());
+    } else if (const auto keys = server.pool.share.passed_keys()) {
+        server.scram.emplace(*keys, auth::random_nonce());
     } else {
         return fail(cannot_log_in(
             address.node.name,

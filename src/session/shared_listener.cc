@@ -46,7 +46,9 @@ void open(Engine& engine, SharedListener& listener) {
         engine.now() < listener.pool.retry_at || is_stopped(engine, listener)) {
         return;
     }
-    listener.pool.address = engine.find_pool(listener.pool.database, listener.pool.user)->address;
+    const Pool& pool = *engine.find_pool(listener.pool.database, listener.pool.user);
+    listener.pool.address = pool.address;
+    if (const auto keys = pool.share.passed_keys()) listener.share.pass_keys(*keys);
     ServerConn& server = engine.make_server(listener.pool);
     server.shared = &listener;
     listener.connection = &server;
@@ -131,7 +133,6 @@ void share_channels(Engine& engine, const ShareChannels& wish) {
     Pool& pool = engine.pool(wish.pool->database(), wish.pool->user());
     if (listener.connection == nullptr) {
         listener.pool.user = pool.user;
-        listener.pool.passed_keys = wish.keys ? wish.keys : pool.passed_keys;
         listener.encoding = wish.encoding;
     }
     listener.needed_at = engine.now();

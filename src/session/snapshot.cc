@@ -25,6 +25,7 @@ PoolRow pool_row(Engine& engine, Pool& pool) {
     row.servers_opening = pool.opening_count();
     row.servers_cancelling = count(pool, ServerState::Cancelling);
     row.servers_closing = count(pool, ServerState::Closing);
+    row.permits = pool.share.open.load();
     for (const auto state : {ServerState::Active, ServerState::Cancelling}) {
         pool.in(state).for_each([&](ServerConn& server) { row.cancels += server.cancels; });
     }

@@ -21,6 +21,9 @@ namespace {
 // Where clients are spread evenly: a connection goes to a worker that has this many clients fewer.
 constexpr uint32_t kImbalanceMin = 1;
 
+// Who asked for something within this time is a part of the load.
+constexpr Duration kActiveTime = std::chrono::seconds(1);
+
 // Ticks after which a handout shows in the averages of both workers.
 constexpr uint32_t kSettleTicks = 5;
 
@@ -102,9 +105,9 @@ Worker::Worker(uint32_t number,
     all_busy_.resize(process.worker_count());
     loop_.set_housekeeper(*this);
     loop_.set_dns_ttl(engine_.config().timeouts.dns);
-    for (const auto& socket : sockets) acceptor_.start(*socket);
     accepts_ = number_ == 0 || spreads_evenly();
     acceptor_.set_active(accepts_);
+    for (const auto& socket : sockets) acceptor_.start(*socket);
 }
 
 Worker::~Worker() = default;
@@ -240,19 +243,30 @@ void Worker::balance_clients() {
     accepts_ = spreads_evenly() || session::should_accept(number_, accepts_, all_busy_, full);
     acceptor_.set_active(accepts_);
     if (spreads_evenly()) return;
-    if (settling_ > 0) {
-        --settling_;
-        return;
-    }
     if (draining_ || engine_.admission() == session::Admission::Draining) return;
-    const auto handout = session::balance(number_, all_busy_, full);
-    if (!handout) return;
-    const bool spreads = all_busy_[number_] >= full;
-    const uint32_t moved =
-        engine_.give_clients(handout->to, handout->thousandths, loop_.now() - net::Loop::kTick);
-    if (moved == 0 || !spreads) return;
-    log::info("worker {} uses {} % of a core: {} of its clients go to worker {}", number_,
-              all_busy_[number_] / 10, moved, handout->to);
+    const Instant active_since = loop_.now() - kActiveTime;
+    if (owed_ > 0) {
+        hand_out(active_since);
+    } else if (settling_ > 0) {
+        --settling_;
+    } else if (const auto handout = session::balance(number_, all_busy_, full)) {
+        constexpr uint64_t kThousand = 1000;
+        const uint64_t active = engine_.active_clients(active_since);
+        owed_ = static_cast<uint32_t>(active * handout->thousandths / kThousand);
+        owed_to_ = handout->to;
+        if (owed_ > 0 && all_busy_[number_] >= full) {
+            log::info("worker {} uses {} % of a core: up to {} of its clients go to worker {}",
+                      number_, all_busy_[number_] / 10, owed_, owed_to_);
+        }
+        hand_out(active_since);
+    }
+}
+
+/// As many as may go now; the others at the next ticks.
+void Worker::hand_out(Instant active_since) {
+    if (owed_ == 0) return;
+    const uint32_t moved = engine_.give_clients(owed_to_, owed_, active_since);
+    owed_ = moved == 0 ? 0 : owed_ - moved;
     settling_ = kSettleTicks;
 }
 

@@ -11,7 +11,7 @@ from pgweir_e2e.waiting import at_once, in_background, wait_until
 
 pytestmark = pytest.mark.pooler_only
 MOVES = 40
-SPREAD, GATHER = {"worker_load": 1}, {"worker_load": 100}
+SPREAD, GATHER = {"worker_load": 1}, {"worker_load": 90}
 
 
 def metric(pooler, name):

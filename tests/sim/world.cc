@@ -473,8 +473,8 @@ void World::stimulate_moves() {
     const auto further = 1 + static_cast<uint32_t>(prng_.below(engines_.size() - 1));
     const auto to = static_cast<uint32_t>((from + further) % engines_.size());
     if (engines_[from]->admission() == session::Admission::Draining) return;
-    const auto share = static_cast<uint32_t>(prng_.below(1001));
-    const uint32_t moved = engines_[from]->give_clients(to, share, Instant{});
+    const auto count = static_cast<uint32_t>(1 + prng_.below(8));
+    const uint32_t moved = engines_[from]->give_clients(to, count, Instant{});
     trace(fmt::format("engine {} gives {} clients to {}", from, moved, to));
     after(from);
 }

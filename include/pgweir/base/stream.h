@@ -26,7 +26,7 @@ protected:
     ~StreamEvents() = default;
 };
 
-/// A connected byte stream that outlives its worker's loop: how a server changes workers.
+/// A connected byte stream that outlives its worker's loop: how servers and clients change workers.
 class DetachedStream {
 public:
     virtual ~DetachedStream() = default;

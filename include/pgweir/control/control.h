@@ -70,8 +70,10 @@ private:
     /// KILL_CLIENT, until every worker has said whether the client was its own.
     struct Killing {
         Console console;
+        uint64_t id = 0;
         uint32_t answers = 0;
         bool found = false;
+        bool asked_again = false;
     };
 
     std::string metrics() override;

@@ -10,8 +10,8 @@
 
 namespace pgweir::net {
 
-/// A socket that listens, shared by all workers: each watches it, and whoever wakes first accepts.
-/// Lifecycle: made before the workers start; a unix socket's file goes away with it.
+/// A socket that listens, shared by all workers: those that are to accept watch it, and one of them
+/// wakes. Lifecycle: made before the workers start; a unix socket's file goes away with it.
 class ListeningSocket {
 public:
     /// Errors: F0000 with what the system says (port taken, no permission, unknown host).
@@ -68,7 +68,8 @@ public:
 private:
     struct Watch;
 
-    void accept_one(Watch& watch);
+    /// False: nobody waits there, or nobody can be taken.
+    bool accept_one(Watch& watch);
     void exhausted(Watch& watch);
 
     Loop& loop_;

@@ -31,7 +31,8 @@ struct Handout {
     bool operator==(const Handout&) const = default;
 };
 
-/// What worker `number` should do; `busy` has a figure for each worker.
+/// What worker `number` should do; `busy` has a figure for each worker. Workers decide for
+/// themselves and at the same time: one at a time gathers, and full ones choose different others.
 std::optional<Handout> balance(uint32_t number, std::span<const uint32_t> busy, uint32_t full);
 
 /// Who takes a new connection.

@@ -89,11 +89,16 @@ public:
     void receive(PeerMessage message);
     void console_reply(Handle client, Bytes reply, bool close_after);
 
-    /// Hands clients that rest, those that were last active first, to another worker: `thousandths`
-    /// of all that were active since then, as far as they can move, and at most kMovedMax.
+    /// Clients that have asked for something since then, or wait.
+    uint32_t active_clients(Instant since);
+
+    /// Hands clients to another worker, those that were last active first: at most `count` of those
+    /// that were active since then, as far as they can move now, and not more at once than both
+    /// workers can handle between two requests of others.
     /// Units: clients that went.
-    uint32_t give_clients(uint32_t worker, uint32_t thousandths, Instant active_since);
-    static constexpr uint32_t kMovedMax = 64;
+    uint32_t give_clients(uint32_t worker, uint32_t count, Instant active_since);
+    static constexpr uint32_t kMovedMax = 256;
+    static constexpr size_t kMovedBytesMax = 1 << 20;  // of statements; the last one may be larger
 
     // Ordered by the control loop, the same in every worker.
     void reload(std::unique_ptr<const Setup> setup);
@@ -107,6 +112,9 @@ public:
 
     /// Servers of the database (empty: of all) that PAUSE still waits for.
     uint32_t servers_left(std::string_view database);
+
+    /// Of orders that outdate servers; the same in every worker.
+    uint32_t generation() const { return generation_; }
 
     const Setup& setup() const { return *setup_; }
 
@@ -208,6 +216,8 @@ public:
     void drop_change(StatementChange* change);
 
 private:
+    template <class Visitor>
+    void for_each_active(Instant since, Visitor&& visit);
     void part_from_client(ServerConn& server);
     void leave_list(ClientSession& client);
     void enter_list(ClientSession& client);
@@ -230,7 +240,7 @@ private:
     bool places_freed_ = false;  // True exactly when some client may find a place now.
     StopOrders stop_orders_;
     uint64_t unnamed_versions_ = 0;
-    uint32_t generation_ = 0;  // of orders that outdate servers; the same in every worker
+    uint32_t generation_ = 0;
 
     std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>> pools_;
     Slab<ClientSession> clients_;

@@ -131,8 +131,6 @@ struct Pool {
     uint32_t user_servers_max = 0;
     config::EffectivePool limits;
     ServerAddress address;
-    std::optional<auth::ScramKeys>
-        passed_keys;  // proved by a client, for servers with its verifier
     PoolState state = PoolState::Open;
     bool being_served = false;  // True exactly when serve_waiting() is in its loop.
 

@@ -1,14 +1,18 @@
 #pragma once
 
+#include "pgweir/auth/scram.h"
 #include "pgweir/base/clock.h"
 
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
-/// What workers know of each other's part of a pool: counts and instants, no objects and no locks.
+/// What workers know of each other's part of a pool: counts and instants, without locks; and the
+/// keys that its clients proved, behind one that only logins take.
 /// Permits keep the size of the pool for the whole process; the two published figures of each
 /// worker keep the law that no client waits while an idle server of its pool sits anywhere.
 namespace pgweir::session {
@@ -51,6 +55,18 @@ public:
 
     uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
 
+    /// What a client proved at its login, to open servers that have its verifier. The last proof
+    /// counts, in whichever worker it was: passwords change.
+    void pass_keys(const auth::ScramKeys& keys) {
+        const std::lock_guard lock(keys_mutex_);
+        passed_keys_ = keys;
+    }
+
+    std::optional<auth::ScramKeys> passed_keys() const {
+        const std::lock_guard lock(keys_mutex_);
+        return passed_keys_;
+    }
+
     /// Servers open or being opened: the permits that are taken.
     std::atomic<uint32_t> open{0};
 
@@ -91,6 +107,8 @@ private:
     std::string database_;
     std::string user_;
     std::vector<PerWorker> workers_;
+    mutable std::mutex keys_mutex_;
+    std::optional<auth::ScramKeys> passed_keys_;
 };
 
 }  // namespace pgweir::session

@@ -80,16 +80,18 @@ struct PortableClient {
     };
 
     std::unique_ptr<DetachedStream> stream;
+    uint32_t generation = 0;                 // of its worker's orders
+    uint32_t pool_epoch = 0;                 // of its worker's part of the pool, at that generation
     std::unique_ptr<PortableServer> server;  // where a session keeps its own
     sql::Effects server_effects;             // what it was sent may have had these
     bool server_bound_for_good = false;
-    SettingList settings;        // as this client sees its session
-    SettingList login_settings;  // what RESET ALL and DISCARD ALL return to
+    bool server_has_unnamed = false;  // True exactly when its unnamed statement is the client's.
+    SettingList settings;             // as this client sees its session
+    SettingList login_settings;       // what RESET ALL and DISCARD ALL return to
     std::vector<Statement> statements;
     std::string unnamed_statement;
     sql::Effects unnamed_effects;
     std::unique_ptr<std::vector<std::string>> custom_settings;
-    std::optional<auth::ScramKeys> passed_keys;  // of its pool: to open servers with
     std::string user;
     ClientKey key;
     uint32_t pid = 0;
@@ -126,7 +128,6 @@ struct ShareChannels {
     std::vector<std::pair<std::string, uint64_t>>
         channels;  // with a serial that the answer repeats
     std::string encoding;
-    std::optional<auth::ScramKeys> keys;
 };
 
 /// "The shared connection listens on these from now on."

@@ -24,6 +24,7 @@ struct PoolRow {
     uint32_t servers_opening = 0;
     uint32_t servers_cancelling = 0;       // given back, a cancel is still on its way
     uint32_t servers_closing = 0;          // told to go, not gone yet
+    uint32_t permits = 0;                  // taken for servers, in all workers together
     uint32_t cancels = 0;                  // under way to servers
     std::array<uint32_t, kPins> pinned{};  // servers kept for each reason
     uint32_t size = 0;

@@ -126,6 +126,7 @@ private:
     void report_if_drained();
     void measure();
     void balance_clients();
+    void hand_out(Instant active_since);
 
     uint32_t number_;
     Process& process_;
@@ -140,10 +141,12 @@ private:
     std::vector<uint32_t> all_busy_;  // of every worker, as it was read last
     Duration used_{};                 // of a core, by this thread, at the last tick
     Instant measured_{};
-    uint32_t settling_ = 0;               // ticks until what was moved shows in the figures
+    uint32_t settling_ = 0;  // ticks until what was moved shows in the figures
+    uint32_t owed_ = 0;      // clients that a handout is short of
+    uint32_t owed_to_ = 0;
     std::array<uint8_t, 1024> random_{};  // asked for in advance, and wiped as it is handed out
     size_t random_left_ = 0;
-    bool accepts_ = true;  // True exactly when it watches the listening sockets.
+    bool accepts_ = true;  // True exactly when it is to accept connections.
     bool draining_ = false;
     bool exhausted_ = false;  // True exactly when the log has been told that descriptors ran out.
     std::thread thread_;

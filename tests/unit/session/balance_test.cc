@@ -32,6 +32,9 @@ TEST_CASE("balance: a load that one worker can carry goes to the first") {
     CHECK(balance(1, Busy{300, 100}, kFull) == Handout{0, 1000});
     CHECK(balance(1, Busy{0, 400}, kFull) == Handout{0, 1000});
     CHECK(balance(2, Busy{400, 300, 100}, kFull) == Handout{1, 1000});
+    CHECK_FALSE(balance(1, Busy{200, 200, 200}, kFull));  // one at a time, the last one first
+    CHECK(balance(2, Busy{200, 200, 200}, kFull) == Handout{0, 1000});
+    CHECK(balance(1, Busy{200, 5, 200}, kFull) == Handout{0, 1000});
     CHECK_FALSE(balance(1, Busy{300, 200}, kFull));
     CHECK_FALSE(balance(0, Busy{300}, kFull));
 }
@@ -40,7 +43,10 @@ TEST_CASE("balance: a full worker gives half of the difference to the least busy
     CHECK(balance(0, Busy{800, 0}, kFull) == Handout{1, 500});
     CHECK(balance(0, Busy{800, 400, 200}, kFull) == Handout{2, 375});
     CHECK(balance(1, Busy{0, 900}, kFull) == Handout{0, 500});
-    CHECK_FALSE(balance(0, Busy{900, 600}, kFull));
+    CHECK(balance(0, Busy{1000, 699}, kFull) == Handout{1, 150});
+    CHECK_FALSE(balance(0, Busy{900, 690}, kFull));
+    CHECK(balance(1, Busy{900, 800, 100, 0}, kFull) == Handout{2, 437});  // not the first one's
+    CHECK(balance(1, Busy{900, 800, 100}, kFull) == Handout{2, 437});
     CHECK_FALSE(balance(0, Busy{900}, kFull));
 }
 

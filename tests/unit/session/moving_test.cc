@@ -144,7 +144,9 @@ TEST_CASE("moving: those that were active last go first, and only the share that
     const Instant since = rig.process.now;
     std::vector<FakeStream*> active;
     for (int i = 0; i < 4; ++i) active.push_back(&rig.log_in());
-    CHECK(rig.engine(0).give_clients(1, 500, since) == 2);
+    CHECK(rig.engine(0).active_clients(since) == 4);
+    CHECK(rig.engine(0).active_clients(Instant{}) == 12);
+    CHECK(rig.engine(0).give_clients(1, 2, since) == 2);
     rig.turn();
     CHECK(rig.engine(0).client_count() == 10);
     CHECK(rig.engine(1).client_count() == 2);
@@ -177,10 +179,16 @@ TEST_CASE("moving: a cancel request for a client that is under way comes behind 
     rig.hold_posts = true;
     REQUIRE(give_all(rig, 0, 1) == 1);
     FakeStream& asking = rig.connect(0);
-    rig.say(asking, cancel_request(load_be32(as_bytes(key).data()), key.substr(4)));
+    const std::string request = cancel_request(load_be32(as_bytes(key).data()), key.substr(4));
+    rig.say(asking, request);
     REQUIRE(rig.shell(0).posts.size() == 2);
     CHECK(std::holds_alternative<MovedClient>(rig.shell(0).posts.front().second));
     CHECK(std::holds_alternative<CancelQuery>(rig.shell(0).posts.back().second));
+    // Where it goes, it is in the mailbox already, and the request is put behind it.
+    FakeStream& asking_there = rig.connect(1);
+    rig.say(asking_there, request);
+    REQUIRE(rig.shell(1).posts.size() == 1);
+    CHECK(rig.shell(1).posts.front().first == 1);
     rig.hold_posts = false;
     rig.turn();
     CHECK(rig.engine(1).stats().cancels_unknown == 0);
@@ -251,6 +259,57 @@ TEST_CASE("moving: in session mode a client takes its server with it") {
     CHECK(scene.client.take() == complete("SELECT 1") + ready());
     rig.lose(scene.client);
     CHECK(scene.server.take() == query("DISCARD ALL"));
+}
+
+TEST_CASE("moving: in session mode even an unnamed statement that is not kept here stays there") {
+    Pair scene(in_session_mode);
+    Rig& rig = scene.rig;
+    const std::string text = "SELECT '" + std::string(40'000, 'x') + "'";
+    rig.say(scene.client, parse("", text) + sync());
+    rig.say(scene.server, message('1') + ready());
+    scene.client.take();
+    scene.server.take();
+    REQUIRE(give_all(rig, 0, 1) == 1);
+    rig.say(scene.client, bind_to("") + execute() + sync());
+    CHECK(types(scene.server.take()) == "BES");
+}
+
+TEST_CASE("moving: nobody leaves a pool that is stopped, whose servers are counted") {
+    Pair scene;
+    Rig& rig = scene.rig;
+    rig.engine(0).pause("app");
+    CHECK(give_all(rig, 0, 1) == 0);
+    rig.engine(0).resume("app");
+    rig.engine(0).pause("");
+    CHECK(give_all(rig, 0, 1) == 0);
+    rig.engine(0).resume("");
+    CHECK(give_all(rig, 0, 1) == 1);
+}
+
+TEST_CASE("moving: a pool that begins with a client takes servers as old as where it comes from") {
+    Pair scene;
+    Rig& rig = scene.rig;
+    for (uint32_t worker : {0u, 1u}) rig.engine(worker).reload(rig.setup());
+    REQUIRE(give_all(rig, 0, 1) == 1);
+    rig.say(scene.client, query("SELECT 1"));
+    CHECK(scene.server.take() == query("SELECT 1"));  // it was opened before the reload
+}
+
+TEST_CASE("moving: a session whose database a reload has just taken away is told so") {
+    Pair scene(in_session_mode);
+    Rig& rig = scene.rig;
+    rig.say(scene.client, query("SELECT 1"));
+    rig.answer(scene.server);
+    scene.client.take();
+    rig.hold_posts = true;
+    REQUIRE(give_all(rig, 0, 1) == 1);
+    rig.config.databases.clear();
+    rig.engine(1).reload(rig.setup());
+    rig.hold_posts = false;
+    rig.turn();
+    CHECK(sqlstate_of(scene.client.take()) == "3D000");
+    CHECK(rig.pool(1).server_count() == 0);
+    CHECK(rig.pool(1).share.open.load() == 0);
 }
 
 TEST_CASE("moving: in session mode a transaction stays where it began") {
