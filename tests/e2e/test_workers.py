@@ -1,6 +1,5 @@
 """Clients that change workers, and notice nothing of it."""
 
-import itertools
 import re
 import threading
 
@@ -14,29 +13,35 @@ SPREAD, GATHER = {"worker_load": 1}, {"worker_load": 90}
 
 
 def metric(pooler, name):
-    """The sum over its labels."""
+    """Its values, one for each worker if it has that label."""
     _, body = pooler.http_get("/metrics")
     values = re.findall(rf"^{name}(?:{{.*}})? ([0-9.e+-]+)$", body, re.MULTILINE)
     assert values, body
-    return sum(map(float, values))
+    return [float(value) for value in values]
 
 
 def moved(pooler):
-    return metric(pooler, "pgweir_clients_moved_total")
+    return sum(metric(pooler, "pgweir_clients_moved_total"))
+
+
+def gathered(pooler):
+    return max(metric(pooler, "pgweir_worker_busy_ratio")[1:]) < 0.01
 
 
 def shake(pooler, gentle, over):
     """Spreads the load and gathers it again until clients have moved often. What is gathered has to fit one worker."""
-    for limits in itertools.cycle([SPREAD, GATHER]):
-        before = moved(pooler)
-        if before >= MOVES:
-            return
-        (gentle.set if limits == GATHER else gentle.clear)()
+    def arrange(limits, done, why):
         pooler.write_config(limits=limits)
         pooler.reload()
-        wait_until(lambda: moved(pooler) > before or over.is_set(), "clients move", timeout=60)
-        if over.is_set():
-            return
+        wait_until(lambda: done() or over.is_set(), why, timeout=60)
+
+    while moved(pooler) < MOVES and not over.is_set():
+        before = moved(pooler)
+        gentle.clear()
+        arrange(SPREAD, lambda: moved(pooler) > before, "clients spread")
+        gentle.set()
+        # Whether any move is left to be made nobody knows: some that were counted above were late.
+        arrange(GATHER, lambda: gathered(pooler), "clients gather")
 
 
 def while_moving(pooler, count, client):
@@ -124,7 +129,7 @@ def test_a_cancel_request_finds_its_client_after_moves(make_pooler):
             assert connection.execute("SELECT %s::int", (number,)).fetchone() == (number,)
 
     while_moving(pooler, 4, client)
-    assert metric(pooler, "pgweir_cancel_requests_unknown_total") == 0
+    assert sum(metric(pooler, "pgweir_cancel_requests_unknown_total")) == 0
 
 
 def test_clients_stay_with_the_first_worker_while_it_can_carry_them(make_pooler):
@@ -135,5 +140,5 @@ def test_clients_stay_with_the_first_worker_while_it_can_carry_them(make_pooler)
             return [connection.execute("SELECT 1").fetchone() for _ in range(50)]
 
     assert at_once(20, client) == [[(1,)] * 50] * 20
-    assert metric(pooler, "pgweir_clients_moved_total") == 0
-    assert metric(pooler, "pgweir_servers_lent_total") == 0
+    assert sum(metric(pooler, "pgweir_clients_moved_total")) == 0
+    assert sum(metric(pooler, "pgweir_servers_lent_total")) == 0
