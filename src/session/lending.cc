@@ -403,14 +403,7 @@ std::unique_ptr<PortableServer> pack_server(Engine& engine, ServerConn& server) 
     server.statements.for_each_oldest_first([&](const CarriedStatement& statement) {
         if (!planted(Bug::LentWithoutStatements)) portable->statements.push_back(statement);
     });
-    portable->key = server.key;
-    portable->id = server.id;
-    portable->last_client = server.last_client;
-    portable->sole_client = server.sole_client;
-    portable->doubtful = server.doubtful;
-    portable->temporary_of = server.temporary_of;
-    portable->epoch = server.epoch;
-    portable->opened = server.opened;
+    static_cast<ServerFacts&>(*portable) = server;
     portable->idle_since = server.state_since;
     server.permitted = false;  // the permit goes with it
     engine.move(server, ServerEvent::Ended);
@@ -421,13 +414,7 @@ std::unique_ptr<PortableServer> pack_server(Engine& engine, ServerConn& server) 
 ServerConn& unpack_server(Engine& engine, Pool& pool, PortableServer& portable) {
     ServerConn& server = engine.make_server(pool);
     server.permitted = true;
-    server.id = portable.id;
-    server.last_client = portable.last_client;
-    server.sole_client = portable.sole_client;
-    server.doubtful = portable.doubtful;
-    server.temporary_of = portable.temporary_of;
-    server.epoch = portable.epoch;
-    server.opened = portable.opened;
+    static_cast<ServerFacts&>(server) = portable;
     server.base = engine.settings().intern(std::move(portable.base));
     server.settings = engine.settings().intern(std::move(portable.settings));
     if (!pool.base) pool.base = server.base;
@@ -439,7 +426,6 @@ ServerConn& unpack_server(Engine& engine, Pool& pool, PortableServer& portable) 
             server.statements.doubt(carried.digest);
         }
     }
-    server.key = std::move(portable.key);
     server.stream = &engine.shell().adopt(std::move(portable.stream), server);
     engine.move(server, ServerEvent::Connected);
     engine.move(server, ServerEvent::LoggedIn);

@@ -24,31 +24,16 @@ std::vector<PortableClient::Statement> carry(const ClientStatements* statements)
 }
 
 void unpack(Engine& engine, ClientSession& client, PortableClient& portable) {
+    static_cast<ClientFacts&>(client) = std::move(portable);
+    // No server of this worker has its unnamed statement: the number is a new one.
+    if (client.unnamed_version != 0) client.unnamed_version = engine.next_unnamed_version();
     client.settings = engine.settings().intern(std::move(portable.settings));
     client.login_settings = engine.settings().intern(std::move(portable.login_settings));
     for (const auto& [name, query_and_types, epoch] : portable.statements) {
         if (client.statements == nullptr) client.statements = std::make_unique<ClientStatements>();
         client.statements->put(name, engine.statements().intern(as_bytes(query_and_types), epoch));
     }
-    client.unnamed_statement = std::move(portable.unnamed_statement);
-    client.unnamed_effects = portable.unnamed_effects;
-    // No server of this worker has it: the number is a new one.
-    client.unnamed_version = portable.has_unnamed ? engine.next_unnamed_version() : 0;
-    client.custom_settings = std::move(portable.custom_settings);
-    client.user = std::move(portable.user);
-    client.key = portable.key;
-    client.pid = portable.pid;
-    client.id = portable.id;
-    client.sets_temp_buffers = portable.sets_temp_buffers;
-    client.used_temporary = portable.used_temporary;
-    client.settings_lost = portable.settings_lost;
-    client.connected_at = portable.connected_at;
-    client.query_started = portable.query_started;
 }
-
-}  // namespace
-
-namespace {
 
 /// True exactly when nothing of what it sent waits here, and nothing for it either.
 bool is_quiet(const ClientSession& client) {
@@ -72,8 +57,6 @@ bool is_movable(const ServerConn& server) {
 
 void pack_server_of(Engine& engine, ClientSession& client, PortableClient& portable) {
     ServerConn& server = *client.server;
-    portable.server_effects = server.effects;
-    portable.server_bound_for_good = server.bound_for_good;
     portable.server_has_unnamed =
         client.unnamed_version != 0 && server.unnamed_version == client.unnamed_version;
     ++server.pool.stats.servers_lent;
@@ -87,8 +70,7 @@ void unpack_server_of(Engine& engine, ClientSession& client, PortableClient& por
     ServerConn& server = unpack_server(engine, *client.pool, *portable.server);
     attach(engine, server, client);
     if (portable.server_has_unnamed) server.unnamed_version = client.unnamed_version;
-    server.effects = portable.server_effects;
-    server.bound_for_good = portable.server_bound_for_good;
+    server.effects = portable.server->effects;  // its session goes on
 }
 
 }  // namespace
@@ -111,20 +93,8 @@ void send_away(Engine& engine, ClientSession& client, uint32_t worker) {
     portable->settings = settings.values();
     portable->login_settings = client.login_settings.values();
     portable->statements = carry(client.statements.get());
-    portable->unnamed_statement = std::move(client.unnamed_statement);
-    portable->unnamed_effects = client.unnamed_effects;
-    portable->has_unnamed = client.unnamed_version != 0;
-    portable->custom_settings = std::move(client.custom_settings);
-    portable->user = std::move(client.user);
-    portable->key = client.key;
-    portable->pid = client.pid;
-    portable->id = client.id;
-    portable->sets_temp_buffers = client.sets_temp_buffers;
-    portable->used_temporary = client.used_temporary;
-    portable->settings_lost = client.settings_lost;
-    portable->connected_at = client.connected_at;
-    portable->query_started = client.query_started;
     if (client.server != nullptr) pack_server_of(engine, client, *portable);
+    static_cast<ClientFacts&>(*portable) = std::move(client);
 
     ProcessShare& process = engine.process();
     const ClientDirectory::Place from{engine.worker(), client.handle.index};

@@ -42,7 +42,7 @@ struct Login {
 /// One client, from accept to close.
 /// Lifecycle: client_fsm.h; the object is in the list of its state, or in its pool's queue.
 /// Thread: its worker's.
-struct ClientSession final : StreamEvents, ListHook {
+struct ClientSession final : StreamEvents, ListHook, ClientFacts {
     explicit ClientSession(Engine& its_engine);
     ~ClientSession();
     ClientSession(const ClientSession&) = delete;
@@ -69,30 +69,17 @@ struct ClientSession final : StreamEvents, ListHook {
     bool hold_at_sync = false;     // True exactly when `holding` begins with the next Sync.
     bool names_undecided = false;  // True exactly when a Parse of a name may yet fail.
     bool awaits_place = false;     // True exactly when it waits until fewer servers are kept.
-    bool sets_temp_buffers = false;  // True exactly when it needs a server that can.
-    bool used_temporary = false;     // True exactly when its PREPAREs may name temporary tables.
-    bool settings_lost = false;      // True exactly when it has more custom ones than are followed.
-    bool left = false;               // True exactly when it sent Terminate.
-    bool killed = false;             // True exactly when it ends at its next transaction's end.
-    uint32_t passing = 0;            // bytes of a message still to be forwarded as they come
-    uint32_t discarding = 0;         // bytes of a message still to be dropped as they come
-    Buffer inbox;                    // what could not be handled yet
-    SettingsRef settings;            // as this client sees its session
-    SettingsRef login_settings;      // what RESET ALL and DISCARD ALL return to
-    std::unique_ptr<Login> login;    // only until it is welcomed
+    bool left = false;             // True exactly when it sent Terminate.
+    bool killed = false;           // True exactly when it ends at its next transaction's end.
+    uint32_t passing = 0;          // bytes of a message still to be forwarded as they come
+    uint32_t discarding = 0;       // bytes of a message still to be dropped as they come
+    Buffer inbox;                  // what could not be handled yet
+    SettingsRef settings;          // as this client sees its session
+    SettingsRef login_settings;    // what RESET ALL and DISCARD ALL return to
+    std::unique_ptr<Login> login;  // only until it is welcomed
     std::unique_ptr<ClientStatements> statements;  // only if it ever named one
-    std::string unnamed_statement;                 // query and types of its last unnamed Parse
-    sql::Effects unnamed_effects;                  // of that statement
-    uint64_t unnamed_version = 0;  // changes with each unnamed Parse; zero: it has none
-    std::unique_ptr<std::vector<std::string>> custom_settings;  // names it may have set; sorted
-    std::unique_ptr<Subscription> subscription;                 // only while it listens
-    std::string user;
-    ClientKey key;
-    uint32_t pid = 0;  // as it was told; see ClientDirectory. Zero: not logged in
-    uint64_t id = 0;
-    Instant connected_at;
+    std::unique_ptr<Subscription> subscription;    // only while it listens
     Instant state_since;
-    Instant query_started;      // first byte of the request under way
     Instant deadline = kNever;  // of the state it is in
     ConsoleRole role = ConsoleRole::Viewer;
 };

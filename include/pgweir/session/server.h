@@ -53,7 +53,7 @@ struct KeptBatch {
 /// One connection to PostgreSQL.
 /// Lifecycle: server_fsm.h; the object is in its pool's list of its state.
 /// Thread: its worker's, until it is lent to another one as PortableServer.
-struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
+struct ServerConn final : StreamEvents, PipelineEvents, ListHook, ServerFacts {
     ServerConn(Engine& its_engine, Pool& its_pool) : engine(its_engine), pool(its_pool) {}
 
     void on_bytes(Bytes bytes) override;
@@ -79,11 +79,9 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     bool passing_forward = false;  // True exactly when the message passing goes to the client.
     bool said_farewell = false;    // True exactly when a FATAL error of it reached its client.
     bool ending = false;           // True exactly when it has said FATAL, and nobody was told.
-    bool doubtful = false;         // True exactly when it may hold settings that nobody can see.
     bool impatient = false;        // True exactly when its census failed and is asked again.
     bool as_login = false;         // True exactly when its census is asked with its login's rights.
     bool preparing = false;        // True exactly when its client's PREPAREs are under way.
-    bool bound_for_good = false;   // True exactly when its session left what nothing can wipe.
     bool inherited = false;        // True exactly when another client than this one had it last.
     bool unlistening = false;      // True exactly when it tells its client nothing any more.
     bool raw = false;              // True exactly when it is a walsender of one client for good.
@@ -91,7 +89,6 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     bool permitted = false;        // True exactly when it counts in its pool's permits.
     uint32_t passing = 0;          // bytes of a message still to be handled as they come
     uint32_t cancels = 0;          // cancel connections under way that are aimed at it
-    uint32_t epoch = 0;            // RECONNECT closes servers of an older one
     Buffer inbox;
     Pipeline pipeline;
     ServerStatements statements;
@@ -99,13 +96,9 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
     SettingsRef base;                // as reported at login: what RESET ALL leads to
     SettingsRef settings;            // as they are now
     SettingList reported;            // while it logs in
-    sql::Effects effects;            // that what it was sent since the last census may have had
     Pins pins;                       // why it stays with its client between transactions
     SettingList prepared_in_sql;     // statements of PREPARE, by name, while it is kept
     std::unique_ptr<Census> census;  // while one is under way
-    uint64_t last_client = 0;        // the id of whoever has it, or had it last
-    uint64_t sole_client = 0;   // whose sequences it knows: zero for nobody, kSeveral for several
-    uint64_t temporary_of = 0;  // who used temporary objects there, the same way
 
     static constexpr uint64_t kSeveral = UINT64_MAX;
 
@@ -114,12 +107,9 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook {
         whose = whose == 0 || whose == client ? client : kSeveral;
     }
 
-    ServerKey key;
     std::optional<auth::ScramClient> scram;
     std::optional<Error> failure;  // what an internal query was told
     uint64_t unnamed_version = 0;  // of the unnamed statement it holds, as a client counts it
-    uint64_t id = 0;
-    Instant opened;
     Instant state_since;
     Instant transaction_started;
 };

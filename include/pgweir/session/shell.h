@@ -43,20 +43,26 @@ struct ClientKey {
     uint8_t size = 4;
 };
 
+/// What is true of a server in whichever worker it is: it goes along as a whole.
+struct ServerFacts {
+    ServerKey key;
+    uint64_t id = 0;
+    uint64_t last_client = 0;   // the id of whoever has it, or had it last
+    uint64_t sole_client = 0;   // whose sequences it knows: zero for nobody, kSeveral for several
+    uint64_t temporary_of = 0;  // who used temporary objects there, the same way
+    Instant opened;
+    uint32_t epoch = 0;           // RECONNECT closes servers of an older one
+    sql::Effects effects;         // that what it was sent since the last census may have had
+    bool doubtful = false;        // True exactly when it may hold settings that nobody can see.
+    bool bound_for_good = false;  // True exactly when its session left what nothing can wipe.
+};
+
 /// A server on its way to another worker: everything that its next owner has to know.
-struct PortableServer {
+struct PortableServer : ServerFacts {
     std::unique_ptr<DetachedStream> stream;
     SettingList base;                          // as at its login
     SettingList settings;                      // as they are now
     std::vector<CarriedStatement> statements;  // oldest use first
-    ServerKey key;
-    uint64_t id = 0;
-    uint64_t last_client = 0;
-    uint64_t sole_client = 0;
-    uint64_t temporary_of = 0;
-    uint32_t epoch = 0;
-    bool doubtful = false;
-    Instant opened;
     Instant idle_since;
 };
 
@@ -71,8 +77,25 @@ struct LentServer {
     std::unique_ptr<PortableServer> server;
 };
 
+/// What is true of a client in whichever worker it is: it goes along as a whole.
+struct ClientFacts {
+    std::string user;
+    ClientKey key;
+    uint32_t pid = 0;  // as it was told; see ClientDirectory. Zero: not logged in
+    uint64_t id = 0;
+    std::unique_ptr<std::vector<std::string>> custom_settings;  // names it may have set; sorted
+    std::string unnamed_statement;  // query and types of its last unnamed Parse
+    uint64_t unnamed_version = 0;   // changes with each unnamed Parse; zero: it has none
+    Instant connected_at;
+    Instant query_started;           // first byte of the request under way
+    sql::Effects unnamed_effects;    // of that statement
+    bool sets_temp_buffers = false;  // True exactly when it needs a server that can.
+    bool used_temporary = false;     // True exactly when its PREPAREs may name temporary tables.
+    bool settings_lost = false;      // True exactly when it has more custom ones than are followed.
+};
+
 /// A client on its way to another worker: everything that its next owner has to know.
-struct PortableClient {
+struct PortableClient : ClientFacts {
     struct Statement {
         std::string name;
         std::string query_and_types;
@@ -80,28 +103,13 @@ struct PortableClient {
     };
 
     std::unique_ptr<DetachedStream> stream;
-    uint32_t generation = 0;                 // of its worker's orders
-    uint32_t pool_epoch = 0;                 // of its worker's part of the pool, at that generation
     std::unique_ptr<PortableServer> server;  // where a session keeps its own
-    sql::Effects server_effects;             // what it was sent may have had these
-    bool server_bound_for_good = false;
-    bool server_has_unnamed = false;  // True exactly when its unnamed statement is the client's.
-    SettingList settings;             // as this client sees its session
-    SettingList login_settings;       // what RESET ALL and DISCARD ALL return to
+    SettingList settings;                    // as this client sees its session
+    SettingList login_settings;              // what RESET ALL and DISCARD ALL return to
     std::vector<Statement> statements;
-    std::string unnamed_statement;
-    sql::Effects unnamed_effects;
-    std::unique_ptr<std::vector<std::string>> custom_settings;
-    std::string user;
-    ClientKey key;
-    uint32_t pid = 0;
-    uint64_t id = 0;
-    bool has_unnamed = false;
-    bool sets_temp_buffers = false;
-    bool used_temporary = false;
-    bool settings_lost = false;
-    Instant connected_at;
-    Instant query_started;
+    uint32_t generation = 0;          // of its worker's orders
+    uint32_t pool_epoch = 0;          // of its worker's part of the pool, at that generation
+    bool server_has_unnamed = false;  // True exactly when its unnamed statement is the client's.
 };
 
 /// "This client is yours from now on."

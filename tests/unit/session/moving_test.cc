@@ -195,27 +195,24 @@ TEST_CASE("moving: a cancel request for a client that is under way comes behind 
 }
 
 TEST_CASE("moving: a client that arrives after an order is treated by it") {
+    Pair scene;
+    Rig& rig = scene.rig;
+    rig.hold_posts = true;
+    REQUIRE(give_all(rig, 0, 1) == 1);
+    CHECK(rig.process.share.clients_under_way.load() == 1);
+    std::string sqlstate;
     SUBCASE("drain") {
-        Pair scene;
-        scene.rig.hold_posts = true;
-        REQUIRE(give_all(scene.rig, 0, 1) == 1);
-        CHECK(scene.rig.process.share.clients_under_way.load() == 1);
-        scene.rig.engine(1).drain();
-        scene.rig.hold_posts = false;
-        scene.rig.turn();
-        CHECK(sqlstate_of(scene.client.take()) == "57P03");
-        CHECK(scene.client.closed);
+        rig.engine(1).drain();
+        sqlstate = "57P03";
     }
     SUBCASE("kill") {
-        Pair scene;
-        scene.rig.hold_posts = true;
-        REQUIRE(give_all(scene.rig, 0, 1) == 1);
-        scene.rig.engine(1).kill("app");
-        scene.rig.hold_posts = false;
-        scene.rig.turn();
-        CHECK(sqlstate_of(scene.client.take()) == "57P01");
-        CHECK(scene.client.closed);
+        rig.engine(1).kill("app");
+        sqlstate = "57P01";
     }
+    rig.hold_posts = false;
+    rig.turn();
+    CHECK(sqlstate_of(scene.client.take()) == sqlstate);
+    CHECK(scene.client.closed);
 }
 
 TEST_CASE("moving: a worker that does not know the database yet can take its client and lose it") {
