@@ -104,8 +104,16 @@ demo_cluster() {
         node_start "$standby"
     done
     wait_for 30 "both standbys to stream" both_stream || give_up "see .demo/standby1.log and .demo/standby2.log"
-    host=127.0.0.1 port=$(port_of primary 15432) user=demo database=demo
+    sql primary <<SQL
+DO \$\$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'pgweir_monitor') THEN
+        CREATE ROLE pgweir_monitor LOGIN PASSWORD '$(cat "$demo/password")' IN ROLE pg_monitor;
+    END IF;
+END \$\$;
+SQL
+    target="cluster: demo" user=demo database=demo
     password=$(cat "$demo/password")
+    if [ "$(id -u)" = 0 ]; then chown postgres:postgres "$demo/password"; fi
 }
 
 new_password() {
@@ -118,6 +126,7 @@ server_of_dsn() {
     local parts
     parts=$(/usr/bin/python3 scripts/lib/dsn.py "$1") || exit 1
     { read -r host; read -r port; read -r user; read -r password; read -r database; } <<<"$parts"
+    target="host: $(in_yaml "$host"), port: $port"
     PGCONNECT_TIMEOUT=5 PGPASSWORD=$password psql --no-psqlrc --no-password --quiet --output=/dev/null --command='SELECT 1' \
         --host="$host" --port="$port" --username="$user" --dbname="$database" \
         || give_up "the server does not let us in, so pgweir would not get in either"
@@ -139,10 +148,23 @@ listen:
 http: {host: 127.0.0.1, port: $(port_of http 9632)}
 auth: {method: scram-sha-256, users_file: users.txt}
 admin: {users: [$(in_yaml "$user")]}
+$(if [ "$target" = "cluster: demo" ]; then demo_nodes; fi)
 databases:
-  $(in_yaml "$database"): {host: $(in_yaml "$host"), port: $port, pool_size: 20}
+  $(in_yaml "$database"): {$target, pool_size: 20}
 YAML
     printf '"%s" "%s"\n' "${user//\"/\"\"}" "${password//\"/\"\"}" >"$1/users.txt"
+}
+
+demo_nodes() {
+    cat <<YAML
+clusters:
+  demo:
+    nodes:
+      - {name: primary, host: 127.0.0.1, port: $(port_of primary 15432)}
+      - {name: standby1, host: 127.0.0.1, port: $(port_of standby1 15433)}
+      - {name: standby2, host: 127.0.0.1, port: $(port_of standby2 15433)}
+    monitor: {user: pgweir_monitor, password: {file: password}}
+YAML
 }
 
 # The process id of our pgweir, when it runs; a number that another program was given since does not count.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kStatementBytesMax = 4096;
 
-constexpr std::array<std::pair<std::string_view, Topic>, 17> kTopics{
+constexpr std::array<std::pair<std::string_view, Topic>, 18> kTopics{
     {
      {"help", Topic::Help},
      {"version", Topic::Version},
@@ -21,6 +21,7 @@ constexpr std::array<std::pair<std::string_view, Topic>, 17> kTopics{
      {"servers", Topic::Servers},
      {"pinned", Topic::Pinned},
      {"listeners", Topic::Listeners},
+     {"nodes", Topic::Nodes},
      {"databases", Topic::Databases},
      {"users", Topic::Users},
      {"stats", Topic::Stats},

@@ -1,5 +1,6 @@
 #include "admin/stats.h"
 
+#include "admin/nodes.h"
 #include "pgweir/metrics/exposition.h"
 
 #include <array>
@@ -250,7 +251,8 @@ void add_listening(Exposition& out, const session::EngineSnapshot& worker) {
 
 }  // namespace
 
-std::string metrics_text(const std::vector<session::EngineSnapshot>& workers) {
+std::string metrics_text(const std::vector<session::EngineSnapshot>& workers,
+                         const std::vector<ClusterPicture>& clusters) {
     Exposition out;
     out.add(Metric::Info,
             {
@@ -291,6 +293,7 @@ std::string metrics_text(const std::vector<session::EngineSnapshot>& workers) {
         out.add(Metric::PoolSize, labels, value.first);
         out.add(Metric::OldestWait, labels, static_cast<double>(value.second) / 1e6);
     }
+    add_nodes(out, clusters);
     return out.text();
 }
 

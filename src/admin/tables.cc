@@ -1,5 +1,6 @@
 #include "pgweir/admin/tables.h"
 
+#include "admin/nodes.h"
 #include "admin/pools.h"
 #include "admin/stats.h"
 #include "pgweir/config/effective.h"
@@ -239,6 +240,15 @@ Usage usage_of(const std::vector<session::PoolRow>& pools,
     return usage;
 }
 
+/// Where its writes go, or, as long as nobody knows, the node that the configuration names first.
+const config::Node& node_of(const Picture& picture, const config::Cluster& cluster) {
+    for (const ClusterPicture& watched : picture.clusters) {
+        if (watched.name != cluster.name || !watched.view.primary) continue;
+        return watched.nodes[*watched.view.primary];
+    }
+    return cluster.nodes.front();
+}
+
 Table show_databases(const Picture& picture) {
     Table table;
     // clang-format off
@@ -271,7 +281,7 @@ Table show_databases(const Picture& picture) {
         if (database == nullptr) continue;
         const auto cluster = picture.config.clusters.find(database->cluster);
         if (cluster == picture.config.clusters.end()) continue;
-        const auto& node = cluster->second.nodes.front();
+        const auto& node = node_of(picture, cluster->second);
         const auto limits = config::effective_pool(picture.config, *database, "");
         Usage usage = usage_of(pools, name, "");
         const auto ordered = picture.stop_orders.state_of(name);
@@ -402,6 +412,7 @@ Table show(Topic topic, const Picture& picture) {
         case Topic::Servers: return show_servers(picture);
         case Topic::Pinned: return show_pinned(picture);
         case Topic::Listeners: return show_listeners(picture);
+        case Topic::Nodes: return show_nodes(picture);
         case Topic::Databases: return show_databases(picture);
         case Topic::Users: return show_users(picture);
         case Topic::Stats: return show_stats(picture);
@@ -420,7 +431,7 @@ Table show(Topic topic, const Picture& picture) {
 std::string encode_answer(const Table& table) {
     wire::Writer out;
     wire::encode_row_description(out, table.columns);
-    for (const auto& row : table.rows) wire::encode_data_row(out, row);
+    for (const auto& row : table.rows) wire::encode_data_row(out, table.columns, row);
     wire::encode_command_complete(out, "SHOW");
     wire::encode_ready(out, wire::TransactionStatus::Idle);
     return out.take();

@@ -86,6 +86,7 @@ private:
     Config config_;
     ListenAddress listen_;
     Node node_;
+    Cluster cluster_;
     DatabaseEntry database_;
     User user_;
 };

@@ -70,6 +70,9 @@ constexpr auto kWait = time(milliseconds(1), hours(24));
 constexpr auto kLong = time(milliseconds(1), hours(24 * 365));
 
 template <auto kMember>
+constexpr auto of_monitor = &member<&Cluster::monitor, kMember>;
+
+template <auto kMember>
 constexpr auto of_pool = &member<&Config::pool, kMember>;
 
 template <auto kMember>
@@ -267,6 +270,26 @@ constexpr auto kFields = std::to_array<Field>({
      port(), NewConnections,
      "Port of PostgreSQL."},
 
+    {"clusters.*.monitor.user", of_monitor<&Monitor::user>,
+     kText.or_unset("required with several nodes"), AtOnce,
+     "Who watches the nodes, on connections of its own; a member of pg_monitor."},
+    {"clusters.*.monitor.password", of_monitor<&Monitor::password>,
+     kPassword.or_unset("none is sent"), AtOnce,
+     "Its password: text, {file: PATH} or {env: NAME}."},
+    {"clusters.*.monitor.database", of_monitor<&Monitor::database>,
+     text(Kind::Text, kNameBytesMax), AtOnce,
+     "Database that it connects to."},
+    {"clusters.*.monitor.interval", of_monitor<&Monitor::interval>,
+     time(milliseconds(20), hours(1)), AtOnce,
+     "How often a node is asked what cluster it belongs to, and how often a lost connection is tried "
+     "again; its role and its place in the log are asked every 20 ms."},
+    {"clusters.*.monitor.timeout", of_monitor<&Monitor::timeout>,
+     time(milliseconds(100), hours(1)), AtOnce,
+     "How long a node may be silent before it counts as unreachable."},
+    {"clusters.*.routing.max_lag", &member<&Cluster::routing, &Routing::max_lag>,
+     time(milliseconds(10), hours(24)), AtOnce,
+     "How far a standby may be behind the primary; beyond it the standby counts as lagging."},
+
     {"databases.*.cluster", of_database<&Database::cluster>,
      text(Kind::Name, kNameBytesMax).or_unset("required, or host"), NewConnections,
      "Cluster that serves this database."},
@@ -344,18 +367,19 @@ constexpr auto kFields = std::to_array<Field>({
 // clang-format on
 
 constexpr auto kLaterKeys = std::to_array<LaterKey>({
-    {"tls",                       "TLS towards clients."                             },
-    {"auth.cert",                 "Login by client certificate."                     },
-    {"auth.hba",                  "Rules by address, database and user."             },
-    {"auth.hba_file",             "Rules in pg_hba.conf's format."                   },
-    {"auth.query",                "Secrets looked up in PostgreSQL."                 },
-    {"clusters.*.tls",            "TLS towards servers."                             },
-    {"clusters.*.monitor",        "Watching the nodes' roles and lag."               },
-    {"clusters.*.routing",        "Reads on standbys."                               },
-    {"clusters.*.failover",       "Promotion of a standby."                          },
-    {"clusters.*.nodes.*.weight", "A node's share of the reads."                     },
-    {"clusters.*.nodes.*.zone",   "Where a node is, to read from a near one."        },
-    {"coordination",              "Several pgweir processes that agree through etcd."},
+    {"tls",                            "TLS towards clients."                             },
+    {"auth.cert",                      "Login by client certificate."                     },
+    {"auth.hba",                       "Rules by address, database and user."             },
+    {"auth.hba_file",                  "Rules in pg_hba.conf's format."                   },
+    {"auth.query",                     "Secrets looked up in PostgreSQL."                 },
+    {"clusters.*.tls",                 "TLS towards servers."                             },
+    {"clusters.*.routing.reads",       "Reads on standbys."                               },
+    {"clusters.*.routing.consistency", "What a read on a standby has to show."            },
+    {"clusters.*.routing.zone",        "Where pgweir is, to read from a near node."       },
+    {"clusters.*.failover",            "Promotion of a standby."                          },
+    {"clusters.*.nodes.*.weight",      "A node's share of the reads."                     },
+    {"clusters.*.nodes.*.zone",        "Where a node is, to read from a near one."        },
+    {"coordination",                   "Several pgweir processes that agree through etcd."},
 });
 
 struct Renamed {
@@ -492,6 +516,7 @@ Slot BlankModel::slot_of(const Field& field) {
     };
     if (stands_under("listen.")) return field.slot(&listen_);
     if (stands_under("clusters.*.nodes.")) return field.slot(&node_);
+    if (stands_under("clusters.")) return field.slot(&cluster_);
     if (stands_under("databases.")) return field.slot(&database_);
     if (stands_under("users.")) return field.slot(&user_);
     return field.slot(&config_);

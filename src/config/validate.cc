@@ -47,6 +47,20 @@ void check_auth(const Draft& draft, Problems& problems) {
                  "name the file of users and secrets, or use method: trust on a private machine");
 }
 
+void check_node_names(const Draft& draft, const Cluster& cluster, Problems& problems) {
+    for (auto node = cluster.nodes.begin(); node != cluster.nodes.end(); ++node) {
+        const auto same = std::find_if(cluster.nodes.begin(), node, [&](const Node& earlier) {
+            return earlier.name == node->name;
+        });
+        if (same == node || node->name.empty()) continue;
+        const std::string item = item_key(key_of("clusters", cluster.name, "nodes"),
+                                          static_cast<size_t>(node - cluster.nodes.begin()));
+        problems.add(draft.line_of(item),
+                     fmt::format("{} is called {}, as an earlier one", item, in_quotes(node->name)),
+                     "give it a name of its own");
+    }
+}
+
 void check_nodes(const Draft& draft, Cluster& cluster, Problems& problems) {
     const std::string nodes_key = key_of("clusters", cluster.name, "nodes");
     if (draft.is_broken(key_of("clusters", cluster.name)) || draft.is_broken(nodes_key)) return;
@@ -54,13 +68,6 @@ void check_nodes(const Draft& draft, Cluster& cluster, Problems& problems) {
         problems.add(draft.line_of(nodes_key),
                      fmt::format("cluster {} has no node", in_quotes(cluster.name)),
                      "write nodes: [{host: 10.0.0.5, port: 5432}]");
-    }
-    if (cluster.nodes.size() > 1) {
-        problems.add(draft.line_of(item_key(nodes_key, 1)),
-                     fmt::format("cluster {} has {} nodes: several nodes come with routing, which "
-                                 "is not supported by this version yet",
-                                 in_quotes(cluster.name), cluster.nodes.size()),
-                     "keep one node");
     }
     for (size_t i = 0; i < cluster.nodes.size(); ++i) {
         Node& node = cluster.nodes[i];
@@ -70,6 +77,24 @@ void check_nodes(const Draft& draft, Cluster& cluster, Problems& problems) {
                          "write {host: 10.0.0.5, port: 5432}");
         }
         if (node.name.empty()) node.name = node.host;
+    }
+    check_node_names(draft, cluster, problems);
+}
+
+void check_monitor(const Draft& draft, const Cluster& cluster, Problems& problems) {
+    const std::string key = key_of("clusters", cluster.name, "monitor");
+    if (draft.is_broken(key_of("clusters", cluster.name)) || draft.is_broken(key)) return;
+    if (!cluster.monitor.user.empty() || draft.is_broken(key + ".user")) return;
+    if (cluster.nodes.size() > 1) {
+        problems.add(
+            draft.line_of(key),
+            fmt::format("cluster {} has {} nodes and no monitor, so nobody can tell which "
+                        "one takes writes",
+                        in_quotes(cluster.name), cluster.nodes.size()),
+            "write monitor: {user: pgweir_monitor}, a role that is a member of pg_monitor");
+    } else if (draft.has(key)) {
+        problems.add(draft.line_of(key), key + " has no user",
+                     "write {user: pgweir_monitor}, a role that is a member of pg_monitor");
     }
 }
 
@@ -163,7 +188,10 @@ Config validate(Draft draft, Problems& problems) {
     check_auth(draft, problems);
     check_sizes(draft.line_of("pool.min_size"), "pool", draft.config.pool.min_size,
                 draft.config.pool.pool_size, problems);
-    for (auto& [name, cluster] : draft.config.clusters) check_nodes(draft, cluster, problems);
+    for (auto& [name, cluster] : draft.config.clusters) {
+        check_nodes(draft, cluster, problems);
+        check_monitor(draft, cluster, problems);
+    }
     check_databases(draft, problems);
     if (draft.config.users.contains("*")) {
         problems.add(draft.line_of("users.*"), "users has no \"*\"",

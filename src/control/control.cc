@@ -50,6 +50,7 @@ Control::Control(std::unique_ptr<session::Setup> setup) : setup_(std::move(setup
 Control::~Control() {
     close_pages();
     http_.reset();
+    watchers_.clear();
     uv_walk(
         &loop_,
         [](uv_handle_t* handle, void*) {
@@ -94,6 +95,7 @@ Result<void> Control::start() {
             i, *process_, copy(*setup_), Secret(process_secret_), sockets_));
     }
     for (auto& worker : process_->workers()) worker->start();
+    watch_clusters();
     lifecycle_ = Lifecycle::Serving;
     log::info("pgweir {} serves with {} workers", PGWEIR_VERSION, workers);
     return {};
@@ -156,8 +158,48 @@ std::vector<std::string> Control::reload() {
     setup_ = std::move(setup);
     log::set_level(to_log(setup_->config.log.level));
     order_all([this] { return worker::Reload{copy(*setup_)}; });
+    watch_clusters();
     log::info("reload: {} is in force", setup_->config.path);
     return {};
+}
+
+/// A watcher for each cluster with a monitor. One that watches the same nodes in the same way goes
+/// on; what another one knew is forgotten.
+void Control::watch_clusters() {
+    std::vector<std::unique_ptr<ClusterWatcher>> before = std::exchange(watchers_, {});
+    for (const auto& [name, cluster] : setup_->config.clusters) {
+        if (cluster.monitor.user.empty()) continue;
+        const auto old = std::find_if(before.begin(), before.end(), [&](const auto& watcher) {
+            return watcher != nullptr && watcher->cluster().name == name;
+        });
+        if (old != before.end() && (*old)->watches(cluster)) {
+            (*old)->set_limits(cluster);
+            watchers_.push_back(std::move(*old));
+            continue;
+        }
+        const uint32_t epoch = old == before.end() ? 0 : (*old)->view().epoch + 1;
+        ClusterWatcher::Owner& self = *this;
+        watchers_.push_back(std::make_unique<ClusterWatcher>(loop_, self, cluster, epoch));
+        if (old != before.end()) old->reset();
+        on_primary(*watchers_.back());
+    }
+    for (const auto& watcher : before) {
+        if (watcher == nullptr) continue;
+        const std::string& name = watcher->cluster().name;
+        order_all([&] { return worker::ForgetPrimary{name}; });
+    }
+}
+
+void Control::on_primary(const ClusterWatcher& watcher) {
+    order_all([&] {
+        const config::Node* primary = watcher.primary();
+        return worker::FollowPrimary{
+            watcher.cluster().name,
+            {primary == nullptr ? std::nullopt : std::optional(*primary), watcher.view().epoch}
+        };
+    });
+    without_primary_ = std::any_of(watchers_.begin(), watchers_.end(),
+                                   [](const auto& each) { return each->primary() == nullptr; });
 }
 
 void Control::drain(const char* why) {
@@ -213,9 +255,8 @@ void Control::gather(Gathering gathering) {
 void Control::gathered(Gathering& gathering) {
     switch (gathering.purpose) {
         case Gathering::Purpose::Show: {
-            const admin::Picture picture{setup_->config, std::move(gathering.snapshots), period_,
-                                         wall_clock_us(), stop_orders_};
-            answer(gathering.console, admin::encode_answer(admin::show(gathering.topic, picture)));
+            const admin::Picture shown = picture(std::move(gathering.snapshots));
+            answer(gathering.console, admin::encode_answer(admin::show(gathering.topic, shown)));
             break;
         }
         case Gathering::Purpose::Page: page_gathered(gathering); break;
@@ -229,6 +270,20 @@ void Control::gathered(Gathering& gathering) {
         }
         case Gathering::Purpose::Pause: pause_progress(gathering); break;
     }
+}
+
+std::vector<admin::ClusterPicture> Control::cluster_pictures() const {
+    std::vector<admin::ClusterPicture> pictures;
+    for (const auto& watcher : watchers_) {
+        const config::Cluster& cluster = watcher->cluster();
+        pictures.push_back({cluster.name, cluster.nodes, watcher->view(), watcher->failures()});
+    }
+    return pictures;
+}
+
+admin::Picture Control::picture(std::vector<session::EngineSnapshot> snapshots) const {
+    return {setup_->config,     std::move(snapshots),   period_, wall_clock_us(), stop_orders_,
+            cluster_pictures(), net::Loop::read_clock()};
 }
 
 void Control::on_period(uv_timer_t* timer) {
@@ -245,13 +300,12 @@ void Control::page_gathered(Gathering& gathering) {
         pages_wanted_, [&](const PageWanted& listed) { return listed.text == wanted.text; });
     if (erased == 0) return;
     if (wanted.page == Page::Metrics) {
-        wanted.text->set_value(admin::metrics_text(gathering.snapshots));
+        wanted.text->set_value(admin::metrics_text(gathering.snapshots, cluster_pictures()));
         return;
     }
-    const admin::Picture picture{setup_->config, std::move(gathering.snapshots), period_,
-                                 wall_clock_us(), stop_orders_};
+    const admin::Picture shown = picture(std::move(gathering.snapshots));
     const int64_t uptime_us = to_microseconds(net::Loop::read_clock() - started_);
-    wanted.text->set_value(admin::status_page(picture, {uptime_us, not_ready()}));
+    wanted.text->set_value(admin::status_page(shown, {uptime_us, not_ready()}));
 }
 
 std::string Control::metrics() {
@@ -311,7 +365,8 @@ std::string Control::not_ready() {
         case Lifecycle::Serving: break;
     }
     if (killed_) return "killed";
-    return paused_ ? "paused" : "";
+    if (paused_) return "paused";
+    return without_primary_ ? "a cluster has no primary, see SHOW NODES" : "";
 }
 
 void Control::execute(const worker::ConsoleAsked& asked) {

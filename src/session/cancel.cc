@@ -66,7 +66,7 @@ void cancel_at_server(Engine& engine, ServerConn& server) {
     cancel.deadline = deadline_after(engine.now(), engine.config().timeouts.cancel);
     ++server.cancels;
     ++server.pool.stats.cancels;
-    cancel.stream = &engine.shell().connect(server.pool.address.node, cancel);
+    cancel.stream = &engine.shell().connect(server.node, cancel);
 }
 
 void cancel_requested(Engine& engine, uint32_t pid, Bytes key) {

@@ -191,19 +191,36 @@ void Engine::apply_setup(Pool& pool) {
     pool.user_servers_max =
         user == config().users.end() ? 0 : user->second.pool.max_servers.value_or(0);
 
-    ServerAddress address;
-    const auto cluster = config().clusters.find(database->cluster);
+    apply_address(pool, *database);
+}
+
+void Engine::apply_address(Pool& pool, const config::Database& database) {
+    const auto cluster = config().clusters.find(database.cluster);
     PGW_CHECK(cluster != config().clusters.end());
-    address.node = cluster->second.nodes.front();
-    address.database = database->dbname.value_or(pool.database);
-    address.user = database->user.value_or(pool.user);
-    if (database->password) {
-        address.password = *database->password;
+    const auto watched = primaries_.find(database.cluster);
+    const auto& nodes = cluster->second.nodes;
+    std::optional<config::Node> node;
+    uint32_t epoch = 0;
+    if (watched != primaries_.end()) {
+        node = watched->second.node;
+        epoch = watched->second.epoch;
+    } else if (nodes.size() == 1) {
+        node = nodes.front();
+    }
+    pool.has_primary = node.has_value();
+
+    ServerAddress address;
+    address.node = node.value_or(pool.address.node);
+    address.database = database.dbname.value_or(pool.database);
+    address.user = database.user.value_or(pool.user);
+    if (database.password) {
+        address.password = *database.password;
     } else if (const auto* entry = setup_->users.find(address.user)) {
         address.password = entry->secret;
     }
-    if (!(pool.address == address)) {
+    if (!(pool.address == address) || pool.primary_epoch != epoch) {
         pool.address = std::move(address);
+        pool.primary_epoch = epoch;
         pool.epoch = generation_;  // servers that were opened before go
         pool.welcomes.clear();
         pool.back_off.succeeded();
@@ -216,6 +233,7 @@ ServerConn& Engine::make_server(Pool& pool) {
     server->handle = handle;
     server->id = process_.next_id.fetch_add(1, std::memory_order_relaxed);
     server->epoch = generation_;
+    server->primary_epoch = pool.primary_epoch;
     server->opened = now();
     server->state_since = now();
     pool.in(server->state).push_back(*server);
@@ -330,7 +348,7 @@ void Engine::close(ServerConn& server, std::string_view reason) {
     if (server.state == ServerState::Closed) return;
     if (server.state != ServerState::Closing) {
         log::info("server {} of {}/{} at {} closed: {}", server.id, server.pool.database,
-                  server.pool.user, server.pool.address.node.name, reason);
+                  server.pool.user, server.node.name, reason);
     }
     move(server, ServerEvent::Ended);
     if (server.stream != nullptr) server.stream->close();
@@ -351,7 +369,7 @@ void Engine::retire(ServerConn& server, std::string_view reason, Upstream upstre
         return;
     }
     log::info("server {} of {}/{} at {} is closed: {}", server.id, server.pool.database,
-              server.pool.user, server.pool.address.node.name, reason);
+              server.pool.user, server.node.name, reason);
     // PostgreSQL notices that nobody is there only when it next writes: a long query would go on.
     if (!server.pipeline.empty() && !server.key.key.empty()) cancel_at_server(*this, server);
     move(server, ServerEvent::Retired);

@@ -81,6 +81,13 @@ Error no_server(std::string_view database, const Error& cause) {
                       "pgweir goes on trying; connect again later.");
 }
 
+Error no_primary(std::string_view database, Duration waited) {
+    return make_error(ErrorId::NoPrimary, {database},
+                      fmt::format("The client waited {} ms; nothing was sent to a server.",
+                                  to_microseconds(waited) / 1000),
+                      "SHOW NODES says why; pgweir goes on looking, connect again later.");
+}
+
 Error waits_notice(std::string_view database, std::string_view user) {
     return make_error(ErrorId::WaitsNotice, {database, user});
 }
@@ -116,6 +123,13 @@ Error idle_in_transaction_too_long() {
 
 Error killed_by_administrator() {
     return make_error(ErrorId::Killed);
+}
+
+Error primary_changed(std::string_view node) {
+    return make_error(ErrorId::PrimaryChanged, {node},
+                      "A transaction that was open is rolled back, unless its COMMIT was sent "
+                      "already: then its outcome is unknown.",
+                      "Connect again.");
 }
 
 Error server_lost(std::string_view reason) {

@@ -13,8 +13,12 @@ namespace {
 // Less would move servers to and fro for nothing; it is the scale of a few transactions.
 constexpr Duration kFairnessSlack = std::chrono::milliseconds(10);
 
+bool is_stopped(const Engine& engine, const Pool& pool) {
+    return pool.state != PoolState::Open || engine.globally_paused();
+}
+
 bool serving(const Engine& engine, const Pool& pool) {
-    return pool.state == PoolState::Open && !engine.globally_paused();
+    return !is_stopped(engine, pool) && pool.has_primary;
 }
 
 bool check_due(const Engine& engine, const ServerConn& server) {
@@ -86,7 +90,8 @@ uint32_t neediest_worker(const Engine& engine, Pool& pool) {
 void open_server(Engine& engine, Pool& pool) {
     ServerConn& server = engine.make_server(pool);
     server.permitted = true;
-    server.stream = &engine.shell().connect(pool.address.node, server);
+    server.node = pool.address.node;
+    server.stream = &engine.shell().connect(server.node, server);
 }
 
 /// Once a backend has had a temporary object, its temp_buffers stay as they are.
@@ -369,10 +374,11 @@ void offer(Engine& engine, ServerConn& server) {
         engine.retire(server, "it has lived long enough, or RECONNECT asked for it");
         return;
     }
-    if (!serving(engine, pool)) {
+    if (is_stopped(engine, pool)) {
         engine.retire(server, "its pool is paused");
         return;
     }
+    if (!pool.has_primary) return;  // the one that is away may come back
     if (server.can_move()) {
         const uint32_t neediest = neediest_worker(engine, pool);
         if (neediest != engine.worker()) {

@@ -123,6 +123,8 @@ void adopt_client(Engine& engine, PoolShare& share, PortableClient& portable) {
     if (portable.server != nullptr) unpack_server_of(engine, client, portable);
 
     // Orders that this worker had carried out before the client came.
+    if (client.server != nullptr) cut_off_if_older(engine, *client.server);
+    if (client.state == ClientState::Closed) return;
     if (engine.admission() == Admission::Draining) {
         const Error error = shutting_down();
         engine.close(client, &error, "draining");

@@ -90,6 +90,8 @@ void after_server_closed(Engine& engine, Pool& pool);
 void adopt_server(Engine& engine, Pool& pool, PortableServer& portable);
 /// Tells workers with idle servers of this pool that a client waits here.
 void ask_others(Engine& engine, Pool& pool);
+/// Nothing may reach the primary of an older epoch any more, not even the end of a transaction.
+void cut_off_if_older(Engine& engine, ServerConn& server);
 /// True exactly when a client of this pool waits in another worker.
 bool others_wait(const Engine& engine, const Pool& pool);
 void lend_away(Engine& engine, ServerConn& server, uint32_t worker);

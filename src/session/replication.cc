@@ -10,6 +10,11 @@ namespace pgweir::session {
 
 void open_walsender(Engine& engine, ClientSession& client) {
     Pool& pool = *client.pool;
+    if (!pool.has_primary) {
+        const Error error = no_primary(pool.database, Duration::zero());
+        engine.close(client, &error, "no primary is known for replication");
+        return;
+    }
     if (pool.state != PoolState::Open || engine.globally_paused() ||
         take_permits(pool, pool.limits.size) != Permit::Taken) {
         const Error error = no_place_for_walsender(pool.database, pool.limits.size);
@@ -23,7 +28,8 @@ void open_walsender(Engine& engine, ClientSession& client) {
     server.client = &client;
     client.server = &server;
     ++pool.attached;
-    server.stream = &engine.shell().connect(pool.address.node, server);
+    server.node = pool.address.node;
+    server.stream = &engine.shell().connect(server.node, server);
 }
 
 void walsender_ready(Engine& engine, ServerConn& server) {

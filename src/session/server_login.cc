@@ -41,14 +41,14 @@ Result<void> begin_sasl(Engine& engine, ServerConn& server, Bytes mechanisms) {
     while (reader.ok() && !reader.at_end()) {
         if (reader.text() == auth::kScramMechanism) offered = true;
     }
-    if (!offered) return fail(cannot_log_in(address.node.name, "it does not offer SCRAM-SHA-256"));
+    if (!offered) return fail(cannot_log_in(server.node.name, "it does not offer SCRAM-SHA-256"));
     if (has_plain_password(address)) {
         server.scram.emplace(address.password, auth::random_nonce(), &engine.scram_keys());
     } else if (const auto keys = server.pool.share.passed_keys()) {
         server.scram.emplace(*keys, auth::random_nonce());
     } else {
         return fail(cannot_log_in(
-            address.node.name,
+            server.node.name,
             fmt::format("it wants SCRAM, and no password is known for user \"{}\"", address.user)));
     }
     wire::Writer out;
@@ -65,14 +65,14 @@ Result<void> answer_challenge(Engine& engine,
     switch (static_cast<wire::AuthenticationKind>(message.kind)) {
         case wire::AuthenticationKind::Ok:
             if (server.scram && !server.scram->server_proved()) {
-                return fail(cannot_log_in(address.node.name,
-                                          "it did not prove that it knows the password"));
+                return fail(
+                    cannot_log_in(server.node.name, "it did not prove that it knows the password"));
             }
             server.scram.reset();
             return {};
         case wire::AuthenticationKind::CleartextPassword:
             if (!has_plain_password(address)) {
-                return fail(cannot_log_in(address.node.name,
+                return fail(cannot_log_in(server.node.name,
                                           "it wants a password in clear text, and none is known"));
             }
             wire::encode_password(out, address.password.reveal());
@@ -80,8 +80,8 @@ Result<void> answer_challenge(Engine& engine,
             return {};
         case wire::AuthenticationKind::Md5Password: {
             if (message.data.size() != 4 || address.password.empty()) {
-                return fail(cannot_log_in(address.node.name,
-                                          "it wants an MD5 password, and none is known"));
+                return fail(
+                    cannot_log_in(server.node.name, "it wants an MD5 password, and none is known"));
             }
             wire::encode_password(out,
                                   auth::md5_response(md5_secret(address), message.data.first<4>()));
@@ -101,7 +101,7 @@ Result<void> answer_challenge(Engine& engine,
             return server.scram->on_server_final(as_text(message.data));
     }
     return fail(cannot_log_in(
-        address.node.name,
+        server.node.name,
         fmt::format("it asks for authentication method {}, which pgweir does not know",
                     message.kind)));
 }
@@ -129,14 +129,13 @@ void logged_in(Engine& engine, ServerConn& server, bool all_taken) {
         pool.base = server.base;
     }
     if (pool.back_off.failures() > 0) {
-        log::info("{} can be reached again for {}/{}", pool.address.node.name, pool.database,
-                  pool.user);
+        log::info("{} can be reached again for {}/{}", server.node.name, pool.database, pool.user);
     }
     pool.back_off.succeeded();
     pool.last_failure.reset();
     ++pool.stats.servers_opened;
     log::info("server {} of {}/{} opened at {}, backend pid {}", server.id, pool.database,
-              pool.user, pool.address.node.name, server.key.pid);
+              pool.user, server.node.name, server.key.pid);
     engine.move(server, ServerEvent::LoggedIn);
     // What else it said in the same breath has to be handled here: it cannot change workers yet.
     if (all_taken) {
@@ -149,8 +148,7 @@ void logged_in(Engine& engine, ServerConn& server, bool all_taken) {
 
 Result<bool> take(Engine& engine, ServerConn& server, char type, Bytes body) {
     const auto malformed = [&] {
-        return fail(cannot_log_in(server.pool.address.node.name,
-                                  "it does not speak PostgreSQL's protocol"));
+        return fail(cannot_log_in(server.node.name, "it does not speak PostgreSQL's protocol"));
     };
     switch (type) {
         case 'R': {
@@ -223,9 +221,9 @@ size_t server_login_step(Engine& engine, ServerConn& server, Bytes input) {
     const auto framing = wire::read_header(input, kLoginMessageMax, header);
     if (framing == wire::Framing::Short) return 0;
     if (framing == wire::Framing::Invalid) {
-        server_login_failed(engine, server,
-                            cannot_log_in(server.pool.address.node.name,
-                                          "it does not speak PostgreSQL's protocol"));
+        server_login_failed(
+            engine, server,
+            cannot_log_in(server.node.name, "it does not speak PostgreSQL's protocol"));
         return input.size();
     }
     if (input.size() < header.total_bytes()) return 0;

@@ -583,7 +583,7 @@ void server_gone(Engine& engine, ServerConn& server, std::string_view reason) {
     const bool opening =
         server.state == ServerState::Connecting || server.state == ServerState::Authenticating;
     if (opening) {
-        server_login_failed(engine, server, cannot_reach(server.pool.address.node.name, reason));
+        server_login_failed(engine, server, cannot_reach(server.node.name, reason));
         return;
     }
     ClientSession* client = server.client;

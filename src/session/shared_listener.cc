@@ -47,12 +47,14 @@ void open(Engine& engine, SharedListener& listener) {
         return;
     }
     const Pool& pool = *engine.find_pool(listener.pool.database, listener.pool.user);
+    if (!pool.has_primary) return;
     listener.pool.address = pool.address;
     if (const auto keys = pool.share.passed_keys()) listener.share.pass_keys(*keys);
     ServerConn& server = engine.make_server(listener.pool);
     server.shared = &listener;
     listener.connection = &server;
-    server.stream = &engine.shell().connect(listener.pool.address.node, server);
+    server.node = listener.pool.address.node;
+    server.stream = &engine.shell().connect(server.node, server);
 }
 
 /// Listens on what is wanted, and not on what is wanted no more.

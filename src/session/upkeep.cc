@@ -91,9 +91,11 @@ void watch_queue(Engine& engine, Pool& pool) {
     pool.waiting.for_each([&](ClientSession& client) {
         if (engine.now() >= client.deadline) {
             ++pool.stats.timeouts;
-            const Error error = pool.last_failure ? no_server(pool.database, *pool.last_failure)
-                                                  : wait_timeout(pool.database, pool.user,
-                                                                 engine.now() - client.state_since);
+            const Duration waited = engine.now() - client.state_since;
+            const Error error = !pool.has_primary ? no_primary(pool.database, waited)
+                                : pool.last_failure
+                                    ? no_server(pool.database, *pool.last_failure)
+                                    : wait_timeout(pool.database, pool.user, waited);
             engine.close(client, &error, "it waited too long for a server");
             return;
         }
@@ -298,6 +300,43 @@ void Engine::kill(std::string_view database) {
         for (auto& list : pool->servers) {
             list.for_each([&](ServerConn& server) { retire(server, "KILL"); });
         }
+    }
+}
+
+void cut_off_if_older(Engine& engine, ServerConn& server) {
+    constexpr const char* kReason = "its node is not the primary any more";
+    if (server.primary_epoch == server.pool.primary_epoch) return;
+    if (server.client != nullptr) {
+        break_up(engine, server, primary_changed(server.node.name), kReason);
+    } else {
+        engine.retire(server, kReason);
+    }
+}
+
+void Engine::follow_primary(std::string_view cluster, Primary primary) {
+    primaries_.insert_or_assign(std::string(cluster), std::move(primary));
+    apply_primary(cluster);
+}
+
+void Engine::forget_primary(std::string_view cluster) {
+    const auto known = primaries_.find(cluster);
+    if (known == primaries_.end()) return;
+    primaries_.erase(known);
+    apply_primary(cluster);
+}
+
+void Engine::apply_primary(std::string_view cluster) {
+    ++generation_;
+    for (auto& [key, pool] : pools_) {
+        const config::Database* database = config::find_database(config(), pool->database);
+        if (database == nullptr || database->cluster != cluster) continue;
+        apply_address(*pool, *database);
+        for (auto& list : pool->servers) {
+            list.for_each([&](ServerConn& server) { cut_off_if_older(*this, server); });
+        }
+        ask_others(*this, *pool);
+        open_servers(*this, *pool);
+        serve_waiting(*this, *pool);
     }
 }
 

@@ -156,9 +156,18 @@ void encode_row_description(Writer& out, const std::vector<Column>& columns) {
     out.end();
 }
 
-void encode_data_row(Writer& out, const std::vector<std::string>& values) {
+void encode_data_row(Writer& out,
+                     const std::vector<Column>& columns,
+                     const std::vector<std::string>& values) {
+    constexpr uint32_t kNull = UINT32_MAX;
     out.begin('D').u16(static_cast<uint16_t>(values.size()));
-    for (const auto& value : values) out.u32(static_cast<uint32_t>(value.size())).raw(value);
+    for (size_t i = 0; i < values.size(); ++i) {
+        if (values[i].empty() && columns[i].type != ColumnType::Text) {
+            out.u32(kNull);
+        } else {
+            out.u32(static_cast<uint32_t>(values[i].size())).raw(values[i]);
+        }
+    }
     out.end();
 }
 

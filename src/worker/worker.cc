@@ -307,6 +307,10 @@ void Worker::handle(Order& order) {
             [&](Resume& resume) { engine_.resume(resume.database); },
             [&](Reconnect& reconnect) { engine_.reconnect(reconnect.database); },
             [&](Kill& kill) { engine_.kill(kill.database); },
+            [&](FollowPrimary& follow) {
+                engine_.follow_primary(follow.cluster, std::move(follow.primary));
+            },
+            [&](ForgetPrimary& forget) { engine_.forget_primary(forget.cluster); },
             [&](KillClient& kill) {
                 process_.report(ClientKilled{kill.ticket, engine_.kill_client(kill.id)});
             },

@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 pytest.register_assert_rewrite("pgweir_e2e")
 
+from pgweir_e2e.cluster import Cluster  # noqa: E402
 from pgweir_e2e.pooler import BINARY, Direct, Pooler  # noqa: E402
 from pgweir_e2e.postgres import Postgres  # noqa: E402
 from pgweir_e2e.wire import Wire  # noqa: E402
@@ -48,6 +49,20 @@ def cluster():
     server = Postgres()
     yield server
     server.close()
+
+
+@pytest.fixture
+def make_nodes():
+    """make_nodes(standbys=2): a primary with standbys, of this test's own."""
+    made = []
+
+    def make(**options):
+        made.append(Cluster(**options))
+        return made[-1]
+
+    yield make
+    for nodes in made:
+        nodes.close()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ enum class Topic : uint8_t {
     Servers,
     Pinned,
     Listeners,
+    Nodes,
     Databases,
     Users,
     Stats,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "pgweir/admin/command.h"
+#include "pgweir/cluster/view.h"
 #include "pgweir/session/snapshot.h"
 #include "pgweir/session/stop_orders.h"
 #include "pgweir/wire/backend.h"
@@ -44,6 +45,14 @@ struct Period {
     double seconds = 0;
 };
 
+/// A cluster that is watched, and what is believed of it.
+struct ClusterPicture {
+    std::string name;
+    std::vector<config::Node> nodes;
+    cluster::View view;
+    std::vector<uint64_t> failures;  // probes that failed, of each node
+};
+
 /// Everything that a SHOW may need.
 struct Picture {
     const config::Config& config;
@@ -51,6 +60,8 @@ struct Picture {
     const Period& period;
     int64_t wall_clock_us = 0;  // since 1970, for the columns with times of day
     session::StopOrders stop_orders{};
+    std::vector<ClusterPicture> clusters{};
+    Instant now{};
 };
 
 /// The detail that a topic needs from each worker.
@@ -65,6 +76,7 @@ std::string encode_failure(const Error& error);
 std::string encode_help();
 
 /// The page of /metrics.
-std::string metrics_text(const std::vector<session::EngineSnapshot>& workers);
+std::string metrics_text(const std::vector<session::EngineSnapshot>& workers,
+                         const std::vector<ClusterPicture>& clusters = {});
 
 }  // namespace pgweir::admin

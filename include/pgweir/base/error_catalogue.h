@@ -39,6 +39,8 @@ enum class ErrorId : uint8_t {
     CancelledWhileWaiting,
     // servers
     NoServer,
+    NoPrimary,
+    PrimaryChanged,
     ServerLost,
     ServerOutOfStep,
     CannotReach,
@@ -83,7 +85,7 @@ enum class ErrorId : uint8_t {
     DatabaseNotPaused,
 };
 
-inline constexpr size_t kErrors = 62;
+inline constexpr size_t kErrors = 64;
 
 /// The page's headings.
 enum class ErrorSection : uint8_t { Limits, Time, Servers, Login, Protocol, Administration };

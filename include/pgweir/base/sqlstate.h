@@ -43,6 +43,7 @@ inline constexpr SqlState kObjectNotInPrerequisiteState{"55000"};
 inline constexpr SqlState kQueryCanceled{"57014"};
 inline constexpr SqlState kAdminShutdown{"57P01"};
 inline constexpr SqlState kCannotConnectNow{"57P03"};
+inline constexpr SqlState kReadOnlyTransaction{"25006"};
 inline constexpr SqlState kIdleSessionTimeout{"57P05"};
 inline constexpr SqlState kConfigFileError{"F0000"};
 inline constexpr SqlState kInternalError{"XX000"};

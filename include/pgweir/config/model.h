@@ -47,11 +47,24 @@ struct Node {
     bool operator==(const Node&) const = default;
 };
 
+/// How the nodes of a cluster are watched, and as whom.
+struct Monitor {
+    std::string user;  // empty: nobody watches
+    std::optional<Secret> password;
+    std::string database = "postgres";
+    Duration interval = std::chrono::milliseconds(100);
+    Duration timeout = std::chrono::seconds(1);
+};
+
+struct Routing {
+    Duration max_lag = std::chrono::seconds(1);
+};
+
 struct Cluster {
     std::string name;
-    std::vector<Node> nodes;  // exactly one until routing exists
-
-    bool operator==(const Cluster&) const = default;
+    std::vector<Node> nodes;
+    Monitor monitor{};
+    Routing routing{};
 };
 
 /// What databases and users may set for their pools; unset means: look further up.

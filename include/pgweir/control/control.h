@@ -4,6 +4,7 @@
 #include "pgweir/admin/http.h"
 #include "pgweir/admin/status_page.h"
 #include "pgweir/admin/tables.h"
+#include "pgweir/control/cluster_watcher.h"
 #include "pgweir/control/setup.h"
 #include "pgweir/net/listener.h"
 #include "pgweir/worker/worker.h"
@@ -28,7 +29,7 @@ enum class Lifecycle : uint8_t { Starting, Serving, Draining, Stopped };
 /// gives orders to the workers and collects their reports; it shares nothing with them. Lifecycle:
 /// start(), run() until the process shall end. Thread: the main one; metrics(), status() and
 /// not_ready() any.
-class Control final : admin::HttpSource {
+class Control final : admin::HttpSource, ClusterWatcher::Owner {
 public:
     explicit Control(std::unique_ptr<session::Setup> setup);
     ~Control();
@@ -79,6 +80,7 @@ private:
     std::string metrics() override;
     std::string status() override;
     std::string not_ready() override;
+    void on_primary(const ClusterWatcher& watcher) override;
 
     static void on_signal(uv_signal_t* signal, int number);
     static void on_report(uv_async_t* async);
@@ -108,6 +110,9 @@ private:
     void client_killed(const worker::ClientKilled& report);
     void pause_progress(Gathering& gathering);
     std::vector<std::string> reload();
+    void watch_clusters();
+    std::vector<admin::ClusterPicture> cluster_pictures() const;
+    admin::Picture picture(std::vector<session::EngineSnapshot> snapshots) const;
     void drain(const char* why);
     void stop_now();
     void watch_signal(int number);
@@ -116,7 +121,8 @@ private:
     std::string process_secret_;
     std::atomic<Lifecycle> lifecycle_{Lifecycle::Starting};
     std::atomic<bool> paused_{false};
-    std::atomic<bool> killed_{false};  // KILL of all
+    std::atomic<bool> killed_{false};           // KILL of all
+    std::atomic<bool> without_primary_{false};  // True exactly when some cluster has none.
     uv_loop_t loop_{};
     uv_timer_t period_timer_{};
     uv_timer_t shutdown_timer_{};
@@ -126,6 +132,7 @@ private:
     std::vector<std::unique_ptr<net::ListeningSocket>> sockets_;
     std::unique_ptr<worker::Process> process_;
     std::unique_ptr<admin::HttpServer> http_;
+    std::vector<std::unique_ptr<ClusterWatcher>> watchers_;  // of clusters with a monitor
 
     std::map<uint64_t, Gathering> gatherings_;
     std::vector<Gathering> pausing_;  // PAUSE that is not through yet

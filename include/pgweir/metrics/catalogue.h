@@ -51,12 +51,17 @@ enum class Metric : uint8_t {
     SharedChannels,
     Listeners,
     ListenerLosses,
+    ClusterEpoch,
+    NodeState,
+    NodeLag,
+    NodeLagBytes,
+    ProbeFailures,
     WaitTime,
     QueryTime,
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 43;
+inline constexpr size_t kMetrics = 48;
 
 struct MetricRow {
     Metric id;

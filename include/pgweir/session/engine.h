@@ -107,6 +107,13 @@ public:
     bool resume(std::string_view database);
     void reconnect(std::string_view database);
     void kill(std::string_view database);
+
+    /// The cluster's servers are opened there from now on. In another epoch those that are open are
+    /// cut off at once, and their clients told 08006. Without a primary clients wait for one.
+    void follow_primary(std::string_view cluster, Primary primary);
+
+    /// The cluster is watched no more: of several nodes none is known to be its primary.
+    void forget_primary(std::string_view cluster);
     bool kill_client(uint64_t id);
     void close_everything();
 
@@ -222,6 +229,8 @@ private:
     void leave_list(ClientSession& client);
     void enter_list(ClientSession& client);
     void apply_setup(Pool& pool);
+    void apply_address(Pool& pool, const config::Database& database);
+    void apply_primary(std::string_view cluster);
 
     uint32_t worker_;
     Shell& shell_;
@@ -239,6 +248,7 @@ private:
     bool paused_ = false;
     bool places_freed_ = false;  // True exactly when some client may find a place now.
     StopOrders stop_orders_;
+    std::map<std::string, Primary, std::less<>> primaries_;  // of clusters that are watched
     uint64_t unnamed_versions_ = 0;
     uint32_t generation_ = 0;
 

@@ -31,6 +31,9 @@ Error idle_too_long();
 Error idle_in_transaction_too_long();
 Error killed_by_administrator();
 Error server_lost(std::string_view reason);
+Error primary_changed(std::string_view node);
+/// Units: nothing was sent for as long; zero: it did not wait.
+Error no_primary(std::string_view database, Duration waited);
 Error server_out_of_step();
 Error settings_refused(const Error& cause);
 Error no_transaction_blocks();

@@ -102,7 +102,7 @@ struct ServerAddress {
 };
 
 /// One worker's part of a pool: the clients of one database and user, and the servers they share.
-/// Invariant: while it is open, an idle server and a waiting client never stand side by side.
+/// Invariant: while it is served, an idle server and a waiting client never stand side by side.
 /// Thread: its worker's; `share` is what other workers see.
 struct Pool {
     Pool(std::string its_database, std::string its_user, PoolShare& its_share)
@@ -131,6 +131,8 @@ struct Pool {
     uint32_t user_servers_max = 0;
     config::EffectivePool limits;
     ServerAddress address;
+    uint32_t primary_epoch = 0;  // of its cluster, when the address was found
+    bool has_primary = true;     // False exactly when nobody knows where its writes may go.
     PoolState state = PoolState::Open;
     bool being_served = false;  // True exactly when serve_waiting() is in its loop.
 

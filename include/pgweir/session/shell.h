@@ -31,6 +31,12 @@ struct Setup {
     auth::UserList users;
 };
 
+/// Where the writes of a watched cluster go, as the control loop believes.
+struct Primary {
+    std::optional<config::Node> node;  // nullopt: none is known now
+    uint32_t epoch = 0;  // another one: what was meant for the old one must not reach it any more
+};
+
 /// The cancel key that a server gave us.
 struct ServerKey {
     uint32_t pid = 0;
@@ -45,6 +51,7 @@ struct ClientKey {
 
 /// What is true of a server in whichever worker it is: it goes along as a whole.
 struct ServerFacts {
+    config::Node node;  // where it is; that its pool opens servers elsewhere now changes nothing
     ServerKey key;
     uint64_t id = 0;
     uint64_t last_client = 0;   // the id of whoever has it, or had it last
@@ -52,6 +59,7 @@ struct ServerFacts {
     uint64_t temporary_of = 0;  // who used temporary objects there, the same way
     Instant opened;
     uint32_t epoch = 0;           // RECONNECT closes servers of an older one
+    uint32_t primary_epoch = 0;   // of its cluster, when it was opened
     sql::Effects effects;         // that what it was sent since the last census may have had
     bool doubtful = false;        // True exactly when it may hold settings that nobody can see.
     bool bound_for_good = false;  // True exactly when its session left what nothing can wipe.

@@ -87,6 +87,9 @@ struct Column {
 
 /// Values go out as text whatever the type: what the console needs.
 void encode_row_description(Writer& out, const std::vector<Column>& columns);
-void encode_data_row(Writer& out, const std::vector<std::string>& values);
+/// An empty value in a column of numbers is NULL.
+void encode_data_row(Writer& out,
+                     const std::vector<Column>& columns,
+                     const std::vector<std::string>& values);
 
 }  // namespace pgweir::wire

@@ -42,6 +42,15 @@ struct Kill {
     std::string database;
 };
 
+struct FollowPrimary {
+    std::string cluster;
+    session::Primary primary;
+};
+
+struct ForgetPrimary {
+    std::string cluster;
+};
+
 /// Answered with a ClientKilled that carries the same ticket.
 struct KillClient {
     uint64_t ticket;
@@ -70,6 +79,8 @@ using Order = std::variant<session::PeerMessage,
                            Resume,
                            Reconnect,
                            Kill,
+                           FollowPrimary,
+                           ForgetPrimary,
                            KillClient,
                            TakeSnapshot,
                            ConsoleReply>;

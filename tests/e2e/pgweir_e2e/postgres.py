@@ -17,6 +17,7 @@ ROLES = {
     "plain_user": ("plain secret", "password"),
     "trust_user": ("trust secret", "trust"),
     "boss": ("boss secret", "scram-sha-256"),  # a superuser
+    "monitor": ("monitor secret", "scram-sha-256"),  # a member of pg_monitor
 }
 DATABASES = ("app", "other")
 
@@ -36,11 +37,14 @@ class Postgres:
         self.log_path = os.path.join(self.folder, "postgres.log")
         self.host, self.port = "127.0.0.1", free_port()
         self.process = None
-        run(as_postgres([f"{binaries()}/initdb", "--pgdata", self.data, "--username=postgres",
-                         "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]), cwd="/")
+        self._make_data()
         self._write_configuration()
         self.start()
         self._create_roles_and_databases()
+
+    def _make_data(self):
+        run(as_postgres([f"{binaries()}/initdb", "--pgdata", self.data, "--username=postgres",
+                         "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]), cwd="/")
 
     def _write_configuration(self):
         with open(f"{self.data}/postgresql.auto.conf", "a", encoding="utf-8") as settings:
@@ -50,7 +54,7 @@ class Postgres:
                 "password_encryption = 'scram-sha-256'\nlog_connections = on\n"
                 "shared_buffers = 64MB\nautovacuum = off\nlog_line_prefix = '%m [%p] %u@%d '\n")
         with open(f"{self.data}/pg_hba.conf", "w", encoding="utf-8") as rules:
-            rules.write("local all postgres trust\n")
+            rules.write("local all,replication postgres trust\n")
             rules.write("host all nobody 127.0.0.1/32 scram-sha-256\n")  # a role that is not there
             for role, (_, method) in ROLES.items():
                 rules.write(f"local all {role} {method}\nhost all {role} 127.0.0.1/32 {method}\n")
@@ -61,7 +65,7 @@ class Postgres:
             self.sql(f"SET password_encryption = '{kind}'; CREATE ROLE {role} LOGIN PASSWORD '{password}'")
         for database in DATABASES:
             self.sql(f"CREATE DATABASE {database} OWNER app")
-        self.sql("GRANT pg_signal_backend TO app; ALTER ROLE boss SUPERUSER")
+        self.sql("GRANT pg_signal_backend TO app; GRANT pg_monitor TO monitor; ALTER ROLE boss SUPERUSER")
 
     def start(self):
         assert self.process is None

@@ -76,16 +76,24 @@ databases:
              "11: databases.g: min_size 6 is above pool_size 5; lower the one or raise the other"});
 }
 
-TEST_CASE("validate: a cluster has exactly one node, which has a host") {
+TEST_CASE("validate: a cluster has nodes, which have hosts, and somebody who watches them") {
     CHECK(
         problems_in("clusters:\n  a: {}\n  b:\n    nodes:\n      - {host: x}\n      - {host: y}\n"
-                    "  c:\n    nodes:\n      - {port: 5432}\n  d: {nodes: []}\n") ==
+                    "  c:\n    nodes:\n      - {port: 5432}\n  d: {nodes: []}\n"
+                    "  e:\n    monitor: {user: m}\n    nodes:\n      - {host: x}\n"
+                    "      - {host: x, port: 5433}\n"
+                    "  f: {nodes: [{host: x}], monitor: {database: app}}\n"
+                    "  g: {nodes: [{host: x}], monitor: {user: m}}\n") ==
         Lines{
             "2: cluster \"a\" has no node; write nodes: [{host: 10.0.0.5, port: 5432}]",
-            "6: cluster \"b\" has 2 nodes: several nodes come with routing, which is not supported "
-            "by this version yet; keep one node",
+            "3: cluster \"b\" has 2 nodes and no monitor, so nobody can tell which one takes "
+            "writes; "
+            "write monitor: {user: pgweir_monitor}, a role that is a member of pg_monitor",
             "9: clusters.c.nodes.1 has no host; write {host: 10.0.0.5, port: 5432}",
-            "10: clusters.d.nodes is empty; write a list, such as [{host: 10.0.0.5, port: 5432}]"});
+            "10: clusters.d.nodes is empty; write a list, such as [{host: 10.0.0.5, port: 5432}]",
+            "15: clusters.e.nodes.2 is called \"x\", as an earlier one; give it a name of its own",
+            "16: clusters.f.monitor has no user; write {user: pgweir_monitor}, a role that is a "
+            "member of pg_monitor"});
 }
 
 TEST_CASE("validate: databases of one host share a cluster that is named after it") {

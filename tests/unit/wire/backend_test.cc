@@ -155,19 +155,25 @@ TEST_CASE("backend: a notice is an error by another name") {
 
 TEST_CASE("backend: a table of the console") {
     Writer out;
-    encode_row_description(out,
-                           {
-                               {"name"           },
-                               { "count", ColumnType::Int4},
-                               { "bytes", ColumnType::Int8}
-    });
+    const std::vector<Column> columns{
+        {"name"           },
+        { "count", ColumnType::Int4},
+        { "bytes", ColumnType::Int8}
+    };
+    encode_row_description(out, columns);
     CHECK(out.take().substr(5) ==
           "\0\3"
           "name\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0"
           "count\0\0\0\0\0\0\0\0\0\0\x17\0\4\xff\xff\xff\xff\0\0"
           "bytes\0\0\0\0\0\0\0\0\0\0\x14\0\10\xff\xff\xff\xff\0\0"s);
-    encode_data_row(out, {"app", "", "1\0002"s});
-    CHECK(out.take() == "D\0\0\0\x18\0\3\0\0\0\3app\0\0\0\0\0\0\0\3\x31\0\x32"s);
+    encode_data_row(out, columns, {"app", "", "12"});
+    CHECK(out.take() ==
+          "D\0\0\0\x17\0\3\0\0\0\3app\xff\xff\xff\xff\0\0\0\2"
+          "12"s);
+    encode_data_row(out, columns, {"", "1\0002"s, "7"});
+    CHECK(out.take() ==
+          "D\0\0\0\x16\0\3\0\0\0\0\0\0\0\3\x31\0\x32\0\0\0\1"
+          "7"s);
     encode_command_complete(out, "SHOW");
     CHECK(out.take() == "C\0\0\0\11SHOW\0"s);
 }

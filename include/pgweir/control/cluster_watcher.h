@@ -1,0 +1,67 @@
+#pragma once
+
+#include "pgweir/cluster/watch.h"
+#include "pgweir/config/model.h"
+#include "pgweir/control/prober.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <uv.h>
+
+namespace pgweir::control {
+
+/// Watches the nodes of one cluster: a prober for each, and the pure Watch that judges. What
+/// changes is written into the log and told to the owner. Thread: the control loop's.
+class ClusterWatcher final : Prober::Owner {
+public:
+    class Owner {
+    public:
+        /// The primary or the epoch is another one.
+        virtual void on_primary(const ClusterWatcher& watcher) = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    /// `epoch`: of the watcher of before, if there was one.
+    ClusterWatcher(uv_loop_t& loop, Owner& owner, config::Cluster cluster, uint32_t epoch);
+    ~ClusterWatcher();
+    ClusterWatcher(const ClusterWatcher&) = delete;
+    ClusterWatcher& operator=(const ClusterWatcher&) = delete;
+
+    const config::Cluster& cluster() const { return cluster_; }
+
+    const cluster::View& view() const { return watch_.view(); }
+
+    /// nullptr: there is none now.
+    const config::Node* primary() const;
+
+    /// Probes that failed since the start, of each node.
+    const std::vector<uint64_t>& failures() const { return failures_; }
+
+    /// True exactly when the same nodes are watched in the same way; limits may differ.
+    bool watches(const config::Cluster& cluster) const;
+
+    void set_limits(const config::Cluster& cluster);
+
+private:
+    void on_place(size_t node, const cluster::Answer& answer) override;
+    void on_identity(size_t node, const cluster::Identity& identity) override;
+    void on_failure(size_t node, std::string why) override;
+
+    static void on_tick(uv_timer_t* timer);
+    void judge();
+    void log_changes(const cluster::View& before) const;
+
+    Owner& owner_;
+    config::Cluster cluster_;
+    cluster::Watch watch_;
+    std::vector<uint64_t> failures_;
+    std::vector<std::unique_ptr<Prober>> probers_;
+    uv_any_handle* timer_ = nullptr;
+};
+
+}  // namespace pgweir::control
