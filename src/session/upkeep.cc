@@ -307,6 +307,7 @@ void cut_off_if_older(Engine& engine, ServerConn& server) {
     constexpr const char* kReason = "its node is not the primary any more";
     if (server.primary_epoch == server.pool.primary_epoch) return;
     if (server.client != nullptr) {
+        if (planted(Bug::OldPrimaryKept)) return;
         break_up(engine, server, primary_changed(server.node.name), kReason);
     } else {
         engine.retire(server, kReason);
@@ -336,7 +337,7 @@ void Engine::apply_primary(std::string_view cluster) {
         }
         ask_others(*this, *pool);
         open_servers(*this, *pool);
-        serve_waiting(*this, *pool);
+        if (pool->has_primary) offer_again(*this, *pool);  // those that stayed idle without one
     }
 }
 

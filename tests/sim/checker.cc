@@ -18,7 +18,7 @@ using session::PoolState;
 using session::ServerState;
 
 bool serving(const session::Engine& engine, const Pool& pool) {
-    return pool.state == PoolState::Open && !engine.globally_paused();
+    return pool.state == PoolState::Open && pool.has_primary && !engine.globally_paused();
 }
 
 bool is_full(const session::GroupShare& group, uint32_t servers_max) {

@@ -33,7 +33,8 @@ void FakeClient::on_far_bytes(Bytes bytes) {
 
 void FakeClient::on_far_closed() {
     const bool in_a_message = !replies_.empty();
-    if (in_a_message && !fault_met_ && !mishaps_.killing) fail("a message was cut off");
+    const bool cut_off = fault_met_ || mishaps_.killing || mishaps_.primary_changes;
+    if (in_a_message && !cut_off) fail("a message was cut off");
     const bool explained = misled_ || told_fatal_ || state_ == State::Leaving || in_a_message;
     if (state_ != State::Gone && !explained) fail("it was closed without a word");
     state_ = State::Gone;
@@ -126,6 +127,10 @@ void FakeClient::on_fatal(const ReportFields& report) {
 bool FakeClient::is_allowed(const ReportFields& report) const {
     const std::string_view code = report.sqlstate;
     if (has(report.message, "do not fit")) return deceived_;
+    if (has(report.message, "is not the primary any more")) return mishaps_.primary_changes;
+    if (code == "25006" && has(report.message, "no primary is known")) {
+        return mishaps_.primary_changes && mishaps_.waits_end;
+    }
     if (code == "08006") {
         return fault_met_ || (mishaps_.servers_are_slow && has(report.detail, "timeout expired"));
     }

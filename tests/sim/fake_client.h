@@ -29,6 +29,7 @@ struct Mishaps {
     bool pins_are_refused = false;   // the same, and who wants more is told so
     bool connections_break = false;  // servers, the network or administrators end connections
     bool draining = false;           // pgweir was told to end
+    bool primary_changes = false;  // servers are cut off, because their node is the primary no more
     bool session_mode = false;
     bool statement_mode = false;
 };

@@ -71,6 +71,7 @@ struct Link {
     FakeStream* stream = nullptr;  // nullptr while it travels between engines
     uint64_t tenant = 0;           // of a server: the client on whose behalf bytes were sent last
     uint32_t engine = 0;
+    uint32_t epoch = 0;  // of a server: of the primary that it was opened at
 
     size_t backlog() const { return to_far.size() > capacity ? to_far.size() - capacity : 0; }
 

@@ -22,6 +22,7 @@ enum class Family : uint8_t {
     Walsenders,
     SessionState,
     Moves,
+    Primaries,
 };
 
 struct FamilyRow {
@@ -43,6 +44,7 @@ inline constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::PipelinedDiscards, "pipelined-discards", 10, "requests in one go with DISCARD ALL"          },
     {Family::SessionState,      "session-state",      12, "temporary tables, locks, SQL's PREPARE"       },
     {Family::Moves,             "moves",              20, "clients that change workers"                  },
+    {Family::Primaries,         "primaries",          10, "another primary, or none for a while"         },
 });
 
 class Families {

@@ -142,6 +142,10 @@ void draw_families(Scenario& scenario, Prng& prng, Families families) {
     if (families.has(Family::CopyErrors)) scenario.cancels = true;
     if (families.has(Family::Moves)) scenario.engines = std::max(scenario.engines, 2u);
     if (families.has(Family::PipelinedDiscards)) scenario.discards = true;
+    if (families.has(Family::Primaries)) {
+        scenario.config.clusters["main"].nodes.push_back({.name = "pg2", .host = "pg2"});
+        scenario.mishaps.primary_changes = true;
+    }
 }
 
 }  // namespace
@@ -175,7 +179,8 @@ Scenario draw_scenario(Prng& prng, Families families) {
     scenario.mishaps.connections_break =
         scenario.server_faults || scenario.network_faults || scenario.hangs ||
         scenario.administration || scenario.slow_network || scenario.reload_at_step != UINT32_MAX ||
-        scenario.drain_at_step != UINT32_MAX || families.has(Family::RecklessServers);
+        scenario.drain_at_step != UINT32_MAX || families.has(Family::RecklessServers) ||
+        families.has(Family::Primaries);
     return scenario;
 }
 

@@ -39,8 +39,10 @@ public:
 
     Stream& connect(const config::Node&, StreamEvents& owner) override {
         const bool cancel = dynamic_cast<session::CancelConn*>(&owner) != nullptr;
-        return world_.network_.open(cancel ? Link::Kind::Cancel : Link::Kind::Server, number_,
-                                    nullptr, &owner);
+        FakeStream& stream = world_.network_.open(cancel ? Link::Kind::Cancel : Link::Kind::Server,
+                                                  number_, nullptr, &owner);
+        stream.link().epoch = world_.epochs_[number_];
+        return stream;
     }
 
     Stream& adopt(std::unique_ptr<DetachedStream> stream, StreamEvents& owner) override {
@@ -102,6 +104,8 @@ World::World(uint64_t seed, bool trace, Families families)
         engines_.push_back(std::make_unique<session::Engine>(i, *shells_.back(), process_, setup(0),
                                                              Secret("a secret of the process")));
     }
+    epochs_.assign(scenario_.engines, 0);
+    if (families.has(Family::Primaries)) order_primary();
     for (uint32_t i = 0; i < scenario_.clients; ++i) {
         clients_.push_back(std::make_unique<FakeClient>(i, prng_, violations_, scenario_.mishaps));
         clients_.back()->requests_left = 1 + static_cast<uint32_t>(prng_.below(8));
@@ -164,6 +168,12 @@ void World::on_send_to_server(FakeStream& stream) {
     if (server->state == Authenticating || server->state == Closing || server->state == Closed)
         return;
     Link& link = stream.link();
+    // One of a newer epoch may come from an engine that has heard of it before.
+    if (server->client != nullptr && link.epoch < epochs_[link.engine]) {
+        violations_.add(
+            fmt::format("client session {} is heard by the primary of epoch {}, it is {}",
+                        server->client->id, link.epoch, epochs_[link.engine]));
+    }
     const uint64_t tenant = server->client != nullptr ? server->client->id : 0;
     const uint64_t tenant_before = std::exchange(link.tenant, tenant);
     if (tenant_before == tenant || link.faulted || link.far == nullptr) return;
@@ -243,6 +253,10 @@ void World::handle(uint32_t engine, Mail& mail) {
             case AdminOrder::Kind::Kill: its.kill(order->database); break;
             case AdminOrder::Kind::KillClient: its.kill_client(order->client); break;
             case AdminOrder::Kind::Reload: its.reload(setup(order->generation)); break;
+            case AdminOrder::Kind::Primary:
+                epochs_[engine] = order->primary.epoch;
+                its.follow_primary("main", order->primary);
+                break;
             case AdminOrder::Kind::Drain:
                 trace(fmt::format("engine {} drains", engine));
                 its.drain();
@@ -321,7 +335,8 @@ void World::check_all() {
     }
     checker_.check_permits(engines_, pools_, travelling);
     // Orders outdate servers while they travel: then the law holds once all is quiet.
-    const bool orders = scenario_.administration || scenario_.reload_at_step != UINT32_MAX;
+    const bool orders = scenario_.administration || scenario_.reload_at_step != UINT32_MAX ||
+                        scenario_.families.has(Family::Primaries);
     if (mail_count_ == 0 && (network_.fast || !orders)) {
         checker_.check_law(engines_, pools_);
     }
@@ -480,6 +495,23 @@ void World::stimulate_moves() {
     after(from);
 }
 
+void World::stimulate_primaries() {
+    if (!prng_.chance(5)) return;
+    if (prng_.chance(40)) {
+        primary_is_away_ = !primary_is_away_;
+    } else {
+        if (prng_.chance(70)) primary_ = primary_ == "pg1" ? "pg2" : "pg1";
+        ++epoch_;
+    }
+    order_primary();
+}
+
+void World::order_primary() {
+    session::Primary primary{.node = std::nullopt, .epoch = epoch_};
+    if (!primary_is_away_) primary.node = config::Node{.name = primary_, .host = primary_};
+    order({.kind = AdminOrder::Kind::Primary, .database = "", .primary = primary});
+}
+
 void World::order_reload() {
     configs_.push_back(redrawn(configs_.back(), prng_));
     order({AdminOrder::Kind::Reload, "", 0, static_cast<uint32_t>(configs_.size() - 1)});
@@ -500,6 +532,7 @@ void World::step(uint32_t number) {
     stimulate_faults();
     stimulate_administration();
     if (scenario_.families.has(Family::Moves)) stimulate_moves();
+    if (scenario_.families.has(Family::Primaries)) stimulate_primaries();
     for (uint64_t left = prng_.below(2 * scenario_.events_per_step); left > 0; --left) {
         if (violations_.any() || !event()) break;
     }
@@ -578,6 +611,7 @@ void World::heal() {
             order({AdminOrder::Kind::Resume, fmt::format("db{}", i)});
         }
     }
+    if (std::exchange(primary_is_away_, false)) order_primary();
     const Instant deadline = clock_.time() + kHealTime;
     while (!violations_.any()) {
         bool busy = false;

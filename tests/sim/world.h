@@ -24,11 +24,21 @@ namespace pgweir::sim {
 
 /// What an administrator orders; every engine gets it, each at its own time.
 struct AdminOrder {
-    enum class Kind : uint8_t { Pause, Resume, Reconnect, Kill, KillClient, Reload, Drain };
+    enum class Kind : uint8_t {
+        Pause,
+        Resume,
+        Reconnect,
+        Kill,
+        KillClient,
+        Reload,
+        Drain,
+        Primary
+    };
     Kind kind = Kind::Pause;
     std::string database;
     uint64_t client = 0;
     uint32_t generation = 0;  // of the configuration
+    session::Primary primary{};
 };
 
 /// The answer that the control loop gives to a console statement.
@@ -72,6 +82,8 @@ private:
     void stimulate_administration();
     void stimulate_lifecycle(uint32_t step);
     void stimulate_moves();
+    void stimulate_primaries();
+    void order_primary();
     void order_reload();
     /// One of these clients connects, or goes on.
     template <class Client>
@@ -114,6 +126,10 @@ private:
     std::vector<std::unique_ptr<WalsenderClient>> walsenders_;
     std::vector<std::deque<Mail>> mail_;  // [from * (engines + 1) + to]; the last is control's
     size_t mail_count_ = 0;
+    std::string primary_ = "pg1";
+    bool primary_is_away_ = false;
+    uint32_t epoch_ = 1;
+    std::vector<uint32_t> epochs_;  // that each engine has been told of
     Checker checker_;
 };
 

@@ -39,10 +39,11 @@ enum class Bug : uint8_t {
     MarkNotAwaited,
     ListenerLossSilent,
     MovedWithoutSettings,
+    OldPrimaryKept,
 };
 
 /// As simulator --planted knows them, in the order of Bug.
-inline constexpr std::array<std::string_view, 29> kBugNames{
+inline constexpr std::array<std::string_view, 30> kBugNames{
     "none",
     "released-too-early",
     "lent-in-transaction",
@@ -72,6 +73,7 @@ inline constexpr std::array<std::string_view, 29> kBugNames{
     "mark-not-awaited",
     "listener-loss-silent",
     "moved-without-settings",
+    "old-primary-kept",
 };
 
 #ifdef PGWEIR_PLANTED_BUGS
