@@ -145,7 +145,7 @@ void Engine::move(ServerConn& server, ServerEvent event) {
     if (idle_changes) publish_idle(pool);
     const bool over = row->to == ServerState::Idle || row->to == ServerState::Closing ||
                       row->to == ServerState::Closed;
-    if (over) set_pins(*this, server, {});
+    if (over && server.pins.any()) set_pins(*this, server, {});
     if (over && server.shared != nullptr && row->to != ServerState::Idle) {
         listener_over(*this, server, row->from == ServerState::Listening);
     }

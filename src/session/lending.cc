@@ -337,15 +337,16 @@ void release(Engine& engine, ServerConn& server) {
         engine.move(*client, ClientEvent::ServerReleased);
     }
     server.stream->resume();  // it may have been stopped for a client that reads slowly
+    const NextUse next = next_use(server);
     if (server.cancel_lost) {
         engine.retire(server, "a cancel that was given up may still hit it");
     } else if (server.pipeline.one_more_ready_possible()) {
         engine.retire(server, "a COPY failed, and it may owe one more ReadyForQuery");
-    } else if (next_use(server) == NextUse::Nobody) {
+    } else if (next == NextUse::Nobody) {
         engine.retire(server, "its client left what cannot be wiped: " + server.pins.to_text());
     } else if (server.cancels > 0 && !planted(Bug::CancelNotHeld)) {
         engine.move(server, ServerEvent::CancelPending);
-    } else if (next_use(server) == NextUse::AfterReset) {
+    } else if (next == NextUse::AfterReset) {
         reset(engine, server);
     } else {
         engine.move(server, ServerEvent::Released);

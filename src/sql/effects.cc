@@ -4,6 +4,7 @@
 #include "sql/keywords.h"
 #include "sql/lexer.h"
 
+#include <algorithm>
 #include <array>
 
 namespace pgweir::sql {
@@ -366,10 +367,15 @@ void Reader::call() {
 }
 
 // What a character may be in a SELECT that is not looked into.
-enum class Plain : uint8_t { No, Yes, Into, Parameter };
+enum class Plain : uint8_t { Yes = 0, No = 1, Into = 2, Parameter = 4 };
+
+constexpr Plain operator|(Plain one, Plain two) {
+    return static_cast<Plain>(static_cast<uint8_t>(one) | static_cast<uint8_t>(two));
+}
 
 constexpr std::array<Plain, 256> kPlain = [] {
     std::array<Plain, 256> plain{};
+    plain.fill(Plain::No);
     for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                          "0123456789_ \t\r\n,.=*<>+-%")) {
         plain[static_cast<uint8_t>(c)] = Plain::Yes;
@@ -389,15 +395,26 @@ bool is_plain_select(std::string_view sql) {
         return false;
     }
     if (sql.back() == ';') sql.remove_suffix(1);
-    for (size_t i = kSelect.size(); i < sql.size(); ++i) {
-        const Plain plain = kPlain[static_cast<uint8_t>(sql[i])];
-        if (plain == Plain::Yes) continue;
-        if (plain == Plain::No) return false;
-        const std::string_view rest = sql.substr(i);
-        if (plain == Plain::Into && rest.size() >= 4 && same_word(rest.substr(0, 4), "into")) {
-            return false;
+    const auto plain_at = [&](size_t i) { return kPlain[static_cast<uint8_t>(sql[i])]; };
+    constexpr size_t kAtOnce = 4;
+    for (size_t i = kSelect.size(); i < sql.size();) {
+        const size_t end = std::min(i + kAtOnce, sql.size());
+        const bool whole = end - i == kAtOnce;
+        if (whole &&
+            (plain_at(i) | plain_at(i + 1) | plain_at(i + 2) | plain_at(i + 3)) == Plain::Yes) {
+            i = end;
+            continue;
         }
-        if (plain == Plain::Parameter && (rest.size() < 2 || !is_digit(rest[1]))) return false;
+        for (; i < end; ++i) {
+            const Plain plain = plain_at(i);
+            if (plain == Plain::Yes) continue;
+            if (plain == Plain::No) return false;
+            const std::string_view rest = sql.substr(i);
+            if (plain == Plain::Into && rest.size() >= 4 && same_word(rest.substr(0, 4), "into")) {
+                return false;
+            }
+            if (plain == Plain::Parameter && (rest.size() < 2 || !is_digit(rest[1]))) return false;
+        }
     }
     return true;
 }
