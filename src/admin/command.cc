@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cctype>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -124,9 +125,26 @@ std::vector<std::string> split(std::string_view sql) {
     return words;
 }
 
+/// The rest of the text behind this word and the space after it; nullopt: it begins otherwise.
+std::optional<std::string_view> behind(std::string_view sql, std::string_view word) {
+    while (!sql.empty() && is_space(sql.front())) sql.remove_prefix(1);
+    if (lower(sql.substr(0, word.size())) != word) return std::nullopt;
+    sql.remove_prefix(word.size());
+    if (sql.empty() || !is_space(sql.front())) return std::nullopt;
+    return sql;
+}
+
+std::optional<std::string_view> behind_explain_route(std::string_view sql) {
+    const auto route = behind(sql, "explain");
+    return route ? behind(*route, "route") : std::nullopt;
+}
+
 }  // namespace
 
 Result<Command> parse_command(std::string_view sql) {
+    if (const auto explained = behind_explain_route(sql)) {
+        return Command{.verb = Verb::ExplainRoute, .argument = std::string(*explained)};
+    }
     if (sql.size() > kStatementBytesMax) return fail(unknown_command(sql));
     const auto words = split(sql);
     if (words.empty()) return fail(unknown_command(sql));
@@ -153,12 +171,14 @@ Result<Command> parse_command(std::string_view sql) {
 }
 
 bool is_harmless(const Command& command) {
-    return command.verb == Verb::Show || command.verb == Verb::Set;
+    return command.verb == Verb::Show || command.verb == Verb::Set ||
+           command.verb == Verb::ExplainRoute;
 }
 
 std::string_view help_text() {
     return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|PINNED|LISTENERS|USERS|VERSION\n"
-           "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS|LISTS|STATE\n"
+           "\tSHOW NODES|STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS|LISTS|STATE\n"
+           "\tEXPLAIN ROUTE <sql>\n"
            "\tRELOAD\n"
            "\tPAUSE [<db>]\n"
            "\tRESUME [<db>]\n"

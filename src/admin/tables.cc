@@ -428,11 +428,11 @@ Table show(Topic topic, const Picture& picture) {
     return {};
 }
 
-std::string encode_answer(const Table& table) {
+std::string encode_answer(const Table& table, std::string_view tag) {
     wire::Writer out;
     wire::encode_row_description(out, table.columns);
     for (const auto& row : table.rows) wire::encode_data_row(out, table.columns, row);
-    wire::encode_command_complete(out, "SHOW");
+    wire::encode_command_complete(out, tag);
     wire::encode_ready(out, wire::TransactionStatus::Idle);
     return out.take();
 }

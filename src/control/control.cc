@@ -389,6 +389,9 @@ void Control::order(const admin::Command& command, const Console& console) {
     switch (command.verb) {
         case admin::Verb::Show: order_show(command, console); return;
         case admin::Verb::Set: answer(console, admin::encode_done("SET")); return;
+        case admin::Verb::ExplainRoute:
+            answer(console, admin::encode_answer(admin::explain_route(database), "EXPLAIN"));
+            return;
         case admin::Verb::Reload: order_reload(console); return;
         case admin::Verb::Pause: order_pause(database, console); return;
         case admin::Verb::Resume: order_resume(database, console); return;

@@ -199,3 +199,11 @@ def test_nodes_may_come_and_go_by_reload(make_pooler, nodes):
         nodes.standby1.promote()
         asked.result(60)
     assert nodes.standby1.value("SELECT array_agg(id ORDER BY id) FROM t", "app") == [1, 2, 3]
+
+
+def test_the_console_explains_how_a_statement_is_classed(make_pooler):
+    pooler = make_pooler()
+    (row,) = pooler.console("EXPLAIN ROUTE SELECT count(*) FROM accounts WHERE id = 1", user="console_viewer")
+    assert row == {"class": "read", "reason": "", "functions": "", "relations": "accounts", "node": "primary"}
+    (row,) = pooler.console("EXPLAIN ROUTE SELECT nextval('s')")
+    assert (row["class"], row["reason"]) == ("primary", "nextval() writes, or belongs to one node or session")

@@ -1,5 +1,6 @@
 // The fuzz targets, compiled into the unit tests: what once broke one is tried here for ever.
 #include "fuzz/backend_fuzz.cc"
+#include "fuzz/classify_fuzz.cc"
 #include "fuzz/effects_fuzz.cc"
 #include "fuzz/frame_fuzz.cc"
 #include "fuzz/frontend_fuzz.cc"
@@ -30,9 +31,10 @@ struct Target {
     bool needs_seeds;
 };
 
-constexpr std::array<Target, 9> kTargets{
+constexpr std::array<Target, 10> kTargets{
     {
      {"backend", fuzz_backend::fuzz_one, true},
+     {"classify", fuzz_classify::fuzz_one, true},
      {"effects", fuzz_effects::fuzz_one, true},
      {"frame", fuzz_frame::fuzz_one, true},
      {"frontend", fuzz_frontend::fuzz_one, true},

@@ -19,6 +19,7 @@ enum class Verb : uint8_t {
     KillClient,
     Shutdown,
     Set,
+    ExplainRoute,
 };
 
 enum class Topic : uint8_t {
@@ -45,7 +46,7 @@ enum class Topic : uint8_t {
 struct Command {
     Verb verb = Verb::Show;
     Topic topic = Topic::None;
-    std::string argument{};  // a database, a client's id, or a way of shutting down
+    std::string argument{};  // a database, a client's id, a way of shutting down, or SQL
 };
 
 /// Errors: 42601 for what the console does not know, 0A000 for what only PgBouncer has.

@@ -69,8 +69,11 @@ session::Detail detail_for(Topic topic);
 
 Table show(Topic topic, const Picture& picture);
 
-/// The whole answer to a SHOW, up to ReadyForQuery.
-std::string encode_answer(const Table& table);
+/// EXPLAIN ROUTE: how a statement is classed, and where it goes.
+Table explain_route(std::string_view sql);
+
+/// The whole answer to a SHOW, or to EXPLAIN ROUTE, up to ReadyForQuery.
+std::string encode_answer(const Table& table, std::string_view tag = "SHOW");
 std::string encode_done(std::string_view tag);
 std::string encode_failure(const Error& error);
 std::string encode_help();

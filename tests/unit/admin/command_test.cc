@@ -73,6 +73,17 @@ TEST_CASE("command: what drivers SET by themselves is taken") {
     CHECK(must("set extra_float_digits = 3").verb == Verb::Set);
 }
 
+TEST_CASE("command: EXPLAIN ROUTE takes a statement as it is") {
+    const Command command = must(" Explain\troute SELECT 'a;b'  FROM \"T\"; ");
+    CHECK(command.verb == Verb::ExplainRoute);
+    CHECK(command.argument == " SELECT 'a;b'  FROM \"T\"; ");
+    CHECK(must("EXPLAIN ROUTE SELECT " + std::string(10000, '1')).verb == Verb::ExplainRoute);
+    CHECK(is_harmless(command));
+    for (const char* sql : {"EXPLAIN", "EXPLAIN ROUTE", "EXPLAIN SELECT 1", "EXPLAINROUTE 1"}) {
+        refuses(sql);
+    }
+}
+
 TEST_CASE("command: anything else is refused with 42601") {
     for (const char* sql :
          {"", " ; ", "SHOW", "SHOW EVERYTHING", "SHOW POOLS NOW", "SHOW \"\"", "SELECT 1",

@@ -1,0 +1,430 @@
+#include "pgweir/sql/classify.h"
+
+#include "sql/harmless_functions.h"
+#include "sql/lexer.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+#include <pg_query.h>
+#include <pg_query/pg_query.pb-c.h>
+
+namespace pgweir::sql {
+namespace {
+
+// What a read is made of. Whatever else PostgreSQL's grammar may put into one ends it.
+constexpr auto kOfReads = std::to_array<std::string_view>({
+    "A_ArrayExpr",
+    "A_Const",
+    "A_Expr",
+    "A_Indices",
+    "A_Indirection",
+    "A_Star",
+    "Alias",
+    "BitString",
+    "BoolExpr",
+    "Boolean",
+    "BooleanTest",
+    "CTECycleClause",
+    "CTESearchClause",
+    "CaseExpr",
+    "CaseWhen",
+    "CoalesceExpr",
+    "CollateClause",
+    "ColumnDef",
+    "ColumnRef",
+    "CommonTableExpr",
+    "Float",
+    "FuncCall",
+    "GroupingFunc",
+    "GroupingSet",
+    "Integer",
+    "JoinExpr",
+    "List",
+    "MinMaxExpr",
+    "NamedArgExpr",
+    "Node",
+    "NullTest",
+    "ParamRef",
+    "RangeFunction",
+    "RangeSubselect",
+    "RangeTableFunc",
+    "RangeTableFuncCol",
+    "RangeTableSample",
+    "RangeVar",
+    "ResTarget",
+    "RowExpr",
+    "SQLValueFunction",
+    "SelectStmt",
+    "SortBy",
+    "String",
+    "SubLink",
+    "TypeCast",
+    "TypeName",
+    "WindowDef",
+    "WithClause",
+    "XmlExpr",
+    "XmlSerialize",
+});
+
+static_assert(std::is_sorted(kOfReads.begin(), kOfReads.end()));
+
+/// What is told of those that end it most often.
+struct Ending {
+    std::string_view node;
+    std::string_view why;
+};
+
+constexpr auto kEndings = std::to_array<Ending>({
+    {"DeleteStmt",    "DELETE writes"                     },
+    {"InsertStmt",    "INSERT writes"                     },
+    {"IntoClause",    "SELECT INTO makes a table"         },
+    {"LockingClause", "FOR UPDATE or FOR SHARE locks rows"},
+    {"MergeStmt",     "MERGE writes"                      },
+    {"UpdateStmt",    "UPDATE writes"                     },
+});
+
+// Views of PostgreSQL's that show the node or the session that is asked, besides pg_stat_….
+constexpr auto kOfTheNode = std::to_array<std::string_view>({
+    "pg_backend_memory_contexts",
+    "pg_cursors",
+    "pg_file_settings",
+    "pg_hba_file_rules",
+    "pg_ident_file_mappings",
+    "pg_listening_channels",
+    "pg_locks",
+    "pg_prepared_statements",
+    "pg_prepared_xacts",
+    "pg_replication_origin_status",
+    "pg_replication_slots",
+    "pg_sequences",
+    "pg_settings",
+    "pg_shmem_allocations",
+});
+
+// Functions of PostgreSQL's that leave nothing in the session, or do, and that write, wake, end or
+// lock something, or say something else on another node or in another session. By their first
+// letters: PostgreSQL's own names begin alike.
+constexpr auto kBound = std::to_array<std::string_view>({
+    "current_setting",
+    "currtid",
+    "currval",
+    "cursor_to_",
+    "database_to_",
+    "inet_server_",
+    "lastval",
+    "lo_",
+    "loread",
+    "lowrite",
+    "nextval",
+    "pg_advisory_",
+    "pg_backend_",
+    "pg_backup_",
+    "pg_blocking_",
+    "pg_cancel_",
+    "pg_conf_",
+    "pg_control_",
+    "pg_create_",
+    "pg_current_",
+    "pg_cursor",
+    "pg_database_size",
+    "pg_drop_",
+    "pg_export_",
+    "pg_get_replication",
+    "pg_get_shmem",
+    "pg_get_wal",
+    "pg_hba_",
+    "pg_ident_",
+    "pg_indexes_size",
+    "pg_is_",
+    "pg_jit_",
+    "pg_last_",
+    "pg_listening_",
+    "pg_lock_",
+    "pg_log_",
+    "pg_logical_",
+    "pg_ls_",
+    "pg_my_temp",
+    "pg_notif",
+    "pg_postmaster_",
+    "pg_prepared_",
+    "pg_promote",
+    "pg_read_",
+    "pg_relation_size",
+    "pg_reload_",
+    "pg_replication_",
+    "pg_rotate_",
+    "pg_safe_",
+    "pg_sequence_",
+    "pg_show_",
+    "pg_stat_",
+    "pg_switch_",
+    "pg_sync",
+    "pg_table_size",
+    "pg_tablespace_size",
+    "pg_terminate_",
+    "pg_total_",
+    "pg_try_",
+    "pg_wal",
+    "pg_xact_",
+    "query_to_",
+    "schema_to_",
+    "set_config",
+    "setseed",
+    "setval",
+    "table_to_",
+    "ts_rewrite",
+    "ts_stat",
+    "txid_",
+});
+
+bool is_bound(std::string_view function) {
+    return std::any_of(kBound.begin(), kBound.end(),
+                       [&](std::string_view first) { return function.starts_with(first); });
+}
+
+std::string_view type_of(const ProtobufCMessage& message) {
+    constexpr std::string_view kPackage = "pg_query.";
+    return std::string_view(message.descriptor->name).substr(kPackage.size());
+}
+
+template <class Message>
+const Message& as(const ProtobufCMessage& message) {
+    return *static_cast<const Message*>(static_cast<const void*>(&message));
+}
+
+template <class T>
+T load(const ProtobufCMessage& message, unsigned offset) {
+    T value;
+    std::memcpy(&value, static_cast<const uint8_t*>(static_cast<const void*>(&message)) + offset,
+                sizeof value);
+    return value;
+}
+
+/// Empty: not a list of names.
+std::vector<std::string> names_of(size_t count, PgQuery__Node* const* nodes) {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < count; ++i) {
+        if (nodes[i]->node_case != PG_QUERY__NODE__NODE_STRING) return {};
+        names.emplace_back(nodes[i]->string->sval);
+    }
+    return names;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string all;
+    for (const std::string& name : names) all += (all.empty() ? "" : ".") + name;
+    return all;
+}
+
+/// Looks at every message below one, by what protobuf-c says of their fields, so that none can be
+/// forgotten.
+class Walker {
+public:
+    explicit Walker(Classification& found) : found_(found) {}
+
+    /// False: it is no read, and found_ says why.
+    bool statement(const PgQuery__Node& node);
+
+private:
+    bool walk(const ProtobufCMessage& message);
+    bool children(const ProtobufCMessage& message);
+    bool explained(const PgQuery__ExplainStmt& explain);
+    bool copied(const PgQuery__CopyStmt& copy);
+    bool called(const PgQuery__FuncCall& function);
+    bool computed(const PgQuery__AExpr& expression);
+    bool read(const PgQuery__RangeVar& range);
+    bool end(std::string why);
+    void depend_on(std::string function);
+
+    Classification& found_;
+};
+
+bool Walker::end(std::string why) {
+    found_.which = RouteClass::Primary;
+    found_.why = std::move(why);
+    return false;
+}
+
+void Walker::depend_on(std::string function) {
+    found_.which = RouteClass::Depends;
+    if (found_.why.empty()) {
+        found_.why = fmt::format("{} is none of PostgreSQL's own, and may do anything", function);
+    }
+    found_.functions.push_back(std::move(function));
+}
+
+bool Walker::statement(const PgQuery__Node& node) {
+    const PgQuery__Node__NodeCase kind = node.node_case;
+    if (kind == PG_QUERY__NODE__NODE_SELECT_STMT) return walk(node.select_stmt->base);
+    if (kind == PG_QUERY__NODE__NODE_EXPLAIN_STMT) return explained(*node.explain_stmt);
+    if (kind == PG_QUERY__NODE__NODE_COPY_STMT) return copied(*node.copy_stmt);
+    const ProtobufCFieldDescriptor* field =
+        protobuf_c_message_descriptor_get_field(node.base.descriptor, static_cast<unsigned>(kind));
+    return end(field == nullptr ? "it is no statement" : fmt::format("{} is no read", field->name));
+}
+
+/// Without ANALYZE it runs nothing, but what is planned is wanted where it will run.
+bool Walker::explained(const PgQuery__ExplainStmt& explain) {
+    if (explain.query == nullptr || explain.query->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) {
+        return end("what is explained is no SELECT");
+    }
+    return walk(explain.query->select_stmt->base);
+}
+
+bool Walker::copied(const PgQuery__CopyStmt& copy) {
+    if (copy.is_from != 0) return end("COPY FROM writes");
+    const bool elsewhere =
+        copy.is_program != 0 || (copy.filename != nullptr && *copy.filename != 0);
+    if (elsewhere) return end("COPY TO a file or program leaves something at the node");
+    if (copy.relation != nullptr) return read(*copy.relation);
+    if (copy.query == nullptr || copy.query->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) {
+        return end("what is copied is no SELECT");
+    }
+    return walk(copy.query->select_stmt->base);
+}
+
+bool Walker::walk(const ProtobufCMessage& message) {
+    const std::string_view type = type_of(message);
+    if (!std::binary_search(kOfReads.begin(), kOfReads.end(), type)) {
+        for (const Ending& ending : kEndings) {
+            if (ending.node == type) return end(std::string(ending.why));
+        }
+        return end(fmt::format("{} is not known to be part of a read", type));
+    }
+    bool reads = true;
+    if (type == "FuncCall") reads = called(as<PgQuery__FuncCall>(message));
+    if (type == "RangeVar") reads = read(as<PgQuery__RangeVar>(message));
+    if (type == "A_Expr") reads = computed(as<PgQuery__AExpr>(message));
+    return reads && children(message);
+}
+
+bool Walker::children(const ProtobufCMessage& message) {
+    const ProtobufCMessageDescriptor& descriptor = *message.descriptor;
+    for (unsigned i = 0; i < descriptor.n_fields; ++i) {
+        const ProtobufCFieldDescriptor& field = descriptor.fields[i];
+        if (field.type != PROTOBUF_C_TYPE_MESSAGE) continue;
+        if (field.label == PROTOBUF_C_LABEL_REPEATED) {
+            const auto count = load<size_t>(message, field.quantifier_offset);
+            const auto* items = load<ProtobufCMessage* const*>(message, field.offset);
+            for (size_t each = 0; each < count; ++each) {
+                if (!walk(*items[each])) return false;
+            }
+            continue;
+        }
+        const bool one_of = (field.flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
+        if (one_of && load<uint32_t>(message, field.quantifier_offset) != field.id) continue;
+        const auto* child = load<const ProtobufCMessage*>(message, field.offset);
+        if (child != nullptr && !walk(*child)) return false;
+    }
+    return true;
+}
+
+bool Walker::called(const PgQuery__FuncCall& function) {
+    const std::vector<std::string> names = names_of(function.n_funcname, function.funcname);
+    if (names.empty()) return end("a function without a name");
+    const bool own = names.size() == 1 || (names.size() == 2 && names.front() == "pg_catalog");
+    if (own && is_bound(names.back())) {
+        return end(fmt::format("{}() writes, or belongs to one node or session", names.back()));
+    }
+    if (own && is_harmless_function(names.back())) return true;
+    depend_on(joined(names) + "()");
+    return true;
+}
+
+bool Walker::computed(const PgQuery__AExpr& expression) {
+    const std::vector<std::string> names = names_of(expression.n_name, expression.name);
+    if (names.size() > 1 && names.front() != "pg_catalog") {
+        depend_on(fmt::format("operator({})", joined(names)));
+    }
+    return true;
+}
+
+bool Walker::read(const PgQuery__RangeVar& range) {
+    const std::string_view schema = range.schemaname == nullptr ? "" : range.schemaname;
+    const std::string_view name = range.relname == nullptr ? "" : range.relname;
+    if (schema == "pg_temp") return end("temporary tables are the session's");
+    const bool of_the_node =
+        name.starts_with("pg_stat_") || name.starts_with("pg_statio_") ||
+        std::find(kOfTheNode.begin(), kOfTheNode.end(), name) != kOfTheNode.end();
+    if (of_the_node && (schema.empty() || schema == "pg_catalog")) {
+        return end(fmt::format("{} shows the node that is asked", name));
+    }
+    found_.relations.push_back(schema.empty() ? std::string(name)
+                                              : fmt::format("{}.{}", schema, name));
+    return true;
+}
+
+/// Every level of nesting in the tree has a sign or word of its own in the text; commas, names and
+/// values make none.
+bool could_nest_too_deeply(std::string_view sql) {
+    Lexer lexer(sql);
+    size_t levels = 0;
+    TokenKind before = TokenKind::End;
+    for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {
+        const bool list = token.kind == TokenKind::Comma || before == TokenKind::Comma;
+        const bool value = token.kind == TokenKind::Number || token.kind == TokenKind::String ||
+                           token.kind == TokenKind::Parameter;
+        if (!(list && (value || token.kind == TokenKind::Comma))) ++levels;
+        before = token.kind;
+    }
+    return levels > kNestingMax;
+}
+
+struct FreeParsed {
+    void operator()(PgQueryProtobufParseResult* result) const {
+        pg_query_free_protobuf_parse_result(*result);
+    }
+};
+
+struct FreeTree {
+    void operator()(PgQuery__ParseResult* tree) const {
+        pg_query__parse_result__free_unpacked(tree, nullptr);
+    }
+};
+
+Classification for_primary(std::string why) {
+    return {RouteClass::Primary, std::move(why), {}, {}};
+}
+
+}  // namespace
+
+std::string_view to_text(RouteClass which) {
+    switch (which) {
+        case RouteClass::Read: return "read";
+        case RouteClass::Depends: return "depends";
+        case RouteClass::Primary: return "primary";
+    }
+    return "primary";
+}
+
+Classification classify(std::string_view sql) {
+    if (sql.size() > kClassifiedBytesMax || could_nest_too_deeply(sql)) {
+        return for_primary("it is too long to be looked into");
+    }
+    if (sql.find('\0') != std::string_view::npos) return for_primary("it has a zero byte");
+    PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(std::string(sql).c_str());
+    const std::unique_ptr<PgQueryProtobufParseResult, FreeParsed> guard(&parsed);
+    if (parsed.error != nullptr) {
+        return for_primary(fmt::format("it cannot be read: {}", parsed.error->message));
+    }
+    const std::unique_ptr<PgQuery__ParseResult, FreeTree> tree(pg_query__parse_result__unpack(
+        nullptr, parsed.parse_tree.len,
+        static_cast<const uint8_t*>(static_cast<const void*>(parsed.parse_tree.data))));
+    if (tree == nullptr) return for_primary("it cannot be read");
+    if (tree->n_stmts == 0) return for_primary("it is empty");
+    if (tree->n_stmts > 1) return for_primary("it is several statements");
+    const PgQuery__Node* statement = tree->stmts[0]->stmt;
+    if (statement == nullptr) return for_primary("it is empty");
+
+    Classification found;
+    found.which = RouteClass::Read;
+    Walker(found).statement(*statement);
+    return found;
+}
+
+}  // namespace pgweir::sql

@@ -1,0 +1,186 @@
+"""routing.py: every statement of PostgreSQL's regression tests, as pgweir classes it and as PostgreSQL takes it.
+
+What writes is not asked of a list: each statement runs on a primary, in a transaction that is rolled back, and on a
+standby. It writes if it was given a transaction's number there, or is refused here. None of these may be a read to
+pgweir; of those that the standby runs, nearly all should be.
+"""
+
+import argparse
+import collections
+import contextlib
+import glob
+import io
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
+
+import psycopg  # noqa: E402
+import source  # noqa: E402
+from pgweir_e2e.cluster import Standby  # noqa: E402
+from pgweir_e2e.pooler import BINARY, Direct, Pooler  # noqa: E402
+from pgweir_e2e.system import new_folder, remove_folder  # noqa: E402
+from pgweir_e2e.waiting import wait_until  # noqa: E402
+from runner import Cluster, Run  # noqa: E402
+from suite import prepare  # noqa: E402
+from suite import parse as parse_suite  # noqa: E402
+
+# A statement, up to the semicolon that ends it: strings, names, bodies and comments may hold others.
+PIECE = re.compile(r"""--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"
+                       |(\$(?:[A-Za-z_]\w*)?\$).*?\1|;|.""", re.DOTALL | re.VERBOSE)
+VARIABLE = re.compile(r"(?<!:):['\"]?[A-Za-z_]")
+# Statements that a client sends to get rows, and that change nothing of its session.
+ASKS = re.compile(r"\s*(select|with|values|table|explain|copy|\()", re.IGNORECASE)
+REFUSED_BY_STANDBYS = {"25006"}
+RECOVERY = re.compile(r"recovery|read-only transaction|standby", re.IGNORECASE)
+
+
+def statements_of(text):
+    """Those of one psql script; what psql itself does or fills in is left out."""
+    text = re.sub(r"(?m)^\\copy .*$|^\\[^\n]*$", "", text)
+    current, depth = [], 0
+    for found in PIECE.finditer(text):
+        piece = found.group()
+        if piece.startswith("--") or piece.startswith("/*"):
+            piece = " "
+        depth += {"(": 1, ")": -1}.get(piece, 0)
+        if piece == ";" and depth <= 0:  # CREATE RULE has some in parentheses
+            yield "".join(current).strip()
+            current, depth = [], 0
+        else:
+            current.append(piece)
+
+
+def all_statements(folder):
+    found = collections.Counter()
+    for path in sorted(glob.glob(f"{folder}/sql/*.sql")):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            found.update(each for each in statements_of(file.read())
+                         if each and "\\" not in each and not VARIABLE.search(each) and "\0" not in each)
+    return list(found)
+
+
+class Prober:
+    """One connection that runs statements and says what became of them."""
+
+    def __init__(self, server, database):
+        self.server, self.database, self.connection = server, database, None
+        self._connect()
+
+    def _connect(self):
+        self.connection = self.server.connect(self.database)
+        self._run("SET statement_timeout = '5s'; SET lock_timeout = '1s'")
+
+    def _run(self, sql):
+        return self.connection.pgconn.exec_(sql.encode())
+
+    def value(self, sql):
+        result = self._run(sql)
+        return result.get_value(0, 0) if result.ntuples else None
+
+    def try_out(self, sql):
+        """(SQLSTATE or empty, message, whether it was given a transaction's number)"""
+        if self.connection.pgconn.status != 0:
+            self._connect()
+        self._run("BEGIN")
+        result = self._run(sql)
+        state = (result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) or b"").decode()
+        message = (result.error_field(psycopg.pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode(errors="replace")
+        wrote = self.value("SELECT pg_current_xact_id_if_assigned() IS NOT NULL") == b"t"
+        self._run("ROLLBACK")
+        if not ASKS.match(sql):
+            self._run("DISCARD ALL")
+            self._run("SET statement_timeout = '5s'; SET lock_timeout = '1s'")
+        return state, message, wrote
+
+
+def labelled(statements, primary, standby):
+    """statement -> writes, reads, or other: an error that says nothing, or nothing is asked for."""
+    labels = {}
+    for sql in statements:
+        state, message, _ = standby.try_out(sql)
+        refused = state in REFUSED_BY_STANDBYS or (state and RECOVERY.search(message))
+        if refused or primary.try_out(sql)[2]:
+            labels[sql] = "writes"
+        else:
+            labels[sql] = "reads" if not state and ASKS.match(sql) else "other"
+    return labels
+
+
+def classes_of(pooler, statements):
+    with pooler.open_console() as console:
+        for sql in statements:
+            row = console.execute(f"EXPLAIN ROUTE {sql}").fetchone()
+            yield sql, row[0], row[1]
+
+
+def end(pooler):
+    """Its log is of no use, unless it did not end well."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        pooler.close()
+
+
+def run(options, stack):
+    folder = new_folder()
+    stack.callback(remove_folder, folder)
+    suite = prepare(parse_suite(["regress", "--pgweir", options.pgweir, "--direct-only"]), folder)
+    statements = all_statements(suite.input)
+    print(f"== {len(statements)} distinct statements; the tests run once, for their tables", flush=True)
+    made = Run(suite, suite.schedule, os.path.join(folder, "direct"), parse_suite(["regress", "--pgweir", options.pgweir]))
+    primary = Cluster(suite.database, False)
+    stack.callback(primary.close)
+    made._watch(made._start(Direct(primary)), Direct(primary))
+    standby = Standby(primary)
+    stack.callback(standby.close)
+    end = primary.value("SELECT pg_current_wal_flush_lsn()")
+    wait_until(lambda: standby.value(f"SELECT pg_last_wal_replay_lsn() >= '{end}'"), "the standby has it all", timeout=120)
+    labels = labelled(statements, Prober(primary, suite.database), Prober(standby, suite.database))
+
+    pooler = Pooler(primary, binary=options.pgweir)
+    stack.callback(end, pooler)
+    table, wrong, missed = collections.Counter(), [], collections.Counter()
+    for sql, kind, reason in classes_of(pooler, statements):
+        table[labels[sql], kind] += 1
+        if labels[sql] == "writes" and kind != "primary":
+            wrong.append((kind, sql))
+        if labels[sql] == "reads" and kind != "read":
+            missed[reason] += 1
+    return report(table, wrong, missed)
+
+
+def report(table, wrong, missed):
+    for (label, kind), count in sorted(table.items()):
+        print(f"   {label:7} classed {kind:8} {count:6}")
+    reads = sum(count for (label, _), count in table.items() if label == "reads")
+    share = table["reads", "read"] / max(1, reads)
+    print(f"== {share:.1%} of the {reads} that a standby runs are reads; "
+          f"{table['reads', 'depends']} depend on functions of the tests' own")
+    for reason, count in missed.most_common(12):
+        print(f"   not: {count:5} {reason[:120]}")
+    reads_that_write = [sql for kind, sql in wrong if kind == "read"]
+    for sql in reads_that_write:
+        print(f"not ok: classed as a read, and writes: {sql[:300]}")
+    print(f"== {len(wrong) - len(reads_that_write)} that write depend on functions of the tests' own")
+    print(f"{int(not reads_that_write)} passed, {int(bool(reads_that_write))} failed")
+    return 1 if reads_that_write else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/suites/routing", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pgweir", metavar="PATH", default=BINARY, help="the program")
+    options = parser.parse_args()
+    options.pgweir = os.path.abspath(options.pgweir)
+    with contextlib.ExitStack() as stack:
+        try:
+            return run(options, stack)
+        except source.NoSource as failure:
+            print(f"routing: {failure}", file=sys.stderr)
+            print("0 passed, 1 failed")
+            return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
