@@ -153,7 +153,7 @@ TEST_CASE("scram client: a server that does not know the password is found out")
         auto copy = client;
         const auto done = copy.on_server_final(message);
         CHECK(copy.server_proved() == done.has_value());
-        return done ? "proved"sv : done.error().sqlstate.text();
+        return done ? "proved"s : std::string(done.error().sqlstate.text());
     };
     REQUIRE(verdict_on(*last) == "proved");
     std::string tampered = *last;
