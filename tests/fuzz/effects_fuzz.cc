@@ -60,11 +60,11 @@ void fuzz_one(Bytes data) {
     if (!has_end(first) || !has_end(second)) return;
     // A line break, since the first may end in a comment.
     const std::string both = std::string(first) + "\n;" + std::string(second);
-    // A plain SELECT alone is not read word by word.
+    // A plain SELECT is not read word by word, which would find more in it than there is.
     const auto slowly = [](std::string_view sql) {
         return sql::effects_of("/**/" + std::string(sql));
     };
-    PGW_CHECK(sql::effects_of(both) == (slowly(first) | slowly(second)));
+    PGW_CHECK(slowly(both) == (slowly(first) | slowly(second)));
 }
 
 }  // namespace pgweir::fuzz_effects
