@@ -88,7 +88,7 @@ void check_monitor(const Draft& draft, const Cluster& cluster, Problems& problem
     if (cluster.nodes.size() > 1) {
         problems.add(
             draft.line_of(key),
-            fmt::format("cluster {} has {} nodes and no monitor, so nobody can tell which "
+            fmt::format("cluster {} has {} nodes and no monitor.user, so nobody can tell which "
                         "one takes writes",
                         in_quotes(cluster.name), cluster.nodes.size()),
             "write monitor: {user: pgweir_monitor}, a role that is a member of pg_monitor");

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <pg_query.h>
@@ -231,8 +232,10 @@ public:
     bool statement(const PgQuery__Node& node);
 
 private:
-    bool walk(const ProtobufCMessage& message);
-    bool children(const ProtobufCMessage& message);
+    bool walk(const ProtobufCMessage& root);
+    bool look_at(const ProtobufCMessage& message);
+    static void add_children(const ProtobufCMessage& message,
+                             std::vector<const ProtobufCMessage*>& children);
     bool explained(const PgQuery__ExplainStmt& explain);
     bool copied(const PgQuery__CopyStmt& copy);
     bool called(const PgQuery__FuncCall& function);
@@ -288,7 +291,21 @@ bool Walker::copied(const PgQuery__CopyStmt& copy) {
     return walk(copy.query->select_stmt->base);
 }
 
-bool Walker::walk(const ProtobufCMessage& message) {
+bool Walker::walk(const ProtobufCMessage& root) {
+    // Not by recursion: how deep a tree is, its text decides.
+    std::vector<const ProtobufCMessage*> pending{&root};
+    while (!pending.empty()) {
+        const ProtobufCMessage& message = *pending.back();
+        pending.pop_back();
+        if (!look_at(message)) return false;
+        const auto first_child = static_cast<ptrdiff_t>(pending.size());
+        add_children(message, pending);
+        std::reverse(pending.begin() + first_child, pending.end());  // in the order of the text
+    }
+    return true;
+}
+
+bool Walker::look_at(const ProtobufCMessage& message) {
     const std::string_view type = type_of(message);
     if (!std::binary_search(kOfReads.begin(), kOfReads.end(), type)) {
         for (const Ending& ending : kEndings) {
@@ -296,14 +313,14 @@ bool Walker::walk(const ProtobufCMessage& message) {
         }
         return end(fmt::format("{} is not known to be part of a read", type));
     }
-    bool reads = true;
-    if (type == "FuncCall") reads = called(as<PgQuery__FuncCall>(message));
-    if (type == "RangeVar") reads = read(as<PgQuery__RangeVar>(message));
-    if (type == "A_Expr") reads = computed(as<PgQuery__AExpr>(message));
-    return reads && children(message);
+    if (type == "FuncCall") return called(as<PgQuery__FuncCall>(message));
+    if (type == "RangeVar") return read(as<PgQuery__RangeVar>(message));
+    if (type == "A_Expr") return computed(as<PgQuery__AExpr>(message));
+    return true;
 }
 
-bool Walker::children(const ProtobufCMessage& message) {
+void Walker::add_children(const ProtobufCMessage& message,
+                          std::vector<const ProtobufCMessage*>& children) {
     const ProtobufCMessageDescriptor& descriptor = *message.descriptor;
     for (unsigned i = 0; i < descriptor.n_fields; ++i) {
         const ProtobufCFieldDescriptor& field = descriptor.fields[i];
@@ -311,17 +328,14 @@ bool Walker::children(const ProtobufCMessage& message) {
         if (field.label == PROTOBUF_C_LABEL_REPEATED) {
             const auto count = load<size_t>(message, field.quantifier_offset);
             const auto* items = load<ProtobufCMessage* const*>(message, field.offset);
-            for (size_t each = 0; each < count; ++each) {
-                if (!walk(*items[each])) return false;
-            }
+            children.insert(children.end(), items, items + count);
             continue;
         }
         const bool one_of = (field.flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
         if (one_of && load<uint32_t>(message, field.quantifier_offset) != field.id) continue;
         const auto* child = load<const ProtobufCMessage*>(message, field.offset);
-        if (child != nullptr && !walk(*child)) return false;
+        if (child != nullptr) children.push_back(child);
     }
-    return true;
 }
 
 bool Walker::called(const PgQuery__FuncCall& function) {

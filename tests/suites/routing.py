@@ -134,8 +134,8 @@ def run(options, stack):
     made._watch(made._start(Direct(primary)), Direct(primary))
     standby = Standby(primary)
     stack.callback(standby.close)
-    end = primary.value("SELECT pg_current_wal_flush_lsn()")
-    wait_until(lambda: standby.value(f"SELECT pg_last_wal_replay_lsn() >= '{end}'"), "the standby has it all", timeout=120)
+    written = primary.value("SELECT pg_current_wal_flush_lsn()")
+    wait_until(lambda: standby.value(f"SELECT pg_last_wal_replay_lsn() >= '{written}'"), "the standby has it all", timeout=120)
     labels = labelled(statements, Prober(primary, suite.database), Prober(standby, suite.database))
 
     pooler = Pooler(primary, binary=options.pgweir)

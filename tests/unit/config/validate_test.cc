@@ -86,7 +86,7 @@ TEST_CASE("validate: a cluster has nodes, which have hosts, and somebody who wat
                     "  g: {nodes: [{host: x}], monitor: {user: m}}\n") ==
         Lines{
             "2: cluster \"a\" has no node; write nodes: [{host: 10.0.0.5, port: 5432}]",
-            "3: cluster \"b\" has 2 nodes and no monitor, so nobody can tell which one takes "
+            "3: cluster \"b\" has 2 nodes and no monitor.user, so nobody can tell which one takes "
             "writes; "
             "write monitor: {user: pgweir_monitor}, a role that is a member of pg_monitor",
             "9: clusters.c.nodes.1 has no host; write {host: 10.0.0.5, port: 5432}",
