@@ -72,7 +72,7 @@ void Watch::forgive_stall(Instant now) {
     judged_ = now;
     if (pause <= kStall) return;
     started_ += pause;
-    for (Node& node : nodes_) node.heard += pause;
+    for (Node& node : nodes_) node.heard = std::min(node.heard + pause, now);
 }
 
 void Watch::adopt_identifier(Instant now) {
@@ -122,7 +122,16 @@ bool Watch::is_deposed(const Node& node, Instant now) const {
     return node.last->in_recovery || !is_ours(node) || node.timeline < newest_timeline_;
 }
 
+/// Before that an old primary that answers first would be taken for the one.
+bool Watch::all_were_heard(Instant now) const {
+    return now - started_ > limits_.silence ||
+           std::all_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
+               return (node.identity && node.last) || node.failures > 0;
+           });
+}
+
 void Watch::choose_primary(Instant now) {
+    if (!last_primary_ && !all_were_heard(now)) return;
     if (last_primary_ && !deposed_ && is_deposed(nodes_[*last_primary_], now)) {
         deposed_ = true;
         ++view_.epoch;

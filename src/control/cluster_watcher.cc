@@ -27,22 +27,24 @@ bool same_password(const std::optional<Secret>& one, const std::optional<Secret>
     return !one || one->reveal() == two->reveal();
 }
 
+bool same(const config::Monitor& one, const config::Monitor& two) {
+    return one.user == two.user && one.database == two.database && one.interval == two.interval &&
+           one.timeout == two.timeout && same_password(one.password, two.password);
+}
+
 }  // namespace
 
 ClusterWatcher::ClusterWatcher(uv_loop_t& loop,
                                Owner& owner,
                                config::Cluster cluster,
                                uint32_t epoch)
-    : owner_(owner),
+    : loop_(loop),
+      owner_(owner),
       cluster_(std::move(cluster)),
       watch_(cluster_.nodes.size(), limits_of(cluster_), net::Loop::read_clock(), epoch),
       failures_(cluster_.nodes.size()),
       timer_(new uv_any_handle{}) {
-    for (size_t number = 0; number < cluster_.nodes.size(); ++number) {
-        Prober::Owner& self = *this;
-        probers_.push_back(
-            std::make_unique<Prober>(loop, self, number, cluster_.nodes[number], cluster_.monitor));
-    }
+    make_probers();
     uv_timer_init(&loop, &timer_->timer);
     timer_->handle.data = this;
     uv_timer_start(&timer_->timer, on_tick, 0, Prober::kAskEveryMs);
@@ -53,22 +55,25 @@ ClusterWatcher::~ClusterWatcher() {
     uv_close(&timer_->handle, delete_handle);
 }
 
+void ClusterWatcher::make_probers() {
+    probers_.clear();
+    for (size_t number = 0; number < cluster_.nodes.size(); ++number) {
+        Prober::Owner& self = *this;
+        probers_.push_back(std::make_unique<Prober>(loop_, self, number, cluster_.nodes[number],
+                                                    cluster_.monitor));
+    }
+}
+
 const config::Node* ClusterWatcher::primary() const {
     const auto& primary = watch_.view().primary;
     return primary ? &cluster_.nodes[*primary] : nullptr;
 }
 
-bool ClusterWatcher::watches(const config::Cluster& cluster) const {
-    const config::Monitor& mine = cluster_.monitor;
-    const config::Monitor& other = cluster.monitor;
-    return cluster_.nodes == cluster.nodes && mine.user == other.user &&
-           mine.database == other.database && mine.interval == other.interval &&
-           mine.timeout == other.timeout && same_password(mine.password, other.password);
-}
-
-void ClusterWatcher::set_limits(const config::Cluster& cluster) {
-    cluster_.routing = cluster.routing;
+void ClusterWatcher::apply(const config::Cluster& cluster) {
+    const bool same_monitor = same(cluster_.monitor, cluster.monitor);
+    cluster_ = cluster;
     watch_.set_limits(limits_of(cluster_));
+    if (!same_monitor) make_probers();
 }
 
 void ClusterWatcher::on_place(size_t node, const cluster::Answer& answer) {

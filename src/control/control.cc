@@ -94,8 +94,8 @@ Result<void> Control::start() {
         process_->workers().push_back(std::make_unique<worker::Worker>(
             i, *process_, copy(*setup_), Secret(process_secret_), sockets_));
     }
+    watch_clusters();  // its orders come first
     for (auto& worker : process_->workers()) worker->start();
-    watch_clusters();
     lifecycle_ = Lifecycle::Serving;
     log::info("pgweir {} serves with {} workers", PGWEIR_VERSION, workers);
     return {};
@@ -163,8 +163,8 @@ std::vector<std::string> Control::reload() {
     return {};
 }
 
-/// A watcher for each cluster with a monitor. One that watches the same nodes in the same way goes
-/// on; what another one knew is forgotten.
+/// A watcher for each cluster with a monitor. One that watches the same nodes goes on and knows
+/// what it knew; what another one knew is forgotten.
 void Control::watch_clusters() {
     std::vector<std::unique_ptr<ClusterWatcher>> before = std::exchange(watchers_, {});
     for (const auto& [name, cluster] : setup_->config.clusters) {
@@ -172,15 +172,17 @@ void Control::watch_clusters() {
         const auto old = std::find_if(before.begin(), before.end(), [&](const auto& watcher) {
             return watcher != nullptr && watcher->cluster().name == name;
         });
-        if (old != before.end() && (*old)->watches(cluster)) {
-            (*old)->set_limits(cluster);
+        if (old != before.end() && (*old)->cluster().nodes == cluster.nodes) {
+            (*old)->apply(cluster);
             watchers_.push_back(std::move(*old));
             continue;
         }
-        const uint32_t epoch = old == before.end() ? 0 : (*old)->view().epoch + 1;
+        if (old != before.end()) {
+            old->reset();
+            ++last_epoch_;  // where it was before, nothing goes any more
+        }
         ClusterWatcher::Owner& self = *this;
-        watchers_.push_back(std::make_unique<ClusterWatcher>(loop_, self, cluster, epoch));
-        if (old != before.end()) old->reset();
+        watchers_.push_back(std::make_unique<ClusterWatcher>(loop_, self, cluster, last_epoch_));
         on_primary(*watchers_.back());
     }
     for (const auto& watcher : before) {
@@ -188,9 +190,11 @@ void Control::watch_clusters() {
         const std::string& name = watcher->cluster().name;
         order_all([&] { return worker::ForgetPrimary{name}; });
     }
+    note_primaries();
 }
 
 void Control::on_primary(const ClusterWatcher& watcher) {
+    last_epoch_ = std::max(last_epoch_, watcher.view().epoch);
     order_all([&] {
         const config::Node* primary = watcher.primary();
         return worker::FollowPrimary{
@@ -198,6 +202,10 @@ void Control::on_primary(const ClusterWatcher& watcher) {
             {primary == nullptr ? std::nullopt : std::optional(*primary), watcher.view().epoch}
         };
     });
+    note_primaries();
+}
+
+void Control::note_primaries() {
     without_primary_ = std::any_of(watchers_.begin(), watchers_.end(),
                                    [](const auto& each) { return each->primary() == nullptr; });
 }

@@ -26,6 +26,8 @@ bool is_socket_folder(const std::string& host) {
     return host.starts_with('/');
 }
 
+void ignore_notice(void*, const PGresult*) {}
+
 void delete_handle(uv_handle_t* handle) {
     delete static_cast<uv_any_handle*>(handle->data);
 }
@@ -59,7 +61,12 @@ void Prober::enter(State state) {
 }
 
 void Prober::tick() {
-    const Duration spent = net::Loop::read_clock() - entered_;
+    // A pause of our own is not the node's.
+    const Instant now = net::Loop::read_clock();
+    constexpr Duration kStall = std::chrono::milliseconds(250);
+    const Duration pause = now - std::exchange(ticked_, now);
+    if (pause > kStall) entered_ = std::min(entered_ + pause, now);
+    const Duration spent = now - entered_;
     switch (state_) {
         case State::Resting:
             if (failures_ <= 1 || spent >= monitor_.interval) begin();
@@ -112,6 +119,10 @@ void Prober::on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* found)
                                        nullptr, 0, NI_NUMERICHOST);
         if (failed == 0) all += (all.empty() ? "" : ",") + std::string(text.data());
     }
+    if (all.empty()) {
+        prober->fail(fmt::format("{} has no address", prober->node_.host));
+        return;
+    }
     prober->connect(all);
 }
 
@@ -138,6 +149,7 @@ void Prober::connect(const std::string& addresses) {
                                                       "pgweir_monitor", options.c_str(),
                                                       "disable",        nullptr};
     connection_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
+    if (connection_ != nullptr) PQsetNoticeReceiver(connection_.get(), ignore_notice, nullptr);
     if (connection_ == nullptr) {
         fail("out of memory");
     } else if (PQstatus(connection_.get()) == CONNECTION_BAD) {
@@ -156,6 +168,7 @@ void Prober::go_on_connecting() {
             PQsetnonblocking(connection_.get(), 1);
             prepared_ = 0;
             identified_ = {};
+            asks_identity_ = false;
             enter(State::Preparing);
             prepare();
             break;
@@ -178,7 +191,8 @@ void Prober::prepare() {
 
 void Prober::ask() {
     asked_ = net::Loop::read_clock();
-    asks_identity_ = asked_ - identified_ >= monitor_.interval;
+    // Never twice in a row: a node that answers slowly would not be asked for its role any more.
+    asks_identity_ = !asks_identity_ && asked_ - identified_ >= monitor_.interval;
     enter(State::Asking);
     const int sent = PQsendQueryPrepared(connection_.get(), asks_identity_ ? kIdentity : kPlace, 0,
                                          nullptr, nullptr, nullptr, 0);
@@ -214,7 +228,11 @@ void Prober::go_on() {
         take(*result);
     }
     if (state_ == State::Resting) return;
-    if (PQstatus(connection) == CONNECTION_BAD) {
+    const std::unique_ptr<PGnotify, decltype(&PQfreemem)> unasked(PQnotifies(connection),
+                                                                  &PQfreemem);
+    if (unasked != nullptr) {
+        fail("it says what nobody asked for");
+    } else if (PQstatus(connection) == CONNECTION_BAD) {
         fail(first_line(PQerrorMessage(connection)));
     } else if (PQtransactionStatus(connection) == PQTRANS_IDLE) {
         if (state_ == State::Preparing && prepared_ < kQuestions) {

@@ -447,6 +447,15 @@ void SocketStream::close() {
     if (backlog_.empty()) linger();
 }
 
+void SocketStream::cut() {
+    if (state_ != State::Open) return;
+
+    const struct ::linger at_once { .l_onoff = 1, .l_linger = 0 };
+
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    broken_ = true;
+}
+
 void SocketStream::drop() {
     if (!backlog_.empty()) {
         close();  // it may still read what it was promised

@@ -208,6 +208,7 @@ void Engine::apply_address(Pool& pool, const config::Database& database) {
         node = nodes.front();
     }
     pool.has_primary = node.has_value();
+    pool.cluster = database.cluster;
 
     ServerAddress address;
     address.node = node.value_or(pool.address.node);
@@ -233,6 +234,7 @@ ServerConn& Engine::make_server(Pool& pool) {
     server->handle = handle;
     server->id = process_.next_id.fetch_add(1, std::memory_order_relaxed);
     server->epoch = generation_;
+    server->cluster = pool.cluster;
     server->primary_epoch = pool.primary_epoch;
     server->opened = now();
     server->state_since = now();

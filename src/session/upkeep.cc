@@ -305,12 +305,15 @@ void Engine::kill(std::string_view database) {
 
 void cut_off_if_older(Engine& engine, ServerConn& server) {
     constexpr const char* kReason = "its node is not the primary any more";
-    if (server.primary_epoch == server.pool.primary_epoch) return;
+    const auto watched = engine.primary_of(server.cluster);
+    if (watched == nullptr || server.primary_epoch >= watched->epoch) return;
+    if (server.state == ServerState::Closed) return;
+    server.stream->cut();  // not what waits to be sent either
     if (server.client != nullptr) {
         if (planted(Bug::OldPrimaryKept)) return;
         break_up(engine, server, primary_changed(server.node.name), kReason);
     } else {
-        engine.retire(server, kReason);
+        engine.close(server, kReason);  // a node that hangs would not let go of it
     }
 }
 
@@ -330,11 +333,13 @@ void Engine::apply_primary(std::string_view cluster) {
     ++generation_;
     for (auto& [key, pool] : pools_) {
         const config::Database* database = config::find_database(config(), pool->database);
-        if (database == nullptr || database->cluster != cluster) continue;
-        apply_address(*pool, *database);
+        const bool is_its = database != nullptr && database->cluster == cluster;
+        if (is_its) apply_address(*pool, *database);
+        // Its database may have gone, or be another cluster's now: its old servers are still there.
         for (auto& list : pool->servers) {
             list.for_each([&](ServerConn& server) { cut_off_if_older(*this, server); });
         }
+        if (!is_its) continue;
         ask_others(*this, *pool);
         open_servers(*this, *pool);
         if (pool->has_primary) offer_again(*this, *pool);  // those that stayed idle without one

@@ -91,7 +91,11 @@ constexpr auto kEndings = std::to_array<Ending>({
 
 // Views of PostgreSQL's that show the node or the session that is asked, besides pg_stat_….
 constexpr auto kOfTheNode = std::to_array<std::string_view>({
+    "pg_aios",
+    "pg_available_extension_versions",
+    "pg_available_extensions",
     "pg_backend_memory_contexts",
+    "pg_config",
     "pg_cursors",
     "pg_file_settings",
     "pg_hba_file_rules",
@@ -105,6 +109,7 @@ constexpr auto kOfTheNode = std::to_array<std::string_view>({
     "pg_sequences",
     "pg_settings",
     "pg_shmem_allocations",
+    "pg_wait_events",
 });
 
 // Functions of PostgreSQL's that leave nothing in the session, or do, and that write, wake, end or
@@ -116,6 +121,7 @@ constexpr auto kBound = std::to_array<std::string_view>({
     "currval",
     "cursor_to_",
     "database_to_",
+    "inet_client_",
     "inet_server_",
     "lastval",
     "lo_",
@@ -127,7 +133,7 @@ constexpr auto kBound = std::to_array<std::string_view>({
     "pg_backup_",
     "pg_blocking_",
     "pg_cancel_",
-    "pg_conf_",
+    "pg_conf",
     "pg_control_",
     "pg_create_",
     "pg_current_",
@@ -166,7 +172,7 @@ constexpr auto kBound = std::to_array<std::string_view>({
     "pg_switch_",
     "pg_sync",
     "pg_table_size",
-    "pg_tablespace_size",
+    "pg_tablespace_",
     "pg_terminate_",
     "pg_total_",
     "pg_try_",
@@ -216,6 +222,10 @@ std::vector<std::string> names_of(size_t count, PgQuery__Node* const* nodes) {
     return names;
 }
 
+bool is_folded(std::string_view name) {
+    return std::none_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
 std::string joined(const std::vector<std::string>& names) {
     std::string all;
     for (const std::string& name : names) all += (all.empty() ? "" : ".") + name;
@@ -239,7 +249,8 @@ private:
     bool explained(const PgQuery__ExplainStmt& explain);
     bool copied(const PgQuery__CopyStmt& copy);
     bool called(const PgQuery__FuncCall& function);
-    bool computed(const PgQuery__AExpr& expression);
+    void computed(size_t count, PgQuery__Node* const* name);
+    void sampled(const PgQuery__RangeTableSample& sample);
     bool read(const PgQuery__RangeVar& range);
     bool end(std::string why);
     void depend_on(std::string function);
@@ -315,7 +326,18 @@ bool Walker::look_at(const ProtobufCMessage& message) {
     }
     if (type == "FuncCall") return called(as<PgQuery__FuncCall>(message));
     if (type == "RangeVar") return read(as<PgQuery__RangeVar>(message));
-    if (type == "A_Expr") return computed(as<PgQuery__AExpr>(message));
+    if (type == "A_Expr") {
+        const auto& expression = as<PgQuery__AExpr>(message);
+        computed(expression.n_name, expression.name);
+    } else if (type == "SubLink") {
+        const auto& link = as<PgQuery__SubLink>(message);
+        computed(link.n_oper_name, link.oper_name);
+    } else if (type == "SortBy") {
+        const auto& sort = as<PgQuery__SortBy>(message);
+        computed(sort.n_use_op, sort.use_op);
+    } else if (type == "RangeTableSample") {
+        sampled(as<PgQuery__RangeTableSample>(message));
+    }
     return true;
 }
 
@@ -345,27 +367,33 @@ bool Walker::called(const PgQuery__FuncCall& function) {
     if (own && is_bound(names.back())) {
         return end(fmt::format("{}() writes, or belongs to one node or session", names.back()));
     }
-    if (own && is_harmless_function(names.back())) return true;
+    // With a capital it stands in quotes, and is no function of PostgreSQL's.
+    if (own && is_folded(names.back()) && is_harmless_function(names.back())) return true;
     depend_on(joined(names) + "()");
     return true;
 }
 
-bool Walker::computed(const PgQuery__AExpr& expression) {
-    const std::vector<std::string> names = names_of(expression.n_name, expression.name);
+void Walker::computed(size_t count, PgQuery__Node* const* name) {
+    const std::vector<std::string> names = names_of(count, name);
     if (names.size() > 1 && names.front() != "pg_catalog") {
         depend_on(fmt::format("operator({})", joined(names)));
     }
-    return true;
+}
+
+void Walker::sampled(const PgQuery__RangeTableSample& sample) {
+    const std::vector<std::string> names = names_of(sample.n_method, sample.method);
+    const bool own = names.size() == 1 && (names[0] == "bernoulli" || names[0] == "system");
+    if (!own) depend_on(fmt::format("{}()", joined(names)));
 }
 
 bool Walker::read(const PgQuery__RangeVar& range) {
     const std::string_view schema = range.schemaname == nullptr ? "" : range.schemaname;
     const std::string_view name = range.relname == nullptr ? "" : range.relname;
-    if (schema == "pg_temp") return end("temporary tables are the session's");
+    if (schema.starts_with("pg_temp")) return end("temporary tables are the session's");
     const bool of_the_node =
         name.starts_with("pg_stat_") || name.starts_with("pg_statio_") ||
         std::find(kOfTheNode.begin(), kOfTheNode.end(), name) != kOfTheNode.end();
-    if (of_the_node && (schema.empty() || schema == "pg_catalog")) {
+    if (of_the_node) {  // of an extension too: pg_stat_statements has its schema
         return end(fmt::format("{} shows the node that is asked", name));
     }
     found_.relations.push_back(schema.empty() ? std::string(name)
@@ -373,9 +401,18 @@ bool Walker::read(const PgQuery__RangeVar& range) {
     return true;
 }
 
+/// PostgreSQL's scanner looks at nested comments again and again.
+bool has_many_comments(std::string_view sql) {
+    size_t count = 0;
+    for (size_t at = sql.find("/*"); at != std::string_view::npos; at = sql.find("/*", at + 2)) {
+        ++count;
+    }
+    return count > kCommentsMax;
+}
+
 /// Every level of nesting in the tree has a sign or word of its own in the text; commas, names and
 /// values make none.
-bool could_nest_too_deeply(std::string_view sql) {
+bool cannot_be_bounded(std::string_view sql) {
     Lexer lexer(sql);
     size_t levels = 0;
     TokenKind before = TokenKind::End;
@@ -386,7 +423,8 @@ bool could_nest_too_deeply(std::string_view sql) {
         if (!(list && (value || token.kind == TokenKind::Comma))) ++levels;
         before = token.kind;
     }
-    return levels > kNestingMax;
+    // What ends in another place under another setting or encoding may be another statement.
+    return lexer.doubtful() || levels > kNestingMax;
 }
 
 struct FreeParsed {
@@ -417,8 +455,8 @@ std::string_view to_text(RouteClass which) {
 }
 
 Classification classify(std::string_view sql) {
-    if (sql.size() > kClassifiedBytesMax || could_nest_too_deeply(sql)) {
-        return for_primary("it is too long to be looked into");
+    if (sql.size() > kClassifiedBytesMax || has_many_comments(sql) || cannot_be_bounded(sql)) {
+        return for_primary("it is too long to be looked into, or has no certain end");
     }
     if (sql.find('\0') != std::string_view::npos) return for_primary("it has a zero byte");
     PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(std::string(sql).c_str());

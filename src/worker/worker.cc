@@ -308,6 +308,7 @@ void Worker::handle(Order& order) {
             [&](Reconnect& reconnect) { engine_.reconnect(reconnect.database); },
             [&](Kill& kill) { engine_.kill(kill.database); },
             [&](FollowPrimary& follow) {
+                loop_.forget_names();
                 engine_.follow_primary(follow.cluster, std::move(follow.primary));
             },
             [&](ForgetPrimary& forget) { engine_.forget_primary(forget.cluster); },

@@ -60,6 +60,9 @@ public:
     /// Closes at once if nothing is left to send: for a peer that has said that it leaves.
     virtual void drop() { close(); }
 
+    /// What was not sent yet never is: the close() that has to follow resets the connection.
+    virtual void cut() {}
+
     /// Takes the connection out of this loop; the stream is closed by it. Needs an empty backlog.
     virtual std::unique_ptr<DetachedStream> detach() = 0;
 

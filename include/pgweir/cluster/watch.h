@@ -40,6 +40,7 @@ struct Limits {
 /// - The primary is the one node that takes writes on the newest timeline that any node of the
 ///   cluster was seen on. An older one that comes back is Stale; of two on the same timeline the
 ///   one that was primary before stays, and if neither was, there is none.
+///   The first one is chosen when every node has been heard or given up.
 /// - What is not known is not healthy.
 /// Thread: the control loop's.
 class Watch {
@@ -89,6 +90,7 @@ private:
     void follow_log(const Answer& answer, const WalLayout& wal);
     bool is_ours(const Node& node) const;
     bool is_away(const Node& node, Instant now) const;
+    bool all_were_heard(Instant now) const;
     bool is_deposed(const Node& node, Instant now) const;
     bool can_be_primary(size_t number, Instant now) const;
     Verdict verdict_on(size_t number, Instant now) const;

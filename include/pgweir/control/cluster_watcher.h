@@ -26,7 +26,7 @@ public:
         ~Owner() = default;
     };
 
-    /// `epoch`: of the watcher of before, if there was one.
+    /// Its epochs come after `epoch`.
     ClusterWatcher(uv_loop_t& loop, Owner& owner, config::Cluster cluster, uint32_t epoch);
     ~ClusterWatcher();
     ClusterWatcher(const ClusterWatcher&) = delete;
@@ -42,10 +42,8 @@ public:
     /// Probes that failed since the start, of each node.
     const std::vector<uint64_t>& failures() const { return failures_; }
 
-    /// True exactly when the same nodes are watched in the same way; limits may differ.
-    bool watches(const config::Cluster& cluster) const;
-
-    void set_limits(const config::Cluster& cluster);
+    /// The same nodes with another monitor or other limits: what is known of them stays.
+    void apply(const config::Cluster& cluster);
 
 private:
     void on_place(size_t node, const cluster::Answer& answer) override;
@@ -53,9 +51,11 @@ private:
     void on_failure(size_t node, std::string why) override;
 
     static void on_tick(uv_timer_t* timer);
+    void make_probers();
     void judge();
     void log_changes(const cluster::View& before) const;
 
+    uv_loop_t& loop_;
     Owner& owner_;
     config::Cluster cluster_;
     cluster::Watch watch_;

@@ -111,6 +111,7 @@ private:
     void pause_progress(Gathering& gathering);
     std::vector<std::string> reload();
     void watch_clusters();
+    void note_primaries();
     std::vector<admin::ClusterPicture> cluster_pictures() const;
     admin::Picture picture(std::vector<session::EngineSnapshot> snapshots) const;
     void drain(const char* why);
@@ -139,6 +140,7 @@ private:
     std::map<uint64_t, Killing> killings_;
     session::StopOrders stop_orders_;  // as every worker has them
     uint64_t next_ticket_ = 1;
+    uint32_t last_epoch_ = 0;  // of any cluster: a later watcher's are later
     uint32_t drained_workers_ = 0;
     admin::Period period_;
     Instant period_began_;

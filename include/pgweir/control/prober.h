@@ -79,6 +79,7 @@ private:
 
     State state_ = State::Resting;
     Instant entered_{};  // the state
+    Instant ticked_{};
     Instant asked_{};
     Instant identified_{};
     Lookup* lookup_ = nullptr;

@@ -85,6 +85,9 @@ public:
     void wake_before_wait() { wake_wanted_ = true; }
 
     /// Units: how long a resolved name is believed.
+    /// Names are looked up again: what they mean may have changed with what was just learnt.
+    void forget_names() { resolved_.clear(); }
+
     void set_dns_ttl(Duration ttl) { dns_ttl_ = ttl; }
 
 private:

@@ -54,6 +54,7 @@ public:
     void finish() override;
     void close() override;
     void drop() override;
+    void cut() override;
     std::unique_ptr<DetachedStream> detach() override;
     std::string_view peer_name() const override;
 

@@ -177,6 +177,13 @@ public:
     }
 
     Pool& pool(std::string_view database, std::string_view user);
+
+    /// nullptr: the cluster is not watched.
+    const Primary* primary_of(std::string_view cluster) const {
+        const auto known = primaries_.find(cluster);
+        return known == primaries_.end() ? nullptr : &known->second;
+    }
+
     Pool* find_pool(const PoolShare& share);
     Pool* find_pool(std::string_view database, std::string_view user);
 

@@ -131,7 +131,8 @@ struct Pool {
     uint32_t user_servers_max = 0;
     config::EffectivePool limits;
     ServerAddress address;
-    uint32_t primary_epoch = 0;  // of its cluster, when the address was found
+    std::string cluster;         // that its servers are opened in
+    uint32_t primary_epoch = 0;  // of that cluster, when the address was found
     bool has_primary = true;     // False exactly when nobody knows where its writes may go.
     PoolState state = PoolState::Open;
     bool being_served = false;  // True exactly when serve_waiting() is in its loop.

@@ -59,7 +59,8 @@ struct ServerFacts {
     uint64_t temporary_of = 0;  // who used temporary objects there, the same way
     Instant opened;
     uint32_t epoch = 0;           // RECONNECT closes servers of an older one
-    uint32_t primary_epoch = 0;   // of its cluster, when it was opened
+    std::string cluster;          // that it was opened in
+    uint32_t primary_epoch = 0;   // of that cluster then
     sql::Effects effects;         // that what it was sent since the last census may have had
     bool doubtful = false;        // True exactly when it may hold settings that nobody can see.
     bool bound_for_good = false;  // True exactly when its session left what nothing can wipe.

@@ -29,7 +29,8 @@ struct Classification {
 /// Texts that are longer, or could nest deeper, are not read: the grammar nests as they do, on the
 /// stack.
 inline constexpr size_t kClassifiedBytesMax = 64 << 10;
-inline constexpr size_t kNestingMax = 2000;
+inline constexpr size_t kNestingMax = 1000;
+inline constexpr size_t kCommentsMax = 100;
 
 /// Thread: any; costs microseconds, so its answer is to be kept.
 Classification classify(std::string_view sql);

@@ -118,6 +118,28 @@ TEST_CASE("watch: nodes may be down at the start") {
     CHECK(scene.state(2) == Standby);
 }
 
+TEST_CASE(
+    "watch: the first primary is chosen when all were heard, and not as the first to answer") {
+    Scene scene(3);
+    scene.nodes[0].timeline = 1;  // an old one that lives on
+    scene.nodes[1].answers = false;
+    scene.pass(milliseconds(500));
+    CHECK(!scene.primary());
+    SUBCASE("then the newest one says so") {
+        scene.nodes[1].answers = true;
+        scene.nodes[1].in_recovery = false;
+        scene.nodes[1].timeline = 2;
+        scene.pass(kStep);
+        CHECK(scene.primary() == 1u);
+        CHECK(scene.epoch() == 1);
+        CHECK(scene.state(0) == Stale);
+    }
+    SUBCASE("or is given up") {
+        scene.pass(seconds(1));
+        CHECK(scene.primary() == 0u);
+    }
+}
+
 TEST_CASE("watch: an idle primary is not lag") {
     Healthy scene;
     CHECK(scene.pass(seconds(3600)) == 0);

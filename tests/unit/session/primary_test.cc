@@ -94,6 +94,31 @@ TEST_CASE("primary: who is in a transaction at an old one is told 08006 and cut 
     CHECK(scene.process.pools.begin()->second->open.load() == 0);
 }
 
+TEST_CASE("primary: who is in a database that has gone is cut off all the same") {
+    Served scene;
+    scene.say(*scene.client, query("BEGIN"));
+    scene.answer(*scene.server, "BEGIN", 'T');
+    scene.config.databases.erase("app");
+    scene.config.databases["other"].cluster = "main";
+    scene.engine().reload(scene.setup());
+    scene.turn();
+    CHECK_FALSE(scene.server->closed);
+    scene.client->take();
+    scene.tell({kSecond, 2}, 0);
+    CHECK(scene.server->closed);
+    CHECK(sqlstate_of(scene.client->take()) == "08006");
+}
+
+TEST_CASE("primary: a server of a newer epoch than is known here stays") {
+    Served scene;
+    scene.tell({kSecond, 2}, 0);
+    scene.say(*scene.client, query("SELECT 1"));
+    FakeStream& fresh = scene.open();
+    scene.answer(fresh);
+    scene.tell({kSecond, 1}, 0);  // an order of before
+    CHECK_FALSE(fresh.closed);
+}
+
 TEST_CASE("primary: the same node in another epoch is another primary") {
     Served scene;
     scene.tell({kFirst, 2}, 0);
