@@ -59,9 +59,9 @@ Table show_nodes(const Picture& picture) {
                      {"failed_probes", Int8}};
     // clang-format on
     for (const auto& [name, configured] : picture.config.clusters) {
-        const auto watched =
-            std::find_if(picture.clusters.begin(), picture.clusters.end(),
-                         [&](const ClusterPicture& each) { return each.name == name; });
+        const auto watched = std::find_if(
+            picture.clusters.begin(), picture.clusters.end(),
+            [&wanted = name](const ClusterPicture& each) { return each.name == wanted; });
         for (size_t number = 0; number < configured.nodes.size(); ++number) {
             table.rows.push_back(watched == picture.clusters.end()
                                      ? unwatched_row(name, configured.nodes[number])
