@@ -32,6 +32,11 @@ CHANGES = [
 ]
 
 
+def pinned(pooler):
+    """SHOW PINNED, once it has a row: the client may go on before the census has found the pin."""
+    return wait_until(lambda: pooler.console("SHOW PINNED"), "a client keeps a server")
+
+
 def shown(wire, name):
     (value,), = wire.sql(f"SHOW {name}").rows
     return value
@@ -314,7 +319,7 @@ def test_pins_leave_one_server_and_who_keeps_one_is_told(make_pooler, open_wire_
     pooler = make_pooler(pool_size=2)
     keeper, waiter, other = (open_wire_to(pooler) for _ in range(3))
     keeper.sql("CREATE TEMP TABLE keep (a int)")
-    row, = pooler.console("SHOW PINNED")
+    row, = pinned(pooler)
     assert (row["database"], row["user"], row["reason"], row["yields"]) == ("app", "app", "temporary table", "no")
     later = in_background(lambda: waiter.sql("CREATE TEMP TABLE mine (a int)"))
     for _ in range(3):
@@ -330,7 +335,7 @@ def test_who_waits_for_a_server_to_keep_is_counted_told_and_can_give_up(make_poo
     pooler = make_pooler(pool_size=2, timeouts={"wait_notice": "200ms"})
     keeper, waiter = open_wire_to(pooler), open_wire_to(pooler)
     keeper.sql("CREATE TEMP TABLE keep (a int)")
-    assert len(pooler.console("SHOW PINNED")) == 1
+    assert len(pinned(pooler)) == 1
     waiter.send(w.query("CREATE TEMP TABLE mine (a int)"))
     assert [notice["C"] for notice in waiter.until("N").notices] == ["00000"]
     row, = [row for row in pooler.console("SHOW POOLS") if row["database"] == "app"]

@@ -1,0 +1,77 @@
+#pragma once
+
+#include "pgweir/base/clock.h"
+#include "pgweir/config/model.h"
+#include "pgweir/control/pg_connection.h"
+#include "pgweir/route/catalogue.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <uv.h>
+
+namespace pgweir::control {
+
+/// Reads the catalogues of a cluster's databases from its primary, one after the other, in the
+/// background. Each reading has a connection of its own, so no slot of the server stays taken.
+/// Thread: the control loop's; what is read becomes a Catalogue in one of libuv's threads.
+class CatalogueReader final : PgConnection::Owner {
+public:
+    static constexpr Duration kEvery = std::chrono::seconds(30);
+    static constexpr Duration kAgain = std::chrono::seconds(2);  // after a failure
+    static constexpr Duration kPatience = std::chrono::seconds(10);
+    /// What cannot be read for so long, though there is a primary, is not believed any more.
+    static constexpr Duration kBelieved = std::chrono::minutes(5);
+
+    struct Known {
+        std::unique_ptr<const route::Catalogue> catalogue{};  // nullptr: none is believed
+        Instant read{};                                       // when it was asked for
+        std::string why{};        // the last reading failed; empty if it did not
+        Instant due{};            // the next one
+        Instant failing_since{};  // if why is not empty
+    };
+
+    using ByDatabase = std::map<std::string, Known, std::less<>>;
+
+    CatalogueReader(uv_loop_t& loop, std::string cluster)
+        : loop_(loop), cluster_(std::move(cluster)), connection_(loop, *this) {}
+
+    ~CatalogueReader();
+    CatalogueReader(const CatalogueReader&) = delete;
+    CatalogueReader& operator=(const CatalogueReader&) = delete;
+
+    /// As the server calls them. What is known of those that stay, stays.
+    void set_databases(const std::vector<std::string>& names);
+
+    /// To be called often: begins what is due, and gives up what takes too long.
+    /// primary: nullptr if there is none; nothing is read then, and what is known stays.
+    void tick(const config::Node* primary, const config::Monitor& monitor);
+
+    const ByDatabase& known() const { return known_; }
+
+private:
+    struct Work;  // outlives the reader, if it has to
+
+    void on_result(PgResult result) override;
+    void on_idle() override;
+    void on_lost(std::string why) override;
+
+    static void on_built(uv_work_t* request, int status);
+    void build(PgResult result);
+    void end(std::string why);
+    Known* current();
+
+    uv_loop_t& loop_;
+    std::string cluster_;
+    ByDatabase known_;
+    PgConnection connection_;
+    std::string database_;  // that is read now; empty: none
+    Instant begun_{};
+    Work* work_ = nullptr;
+    bool asked_ = false;
+};
+
+}  // namespace pgweir::control

@@ -1,0 +1,255 @@
+#include "pgweir/route/catalogue.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace pgweir::route {
+namespace {
+
+constexpr size_t kColumns = 6;
+
+struct Fact {
+    std::string_view kind;
+    uint64_t id = 0;
+    sql::Name name{};
+    std::string_view flags;
+    uint64_t used = 0;
+
+    bool has(char flag) const { return flags.find(flag) != std::string_view::npos; }
+};
+
+std::optional<uint64_t> read_id(std::string_view text) {
+    uint64_t value = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+std::optional<Fact> read_fact(Catalogue::Row row) {
+    if (std::any_of(row.begin(), row.end(), [](const auto& cell) { return !cell; })) {
+        return std::nullopt;
+    }
+    const auto id = read_id(*row[1]);
+    const auto used = read_id(*row[5]);
+    if (!id || !used) return std::nullopt;
+    return Fact{
+        *row[0], *id, {std::string(*row[2]), std::string(*row[3])},
+          *row[4], *used
+    };
+}
+
+bool is_of_postgres(const sql::Name& name) {
+    return name.schema == "pg_catalog";
+}
+
+/// In an order in which users may compare values without a sign in the text: ORDER BY, DISTINCT,
+/// BETWEEN, IN, USING, CASE.
+constexpr auto kComparisons = std::to_array<std::string_view>({"<", "<=", "<>", "=", ">", ">="});
+
+}  // namespace
+
+/// Sees all rows before it judges: a view may come before what it uses.
+class Catalogue::Builder {
+public:
+    bool add(const Fact& fact);
+    Catalogue finish();
+
+private:
+    struct Relation {
+        sql::Name name{};
+        std::string why{};              // it is unfit
+        std::vector<uint64_t> users{};  // views and parents
+    };
+
+    void add_function(const Fact& fact);
+    void add_operator(const Fact& fact);
+    void add_type(const Fact& fact);
+    void add_relation(const Fact& fact);
+    void object(uint64_t relation, std::string why);
+    void object_to_all(std::string why);
+    void spread();
+
+    Catalogue made_;
+    std::unordered_map<uint64_t, Relation> relations_;
+    std::vector<std::pair<uint64_t, uint64_t>> uses_;
+};
+
+bool Catalogue::Builder::add(const Fact& fact) {
+    ++made_.rows_;
+    if (fact.kind == "function") {
+        add_function(fact);
+    } else if (fact.kind == "operator") {
+        add_operator(fact);
+    } else if (fact.kind == "type") {
+        add_type(fact);
+    } else if (fact.kind == "relation") {
+        add_relation(fact);
+    } else if (fact.kind == "uses") {
+        uses_.emplace_back(fact.id, fact.used);
+    } else if (fact.kind == "locks") {
+        object(fact.id, "locks rows");
+    } else if (fact.kind == "calls") {
+        const bool fit =
+            is_of_postgres(fact.name) ? sql::is_part_of_reads(fact.name.name) : !fact.has('v');
+        if (!fit) object(fact.id, fmt::format("calls {}()", sql::to_text(fact.name)));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void Catalogue::Builder::add_function(const Fact& fact) {
+    const std::string& name = fact.name.name;
+    if (is_of_postgres(fact.name)) {
+        if (sql::is_part_of_reads(name)) return;
+        made_.functions_[name].emplace_back(fact.name.schema,
+                                            fmt::format("{}() is not known to be harmless", name));
+        return;
+    }
+    std::string why;
+    if (fact.has('v')) {
+        why = fmt::format("{}() is VOLATILE; if it only reads, declare it STABLE",
+                          sql::to_text(fact.name));
+        if (fact.has('.')) made_.row_functions_.insert(name);
+        // Extensions have names of their own, and those that everybody has are among the harmless.
+        if (!fact.has('e')) made_.own_functions_[name].emplace_back(fact.name.schema, why);
+    }
+    made_.functions_[name].emplace_back(fact.name.schema, std::move(why));
+}
+
+void Catalogue::Builder::add_operator(const Fact& fact) {
+    const std::string& name = fact.name.name;
+    std::string why =
+        fmt::format("the function of operator {} is VOLATILE", sql::to_text(fact.name));
+    const bool compares =
+        std::find(kComparisons.begin(), kComparisons.end(), name) != kComparisons.end();
+    if (compares) object_to_all(why);
+    made_.operators_[name].emplace_back(fact.name.schema, std::move(why));
+}
+
+void Catalogue::Builder::add_type(const Fact& fact) {
+    std::string why = fmt::format("a cast or check of type {} calls a VOLATILE function",
+                                  sql::to_text(fact.name));
+    if (fact.has('i')) object_to_all(why);
+    made_.types_[fact.name.name].emplace_back(fact.name.schema, std::move(why));
+}
+
+void Catalogue::Builder::add_relation(const Fact& fact) {
+    relations_[fact.id].name = fact.name;
+    if (fact.has('u')) object(fact.id, "is unlogged, and empty on standbys");
+    if (fact.flags.starts_with('f')) object(fact.id, "is a foreign table");
+    if (fact.flags.starts_with('S')) object(fact.id, "is a sequence, and ahead on standbys");
+}
+
+void Catalogue::Builder::object(uint64_t relation, std::string why) {
+    std::string& known = relations_[relation].why;
+    if (known.empty()) known = std::move(why);
+}
+
+void Catalogue::Builder::object_to_all(std::string why) {
+    if (made_.against_all_.empty()) made_.against_all_ = std::move(why);
+}
+
+/// What is against a table is against the views and parents that read it.
+void Catalogue::Builder::spread() {
+    for (const auto& [user, used] : uses_) {
+        const auto found = relations_.find(used);
+        if (found == relations_.end()) {
+            object(user, "reads something that is not in the catalogue");
+        } else {
+            found->second.users.push_back(user);
+        }
+    }
+    std::vector<uint64_t> pending;
+    for (const auto& [id, relation] : relations_) {
+        if (!relation.why.empty()) pending.push_back(id);
+    }
+    while (!pending.empty()) {
+        const Relation& unfit = relations_[pending.back()];
+        pending.pop_back();
+        for (const uint64_t id : unfit.users) {
+            Relation& user = relations_.at(id);
+            if (!user.why.empty()) continue;
+            user.why = fmt::format("reads {}, which {}", sql::to_text(unfit.name), unfit.why);
+            pending.push_back(id);
+        }
+    }
+}
+
+Catalogue Catalogue::Builder::finish() {
+    spread();
+    for (auto& [id, relation] : relations_) {
+        std::string why;
+        if (!relation.why.empty()) {
+            why = fmt::format("{} {}", sql::to_text(relation.name), relation.why);
+        }
+        made_.relations_[relation.name.name].emplace_back(std::move(relation.name.schema),
+                                                          std::move(why));
+    }
+    return std::move(made_);
+}
+
+std::optional<Catalogue> Catalogue::from_rows(
+    size_t count, const std::vector<std::optional<std::string_view>>& cells) {
+    if (cells.size() != count * kColumns || count > kCatalogueRowsMax) return std::nullopt;
+    Builder builder;
+    for (size_t row = 0; row < count; ++row) {
+        const auto fact = read_fact(Row(cells).subspan(row * kColumns, kColumns));
+        if (!fact || !builder.add(*fact)) return std::nullopt;
+    }
+    return builder.finish();
+}
+
+const Catalogue::Objections* Catalogue::find(const Names& names, const sql::Name& name) {
+    const auto found = names.find(name.name);
+    return found == names.end() ? nullptr : &found->second;
+}
+
+/// unknown: nullptr, or what to say if no schema has the name.
+std::string Catalogue::worst(const Names& names, const sql::Name& name, const char* unknown) {
+    bool known = false;
+    if (const Objections* all = find(names, name)) {
+        for (const auto& [schema, why] : *all) {
+            if (!name.schema.empty() && schema != name.schema) continue;
+            known = true;
+            if (!why.empty()) return why;
+        }
+    }
+    if (known || unknown == nullptr) return {};
+    return fmt::format("{} {}", sql::to_text(name), unknown);
+}
+
+std::string Catalogue::against_function(const sql::Name& name) const {
+    return worst(functions_, name, "is no function that the catalogue has");
+}
+
+std::string Catalogue::against_harmless_function(const sql::Name& name) const {
+    if (is_of_postgres(name)) return {};
+    return worst(own_functions_, name, nullptr);
+}
+
+std::string Catalogue::against_operator(const sql::Name& name) const {
+    return worst(operators_, name, nullptr);
+}
+
+std::string Catalogue::against_type(const sql::Name& name) const {
+    return worst(types_, name, nullptr);
+}
+
+std::string Catalogue::against_relation(const sql::Name& name) const {
+    return worst(relations_, name, "is no relation that the catalogue has");
+}
+
+std::string Catalogue::against_field(const std::string& name) const {
+    if (!row_functions_.contains(name)) return {};
+    return fmt::format("{} may be called as a column, and is VOLATILE", name);
+}
+
+bool Catalogue::has_relation(const sql::Name& name) const {
+    return find(relations_, name) != nullptr;
+}
+
+}  // namespace pgweir::route

@@ -1,0 +1,129 @@
+"""What a statement mentions is looked up in its database: functions, operators, types, views, policies, tables."""
+
+import pytest
+from pgweir_e2e.waiting import wait_until
+
+pytestmark = pytest.mark.pooler_only
+
+OBJECTS = """
+CREATE TABLE t (id int, name text);
+CREATE FUNCTION shown(int) RETURNS int STABLE LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION counted(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION is_counted(int) RETURNS bool LANGUAGE sql AS 'SELECT true';
+CREATE FUNCTION archive(t) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION title(t) RETURNS int STABLE LANGUAGE sql AS 'SELECT 1';
+CREATE SCHEMA other;
+CREATE FUNCTION other.upper(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION add_one(int, int) RETURNS int LANGUAGE sql AS 'SELECT $1';
+CREATE AGGREGATE counting(int) (SFUNC = add_one, STYPE = int);
+CREATE AGGREGATE summing(int) (SFUNC = int4pl, STYPE = int);
+CREATE FUNCTION alike(int, int) RETURNS bool LANGUAGE sql AS 'SELECT true';
+CREATE OPERATOR @@@ (LEFTARG = int, RIGHTARG = int, FUNCTION = alike);
+CREATE DOMAIN checked AS int CHECK (is_counted(VALUE));
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE UNLOGGED TABLE cache (id int);
+CREATE MATERIALIZED VIEW kept AS SELECT * FROM cache;
+CREATE VIEW cached AS SELECT * FROM t WHERE id IN (SELECT id FROM cache);
+CREATE SEQUENCE s;
+CREATE VIEW numbered AS SELECT nextval('s'), * FROM t;
+CREATE VIEW of_numbered AS SELECT 1 FROM numbered;
+CREATE VIEW counted_view AS SELECT counted(id) FROM t;
+CREATE VIEW operated AS SELECT id @@@ 1 FROM t;
+CREATE VIEW locking AS SELECT * FROM t FOR UPDATE;
+CREATE VIEW placed AS SELECT inet_server_port();
+CREATE VIEW plain AS SELECT shown(id), now(), lower(name), count(*) FROM t GROUP BY id, name;
+CREATE TABLE whole (id int) PARTITION BY LIST (id);
+CREATE UNLOGGED TABLE part PARTITION OF whole FOR VALUES IN (1);
+CREATE TABLE whole2 (id int) PARTITION BY LIST (id);
+CREATE TABLE part2 PARTITION OF whole2 FOR VALUES IN (1);
+CREATE TABLE guarded (id int);
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON guarded FOR SELECT USING (is_counted(id));
+CREATE TABLE owned (id int, owner name);
+ALTER TABLE owned ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON owned USING (owner = current_user);
+CREATE EXTENSION file_fdw;
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+CREATE FOREIGN TABLE far (id int) SERVER files OPTIONS (filename '/dev/null');
+CREATE EXTENSION pg_trgm;
+"""
+
+READS = ["SELECT 1",
+         "SELECT * FROM t JOIN public.t u USING (id)",
+         "SELECT shown(id), lower(name), summing(id) FROM t GROUP BY 1, 2",
+         "SELECT title(t), t.title, t.name FROM t",
+         "SELECT id::positive FROM t",
+         "SELECT * FROM plain",
+         "SELECT * FROM kept",
+         "SELECT * FROM whole2",
+         "SELECT * FROM owned",
+         "SELECT similarity(name, 'x') FROM t WHERE name % 'y'",
+         "SELECT * FROM pg_class, pg_tables, information_schema.columns",
+         "WITH numbered2 AS (SELECT 1) SELECT * FROM numbered2"]
+
+PRIMARY = {"SELECT counted(id) FROM t": "public.counted() is VOLATILE; if it only reads, declare it STABLE",
+           "SELECT upper(1)": "other.upper() is VOLATILE; if it only reads, declare it STABLE",
+           "SELECT counting(id) FROM t": "public.counting() is VOLATILE; if it only reads, declare it STABLE",
+           "SELECT t.archive FROM t": "archive may be called as a column, and is VOLATILE",
+           "SELECT id @@@ 2 FROM t": "the function of operator public.@@@ is VOLATILE",
+           "SELECT id::checked FROM t": "a cast or check of type public.checked calls a VOLATILE function",
+           "SELECT * FROM cache": "public.cache is unlogged, and empty on standbys",
+           "SELECT * FROM cached": "public.cached reads public.cache, which is unlogged, and empty on standbys",
+           "SELECT last_value FROM s": "public.s is a sequence, and ahead on standbys",
+           "SELECT * FROM numbered": "public.numbered calls pg_catalog.nextval()",
+           "SELECT * FROM of_numbered":
+               "public.of_numbered reads public.numbered, which calls pg_catalog.nextval()",
+           "SELECT * FROM counted_view": "public.counted_view calls public.counted()",
+           "SELECT * FROM operated": "public.operated calls public.alike()",
+           "SELECT * FROM locking": "public.locking locks rows",
+           "SELECT * FROM placed": "public.placed calls pg_catalog.inet_server_port()",
+           "SELECT * FROM whole": "public.whole reads public.part, which is unlogged, and empty on standbys",
+           "SELECT * FROM guarded": "public.guarded calls public.is_counted()",
+           "SELECT * FROM far": "public.far is a foreign table",
+           "SELECT show_limit2()": "show_limit2 is no function that the catalogue has",
+           "SELECT set_limit(0.1)": "public.set_limit() is VOLATILE; if it only reads, declare it STABLE",
+           "SELECT * FROM not_there": "not_there is no relation that the catalogue has"}
+
+
+@pytest.fixture
+def nodes(make_nodes):
+    return make_nodes(standbys=1)
+
+
+def explain(pooler, sql, database="app"):
+    return next(row for row in pooler.console(f"EXPLAIN ROUTE {sql}") if row["database"] == database)
+
+
+def sections(nodes, **databases):
+    made = nodes.sections()
+    made["databases"] = {**made["databases"], **{name: {"cluster": "main", **keys} for name, keys in databases.items()}}
+    return made
+
+
+def test_a_statement_is_judged_by_what_it_mentions(make_pooler, nodes):
+    nodes.primary.sql(OBJECTS, "app")
+    pooler = make_pooler(**sections(nodes, app={}), http=True)
+    wait_until(lambda: explain(pooler, "SELECT 1")["class"] == "read", "the catalogue is read", timeout=30)
+    for sql in READS:
+        assert explain(pooler, sql)["reason"] == "", sql
+        assert explain(pooler, sql)["class"] == "read", sql
+    for sql, reason in PRIMARY.items():
+        assert explain(pooler, sql)["reason"] == reason, sql
+        assert explain(pooler, sql)["class"] == "primary", sql
+    _, metrics = pooler.http_get("/metrics")
+    assert 'pgweir_catalogue_age_seconds{cluster="main",database="app"}' in metrics
+
+
+def test_a_catalogue_that_cannot_be_read_keeps_the_reads_of_its_database(make_pooler, nodes):
+    nodes.primary.sql("CREATE DATABASE closed")
+    nodes.primary.sql("REVOKE CONNECT ON DATABASE closed FROM PUBLIC")
+    pooler = make_pooler(**sections(nodes, app={}, shut={"dbname": "closed"}))
+    # One that fails holds up no other.
+    wait_until(lambda: explain(pooler, "SELECT 1")["class"] == "read", "the catalogue of app is read", timeout=30)
+    wait_until(lambda: "permission denied" in explain(pooler, "SELECT 1", "shut")["reason"], "the reason is told",
+               timeout=30)
+    assert explain(pooler, "SELECT 1", "shut")["class"] == "primary"
+    assert "cluster main: the catalogue of closed cannot be read, its reads stay on the primary" in pooler.log()
+
+    nodes.primary.sql("GRANT CONNECT ON DATABASE closed TO PUBLIC")
+    wait_until(lambda: explain(pooler, "SELECT 1", "shut")["class"] == "read", "it is read after all", timeout=30)

@@ -1,0 +1,83 @@
+#include "pgweir/admin/tables.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace pgweir::admin {
+namespace {
+
+using Row = std::vector<std::string>;
+
+struct Scene {
+    Scene() {
+        config.clusters["main"].nodes.resize(2);
+        config.clusters["plain"].nodes.resize(1);
+        for (const char* name : {"main", "plain"}) {
+            pictures.push_back({name, config.clusters[name].nodes, {}, {}, {}});
+        }
+        // As the fields of route::kCatalogueQuestion.
+        const std::vector<std::optional<std::string_view>> cells{
+            "relation", "1", "public", "accounts", "rp", "0",
+            "function", "2", "public", "counted",  "v",  "0"};
+        auto made = route::Catalogue::from_rows(2, cells);
+        REQUIRE(made.has_value());
+        catalogue = std::make_unique<route::Catalogue>(std::move(*made));
+        pictures[0].catalogues = {
+            {"app_at_server", catalogue.get(), Instant{}, ""       },
+            {"closed",        nullptr,         Instant{}, "refused"}
+        };
+    }
+
+    void add_database(const std::string& name, const std::string& cluster) {
+        config.databases[name].name = name;
+        config.databases[name].cluster = cluster;
+    }
+
+    Table explain(std::string_view sql) {
+        return explain_route(sql, {config, {}, period, 0, {}, pictures, Instant{}});
+    }
+
+    config::Config config;
+    Period period;
+    std::vector<ClusterPicture> pictures;
+    std::unique_ptr<route::Catalogue> catalogue;
+};
+
+}  // namespace
+
+TEST_CASE("explain route: by the catalogue of each database") {
+    Scene scene;
+    scene.add_database("app", "main");
+    scene.config.databases["app"].dbname = "app_at_server";
+    const Table table = scene.explain("SELECT * FROM accounts");
+    REQUIRE(table.rows.size() == 1);
+    CHECK(table.rows[0].size() == table.columns.size());
+    CHECK(table.rows[0] == Row{"app", "read", "", "", "accounts", "primary"});
+    CHECK(scene.explain("SELECT counted(1) FROM accounts").rows.at(0) ==
+          Row{"app", "primary", "public.counted() is VOLATILE; if it only reads, declare it STABLE",
+              "counted()", "accounts", "primary"});
+    CHECK(scene.explain("DELETE FROM accounts").rows.at(0).at(2) == "delete_stmt is no read");
+}
+
+TEST_CASE("explain route: what is not known is said") {
+    Scene scene;
+    scene.add_database("*", "main");
+    scene.add_database("closed", "main");
+    scene.add_database("new", "main");
+    scene.add_database("small", "plain");
+    scene.add_database("unwatched", "elsewhere");
+    const Table table = scene.explain("SELECT 1");
+    REQUIRE(table.rows.size() == 5);
+    for (const Row& row : table.rows) CHECK(row.at(1) == "primary");
+    CHECK(table.rows[0].at(2) == "only databases that are listed by name are known");
+    CHECK(table.rows[1].at(2) == "the catalogue of its database is not known: refused");
+    CHECK(table.rows[2].at(2) == "the catalogue of its database is not known");
+    CHECK(table.rows[3].at(2) == "its cluster has no standby that is watched");
+    CHECK(table.rows[4].at(2) == "its cluster has no standby that is watched");
+}
+
+}  // namespace pgweir::admin

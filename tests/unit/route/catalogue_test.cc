@@ -1,0 +1,183 @@
+#include "pgweir/route/catalogue.h"
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace pgweir::route {
+namespace {
+
+using Line = std::array<const char*, 6>;
+
+std::optional<Catalogue> read(const std::vector<Line>& lines) {
+    std::vector<std::optional<std::string_view>> cells;
+    for (const Line& line : lines) {
+        for (const char* cell : line) {
+            cells.push_back(cell == nullptr ? std::nullopt : std::optional<std::string_view>(cell));
+        }
+    }
+    return Catalogue::from_rows(lines.size(), cells);
+}
+
+Catalogue made_of(const std::vector<Line>& lines) {
+    auto made = read(lines);
+    REQUIRE(made.has_value());
+    return std::move(*made);
+}
+
+}  // namespace
+
+TEST_CASE("catalogue: functions that are volatile stay, others may go") {
+    const Catalogue catalogue = made_of({
+        {"function", "1", "public",     "counted",      "v", "0"},
+        {"function", "2", "public",     "shown",        "",  "0"},
+        {"function", "3", "a",          "mixed",        "",  "0"},
+        {"function", "4", "b",          "mixed",        "v", "0"},
+        {"function", "5", "pg_catalog", "brin_summarize_range", "v", "0"},
+    });
+    CHECK(catalogue.against_function({"", "shown"}) == "");
+    CHECK(catalogue.against_function({"", "counted"}) ==
+          "public.counted() is VOLATILE; if it only reads, declare it STABLE");
+    CHECK(catalogue.against_function({"a", "mixed"}) == "");
+    CHECK(catalogue.against_function({"b", "mixed"}) != "");
+    CHECK(catalogue.against_function({"", "mixed"}) != "");
+    CHECK(catalogue.against_function({"c", "mixed"}) ==
+          "c.mixed is no function that the catalogue has");
+    CHECK(catalogue.against_function({"", "new"}) == "new is no function that the catalogue has");
+    CHECK(catalogue.against_function({"", "brin_summarize_range"}) ==
+          "brin_summarize_range() is not known to be harmless");
+    CHECK(catalogue.size() == 5);
+}
+
+TEST_CASE("catalogue: a function of one's own may hide behind a name of PostgreSQL's") {
+    const Catalogue catalogue = made_of({
+        {"function", "1", "public", "lower",    "v",  "0"},
+        {"function", "2", "public", "upper",    "",   "0"},
+        {"function", "3", "public", "gen_salt", "ve", "0"},
+    });
+    CHECK(catalogue.against_harmless_function({"", "lower"}) != "");
+    CHECK(catalogue.against_harmless_function({"pg_catalog", "lower"}) == "");
+    CHECK(catalogue.against_harmless_function({"", "upper"}) == "");
+    CHECK(catalogue.against_harmless_function({"", "gen_salt"}) == "");
+    CHECK(catalogue.against_harmless_function({"", "now"}) == "");
+}
+
+TEST_CASE("catalogue: volatile functions may be called as columns, operators, casts and checks") {
+    const Catalogue catalogue = made_of({
+        {"function", "1", "public", "archive", "v.", "0"},
+        {"function", "2", "public", "title",   ".",  "0"},
+        {"operator", "3", "public", "@@@",     "v",  "0"},
+        {"type",     "4", "public", "checked", "v",  "0"},
+    });
+    CHECK(catalogue.against_field("archive") ==
+          "archive may be called as a column, and is VOLATILE");
+    CHECK(catalogue.against_field("title") == "");
+    CHECK(catalogue.against_field("name") == "");
+    CHECK(catalogue.against_operator({"", "@@@"}) != "");
+    CHECK(catalogue.against_operator({"pg_catalog", "@@@"}) == "");
+    CHECK(catalogue.against_operator({"", "@@"}) == "");
+    CHECK(catalogue.against_type({"", "checked"}) != "");
+    CHECK(catalogue.against_type({"", "int4"}) == "");
+    CHECK(catalogue.against_all() == "");
+}
+
+TEST_CASE("catalogue: what needs no sign in the text is against every read") {
+    CHECK(made_of({
+                      {"operator", "1", "public", "<", "v", "0"}
+    })
+              .against_all() == "the function of operator public.< is VOLATILE");
+    CHECK(made_of({
+                      {"type", "1", "public", "t", "vi", "0"}
+    })
+              .against_all() == "a cast or check of type public.t calls a VOLATILE function");
+}
+
+TEST_CASE("catalogue: relations that standbys do not have stay, and what reads them") {
+    const Catalogue catalogue = made_of({
+        {"uses",     "12", "",       "",           "",   "11" },
+        {"uses",     "11", "",       "",           "",   "10" },
+        {"uses",     "21", "",       "",           "",   "20" },
+        {"relation", "10", "public", "cache",      "ru", "0"  },
+        {"relation", "11", "public", "cached",     "vp", "0"  },
+        {"relation", "12", "public", "all_cached", "vp", "0"  },
+        {"relation", "20", "public", "part",       "fp", "0"  },
+        {"relation", "21", "public", "whole",      "pp", "0"  },
+        {"relation", "30", "public", "ids",        "Sp", "0"  },
+        {"relation", "40", "public", "accounts",   "rp", "0"  },
+        {"relation", "41", "other",  "cache",      "rp", "0"  },
+        {"relation", "50", "public", "lost",       "vp", "0"  },
+        {"uses",     "50", "",       "",           "",   "999"},
+    });
+    CHECK(catalogue.against_relation({"", "accounts"}) == "");
+    CHECK(catalogue.against_relation({"", "cache"}) ==
+          "public.cache is unlogged, and empty on standbys");
+    CHECK(catalogue.against_relation({"other", "cache"}) == "");
+    CHECK(catalogue.against_relation({"", "cached"}) ==
+          "public.cached reads public.cache, which is unlogged, and empty on standbys");
+    CHECK(catalogue.against_relation({"", "all_cached"}) ==
+          "public.all_cached reads public.cached, which reads public.cache, which is unlogged, "
+          "and empty on standbys");
+    CHECK(catalogue.against_relation({"", "whole"}) ==
+          "public.whole reads public.part, which is a foreign table");
+    CHECK(catalogue.against_relation({"", "ids"}) ==
+          "public.ids is a sequence, and ahead on standbys");
+    CHECK(catalogue.against_relation({"", "lost"}) ==
+          "public.lost reads something that is not in the catalogue");
+    CHECK(catalogue.against_relation({"", "new"}) == "new is no relation that the catalogue has");
+    CHECK(catalogue.has_relation({"", "cache"}));
+    CHECK(!catalogue.has_relation({"", "new"}));
+}
+
+TEST_CASE("catalogue: views and policies are as good as what they call") {
+    const Catalogue catalogue = made_of({
+        {"relation", "1", "public",     "numbered",        "vp",  "0"},
+        {"relation", "2", "public",     "plain",           "vp",  "0"},
+        {"relation", "3", "public",     "locking",         "vp",  "0"},
+        {"relation", "4", "public",     "own",             "rps", "0"},
+        {"relation", "5", "public",     "placed",          "vp",  "0"},
+        {"calls",    "1", "pg_catalog", "nextval",         "v",   "0"},
+        {"calls",    "2", "pg_catalog", "now",             "",    "0"},
+        {"calls",    "2", "public",     "shown",           "",    "0"},
+        {"locks",    "3", "",           "",                "",    "0"},
+        {"calls",    "4", "public",     "counted",         "v",   "0"},
+        {"calls",    "5", "pg_catalog", "current_setting", "",    "0"},
+    });
+    CHECK(catalogue.against_relation({"", "plain"}) == "");
+    CHECK(catalogue.against_relation({"", "numbered"}) ==
+          "public.numbered calls pg_catalog.nextval()");
+    CHECK(catalogue.against_relation({"", "locking"}) == "public.locking locks rows");
+    CHECK(catalogue.against_relation({"", "own"}) == "public.own calls public.counted()");
+    CHECK(catalogue.against_relation({"", "placed"}) != "");
+}
+
+TEST_CASE("catalogue: two views that read each other come to an end") {
+    const Catalogue catalogue = made_of({
+        {"relation", "1", "public", "a", "vp", "0"},
+        {"relation", "2", "public", "b", "vp", "0"},
+        {"uses",     "1", "",       "",  "",   "2"},
+        {"uses",     "2", "",       "",  "",   "1"},
+        {"locks",    "1", "",       "",  "",   "0"},
+    });
+    CHECK(catalogue.against_relation({"", "b"}) == "public.b reads public.a, which locks rows");
+}
+
+TEST_CASE("catalogue: rows that make no sense are refused") {
+    CHECK(read({}).has_value());
+    CHECK(!read({
+        {"function", "x", "public", "f", "", "0"}
+    }));
+    CHECK(!read({
+        {"function", "1", "public", "f", "", "-1"}
+    }));
+    CHECK(!read({
+        {"function", "1", nullptr, "f", "", "0"}
+    }));
+    CHECK(!read({
+        {"what", "1", "public", "f", "", "0"}
+    }));
+    CHECK(!Catalogue::from_rows(2, std::vector<std::optional<std::string_view>>(6)));
+}
+
+}  // namespace pgweir::route
