@@ -1,7 +1,7 @@
 """harmless_functions.py DSN [FILE]: writes the table in src/sql/harmless_functions.cc anew from a server's pg_proc.
 
 Harmless is what leaves nothing behind in the session that calls it. Functions whose every overload is immutable or
-stable are, but for the exceptions below; volatile ones are where this file says so. psql must be in the PATH.
+stable are, but for the exceptions below, and casts to types; volatile ones are where this file says so. psql must be in the PATH.
 """
 
 import pathlib
@@ -26,6 +26,11 @@ SELECT p.proname
  GROUP BY p.proname
 HAVING bool_and((SELECT bool_and(o.provolatile IN ('i', 's') OR o.prokind IN ('a', 'w'))
                    FROM pg_proc o WHERE o.proname = p.proname AND o.pronamespace = p.pronamespace))
+UNION
+-- Types are called as functions that cast to them.
+SELECT typname FROM pg_type
+ WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype IN ('b', 'r', 'm') AND typcategory <> 'A'
+   AND typname !~ '^pg_'
  ORDER BY 1
 """
 

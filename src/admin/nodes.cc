@@ -71,7 +71,25 @@ Table show_nodes(const Picture& picture) {
     return table;
 }
 
-void add_nodes(metrics::Exposition& out, const std::vector<ClusterPicture>& clusters) {
+namespace {
+
+void add_catalogue(metrics::Exposition& out,
+                   const std::string& cluster,
+                   const CataloguePicture& picture,
+                   Instant now) {
+    const metrics::Labels labels{
+        {"cluster",  cluster         },
+        {"database", picture.database}
+    };
+    const bool known = picture.catalogue != nullptr;
+    out.add(Metric::CatalogueFacts, labels,
+            known ? static_cast<double>(picture.catalogue->size()) : 0);
+    if (known) out.add(Metric::CatalogueAge, labels, to_seconds(now - picture.read));
+}
+
+}  // namespace
+
+void add_nodes(metrics::Exposition& out, const std::vector<ClusterPicture>& clusters, Instant now) {
     for (const ClusterPicture& cluster : clusters) {
         out.add(Metric::ClusterEpoch,
                 {
@@ -95,6 +113,9 @@ void add_nodes(metrics::Exposition& out, const std::vector<ClusterPicture>& clus
                 out.add(Metric::NodeLagBytes, labels, static_cast<double>(*node.lag_bytes));
             }
             out.add(Metric::ProbeFailures, labels, static_cast<double>(cluster.failures[number]));
+        }
+        for (const CataloguePicture& catalogue : cluster.catalogues) {
+            add_catalogue(out, cluster.name, catalogue, now);
         }
     }
 }

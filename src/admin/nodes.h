@@ -10,6 +10,6 @@ namespace pgweir::admin {
 
 Table show_nodes(const Picture& picture);
 
-void add_nodes(metrics::Exposition& out, const std::vector<ClusterPicture>& clusters);
+void add_nodes(metrics::Exposition& out, const std::vector<ClusterPicture>& clusters, Instant now);
 
 }  // namespace pgweir::admin

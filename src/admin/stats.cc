@@ -252,7 +252,8 @@ void add_listening(Exposition& out, const session::EngineSnapshot& worker) {
 }  // namespace
 
 std::string metrics_text(const std::vector<session::EngineSnapshot>& workers,
-                         const std::vector<ClusterPicture>& clusters) {
+                         const std::vector<ClusterPicture>& clusters,
+                         Instant now) {
     Exposition out;
     out.add(Metric::Info,
             {
@@ -293,7 +294,7 @@ std::string metrics_text(const std::vector<session::EngineSnapshot>& workers,
         out.add(Metric::PoolSize, labels, value.first);
         out.add(Metric::OldestWait, labels, static_cast<double>(value.second) / 1e6);
     }
-    add_nodes(out, clusters);
+    add_nodes(out, clusters, now);
     return out.text();
 }
 

@@ -2,6 +2,7 @@
 
 #include "pgweir/base/log.h"
 #include "pgweir/net/loop.h"
+#include "pgweir/route/catalogue_question.h"
 
 #include <algorithm>
 #include <optional>

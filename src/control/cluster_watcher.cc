@@ -43,6 +43,7 @@ ClusterWatcher::ClusterWatcher(uv_loop_t& loop,
       cluster_(std::move(cluster)),
       watch_(cluster_.nodes.size(), limits_of(cluster_), net::Loop::read_clock(), epoch),
       failures_(cluster_.nodes.size()),
+      catalogues_(loop, cluster_.name),
       timer_(new uv_any_handle{}) {
     make_probers();
     uv_timer_init(&loop, &timer_->timer);
@@ -62,6 +63,11 @@ void ClusterWatcher::make_probers() {
         probers_.push_back(std::make_unique<Prober>(loop_, self, number, cluster_.nodes[number],
                                                     cluster_.monitor));
     }
+}
+
+void ClusterWatcher::set_databases(const std::vector<std::string>& names) {
+    const bool may_route = cluster_.nodes.size() > 1;
+    catalogues_.set_databases(may_route ? names : std::vector<std::string>{});
 }
 
 const config::Node* ClusterWatcher::primary() const {
@@ -94,6 +100,7 @@ void ClusterWatcher::on_tick(uv_timer_t* timer) {
     auto& self = *static_cast<ClusterWatcher*>(timer->data);
     for (const auto& prober : self.probers_) prober->tick();
     self.judge();
+    self.catalogues_.tick(self.primary(), self.cluster_.monitor);
 }
 
 void ClusterWatcher::judge() {

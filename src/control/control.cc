@@ -38,6 +38,17 @@ uint32_t worker_count(const config::Config& config) {
     return std::max(1u, std::thread::hardware_concurrency());
 }
 
+/// As the servers of a cluster call the databases that are configured by name.
+std::vector<std::string> databases_of(const config::Config& config, std::string_view cluster) {
+    std::vector<std::string> names;
+    for (const auto& [name, database] : config.databases) {
+        if (database.cluster == cluster && name != "*") {
+            names.push_back(database.dbname.value_or(name));
+        }
+    }
+    return names;
+}
+
 }  // namespace
 
 Control::Control(std::unique_ptr<session::Setup> setup) : setup_(std::move(setup)) {
@@ -185,6 +196,9 @@ void Control::watch_clusters() {
         watchers_.push_back(std::make_unique<ClusterWatcher>(loop_, self, cluster, last_epoch_));
         on_primary(*watchers_.back());
     }
+    for (const auto& watcher : watchers_) {
+        watcher->set_databases(databases_of(setup_->config, watcher->cluster().name));
+    }
     for (const auto& watcher : before) {
         if (watcher == nullptr) continue;
         const std::string& name = watcher->cluster().name;
@@ -284,7 +298,11 @@ std::vector<admin::ClusterPicture> Control::cluster_pictures() const {
     std::vector<admin::ClusterPicture> pictures;
     for (const auto& watcher : watchers_) {
         const config::Cluster& cluster = watcher->cluster();
-        pictures.push_back({cluster.name, cluster.nodes, watcher->view(), watcher->failures()});
+        pictures.push_back({cluster.name, cluster.nodes, watcher->view(), watcher->failures(), {}});
+        for (const auto& [database, known] : watcher->catalogues()) {
+            pictures.back().catalogues.push_back(
+                {database, known.catalogue.get(), known.read, known.why});
+        }
     }
     return pictures;
 }
@@ -308,7 +326,8 @@ void Control::page_gathered(Gathering& gathering) {
         pages_wanted_, [&](const PageWanted& listed) { return listed.text == wanted.text; });
     if (erased == 0) return;
     if (wanted.page == Page::Metrics) {
-        wanted.text->set_value(admin::metrics_text(gathering.snapshots, cluster_pictures()));
+        wanted.text->set_value(
+            admin::metrics_text(gathering.snapshots, cluster_pictures(), net::Loop::read_clock()));
         return;
     }
     const admin::Picture shown = picture(std::move(gathering.snapshots));
@@ -398,7 +417,8 @@ void Control::order(const admin::Command& command, const Console& console) {
         case admin::Verb::Show: order_show(command, console); return;
         case admin::Verb::Set: answer(console, admin::encode_done("SET")); return;
         case admin::Verb::ExplainRoute:
-            answer(console, admin::encode_answer(admin::explain_route(database), "EXPLAIN"));
+            answer(console, admin::encode_answer(
+                                admin::explain_route(command.argument, picture({})), "EXPLAIN"));
             return;
         case admin::Verb::Reload: order_reload(console); return;
         case admin::Verb::Pause: order_pause(database, console); return;

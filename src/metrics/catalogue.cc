@@ -57,6 +57,8 @@ constexpr std::array<MetricRow, kMetrics> kCatalogue{{
     {NodeLag,         Gauge,     "pgweir_node_lag_seconds",              "cluster, node",        "How far a standby's replay is behind the primary at most; none while it is not known."},
     {NodeLagBytes,    Gauge,     "pgweir_node_lag_bytes",                "cluster, node",        "Log that a standby has not replayed yet."},
     {ProbeFailures,   Counter,   "pgweir_probe_failures_total",          "cluster, node",        "Questions to a node, and connections for them, that failed."},
+    {CatalogueFacts,  Gauge,     "pgweir_catalogue_facts",               "cluster, database",    "Facts that are known of a database's functions, views and tables; 0: none, and its reads stay on the primary."},
+    {CatalogueAge,    Gauge,     "pgweir_catalogue_age_seconds",         "cluster, database",    "How long ago they were read."},
     {WaitTime,        Histogram, "pgweir_wait_seconds",                  kPool,                   "Time a client waited for a server."},
     {QueryTime,       Histogram, "pgweir_query_seconds",                 kPool,                   "Time from a request to its ReadyForQuery."},
     {TransactionTime, Histogram, "pgweir_transaction_seconds",           kPool,                   "Time a client held a server."},

@@ -1,7 +1,6 @@
 #include "pgweir/route/catalogue.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -10,6 +9,7 @@ namespace pgweir::route {
 namespace {
 
 constexpr size_t kColumns = 6;
+constexpr std::string_view kTaint = "casts or comparisons call a VOLATILE function";
 
 struct Fact {
     std::string_view kind;
@@ -45,10 +45,6 @@ bool is_of_postgres(const sql::Name& name) {
     return name.schema == "pg_catalog";
 }
 
-/// In an order in which users may compare values without a sign in the text: ORDER BY, DISTINCT,
-/// BETWEEN, IN, USING, CASE.
-constexpr auto kComparisons = std::to_array<std::string_view>({"<", "<=", "<>", "=", ">", ">="});
-
 }  // namespace
 
 /// Sees all rows before it judges: a view may come before what it uses.
@@ -69,7 +65,6 @@ private:
     void add_type(const Fact& fact);
     void add_relation(const Fact& fact);
     void object(uint64_t relation, std::string why);
-    void object_to_all(std::string why);
     void spread();
 
     Catalogue made_;
@@ -105,6 +100,10 @@ void Catalogue::Builder::add_function(const Fact& fact) {
     const std::string& name = fact.name.name;
     if (is_of_postgres(fact.name)) {
         if (sql::is_part_of_reads(name)) return;
+        if (fact.has('i')) {
+            made_.immutable_functions_.insert(name);
+            return;
+        }
         made_.functions_[name].emplace_back(fact.name.schema,
                                             fmt::format("{}() is not known to be harmless", name));
         return;
@@ -113,6 +112,10 @@ void Catalogue::Builder::add_function(const Fact& fact) {
     if (fact.has('v')) {
         why = fmt::format("{}() is VOLATILE; if it only reads, declare it STABLE",
                           sql::to_text(fact.name));
+    } else if (fact.has('t')) {
+        why = fmt::format("{}() has to do with a type whose {}", sql::to_text(fact.name), kTaint);
+    }
+    if (!why.empty()) {
         if (fact.has('.')) made_.row_functions_.insert(name);
         // Extensions have names of their own, and those that everybody has are among the harmless.
         if (!fact.has('e')) made_.own_functions_[name].emplace_back(fact.name.schema, why);
@@ -121,19 +124,20 @@ void Catalogue::Builder::add_function(const Fact& fact) {
 }
 
 void Catalogue::Builder::add_operator(const Fact& fact) {
-    const std::string& name = fact.name.name;
-    std::string why =
-        fmt::format("the function of operator {} is VOLATILE", sql::to_text(fact.name));
-    const bool compares =
-        std::find(kComparisons.begin(), kComparisons.end(), name) != kComparisons.end();
-    if (compares) object_to_all(why);
-    made_.operators_[name].emplace_back(fact.name.schema, std::move(why));
+    const std::string name = sql::to_text(fact.name);
+    made_.operators_[fact.name.name].emplace_back(
+        fact.name.schema,
+        fact.has('v') ? fmt::format("the function of operator {} is VOLATILE", name)
+                      : fmt::format("operator {} has to do with a type whose {}", name, kTaint));
 }
 
 void Catalogue::Builder::add_type(const Fact& fact) {
-    std::string why = fmt::format("a cast or check of type {} calls a VOLATILE function",
+    if (fact.has('a')) {
+        made_.against_all_ = fmt::format("{} is a type whose {}", fact.name.name, kTaint);
+        return;
+    }
+    std::string why = fmt::format("a cast, check or comparison of {} calls a VOLATILE function",
                                   sql::to_text(fact.name));
-    if (fact.has('i')) object_to_all(why);
     made_.types_[fact.name.name].emplace_back(fact.name.schema, std::move(why));
 }
 
@@ -141,16 +145,13 @@ void Catalogue::Builder::add_relation(const Fact& fact) {
     relations_[fact.id].name = fact.name;
     if (fact.has('u')) object(fact.id, "is unlogged, and empty on standbys");
     if (fact.flags.starts_with('f')) object(fact.id, "is a foreign table");
+    if (fact.has('t')) object(fact.id, fmt::format("has a column of a type whose {}", kTaint));
     if (fact.flags.starts_with('S')) object(fact.id, "is a sequence, and ahead on standbys");
 }
 
 void Catalogue::Builder::object(uint64_t relation, std::string why) {
     std::string& known = relations_[relation].why;
     if (known.empty()) known = std::move(why);
-}
-
-void Catalogue::Builder::object_to_all(std::string why) {
-    if (made_.against_all_.empty()) made_.against_all_ = std::move(why);
 }
 
 /// What is against a table is against the views and parents that read it.
@@ -223,7 +224,9 @@ std::string Catalogue::worst(const Names& names, const sql::Name& name, const ch
 }
 
 std::string Catalogue::against_function(const sql::Name& name) const {
-    return worst(functions_, name, "is no function that the catalogue has");
+    const bool known =
+        (name.schema.empty() || is_of_postgres(name)) && immutable_functions_.contains(name.name);
+    return worst(functions_, name, known ? nullptr : "is no function that the catalogue has");
 }
 
 std::string Catalogue::against_harmless_function(const sql::Name& name) const {

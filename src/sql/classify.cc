@@ -147,7 +147,8 @@ constexpr auto kBound = std::to_array<std::string_view>({
     "pg_hba_",
     "pg_ident_",
     "pg_indexes_size",
-    "pg_is_",
+    "pg_is_in_",
+    "pg_is_wal_",
     "pg_jit_",
     "pg_last_",
     "pg_listening_",
@@ -155,7 +156,6 @@ constexpr auto kBound = std::to_array<std::string_view>({
     "pg_log_",
     "pg_logical_",
     "pg_ls_",
-    "pg_my_temp",
     "pg_notif",
     "pg_postmaster_",
     "pg_prepared_",
@@ -226,10 +226,10 @@ bool is_folded(std::string_view name) {
     return std::none_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
-std::string joined(const std::vector<std::string>& names) {
-    std::string all;
-    for (const std::string& name : names) all += (all.empty() ? "" : ".") + name;
-    return all;
+/// The last two of them: what is before names the database.
+Name last_of(const std::vector<std::string>& names) {
+    if (names.size() < 2) return {"", names.back()};
+    return {names[names.size() - 2], names.back()};
 }
 
 /// Looks at every message below one, by what protobuf-c says of their fields, so that none can be
@@ -249,27 +249,20 @@ private:
     bool explained(const PgQuery__ExplainStmt& explain);
     bool copied(const PgQuery__CopyStmt& copy);
     bool called(const PgQuery__FuncCall& function);
-    void computed(size_t count, PgQuery__Node* const* name);
-    void sampled(const PgQuery__RangeTableSample& sample);
+    bool sampled(const PgQuery__RangeTableSample& sample);
     bool read(const PgQuery__RangeVar& range);
+    void mention(const ProtobufCMessage& message, std::string_view type);
+    void mention_operator(size_t count, PgQuery__Node* const* name);
+    void mention_fields(size_t count, PgQuery__Node* const* names);
     bool end(std::string why);
-    void depend_on(std::string function);
 
     Classification& found_;
 };
 
 bool Walker::end(std::string why) {
-    found_.which = RouteClass::Primary;
+    found_.reads = false;
     found_.why = std::move(why);
     return false;
-}
-
-void Walker::depend_on(std::string function) {
-    found_.which = RouteClass::Depends;
-    if (found_.why.empty()) {
-        found_.why = fmt::format("{} is none of PostgreSQL's own, and may do anything", function);
-    }
-    found_.functions.push_back(std::move(function));
 }
 
 bool Walker::statement(const PgQuery__Node& node) {
@@ -326,19 +319,46 @@ bool Walker::look_at(const ProtobufCMessage& message) {
     }
     if (type == "FuncCall") return called(as<PgQuery__FuncCall>(message));
     if (type == "RangeVar") return read(as<PgQuery__RangeVar>(message));
+    if (type == "RangeTableSample") return sampled(as<PgQuery__RangeTableSample>(message));
+    mention(message, type);
+    return true;
+}
+
+void Walker::mention(const ProtobufCMessage& message, std::string_view type) {
     if (type == "A_Expr") {
         const auto& expression = as<PgQuery__AExpr>(message);
-        computed(expression.n_name, expression.name);
+        mention_operator(expression.n_name, expression.name);
     } else if (type == "SubLink") {
         const auto& link = as<PgQuery__SubLink>(message);
-        computed(link.n_oper_name, link.oper_name);
+        mention_operator(link.n_oper_name, link.oper_name);
     } else if (type == "SortBy") {
         const auto& sort = as<PgQuery__SortBy>(message);
-        computed(sort.n_use_op, sort.use_op);
-    } else if (type == "RangeTableSample") {
-        sampled(as<PgQuery__RangeTableSample>(message));
+        mention_operator(sort.n_use_op, sort.use_op);
+    } else if (type == "TypeName") {
+        const auto& name = as<PgQuery__TypeName>(message);
+        const auto names = names_of(name.n_names, name.names);
+        if (!names.empty()) found_.mentions.types.push_back(last_of(names));
+    } else if (type == "ColumnRef") {
+        const auto& column = as<PgQuery__ColumnRef>(message);
+        if (column.n_fields > 1) mention_fields(column.n_fields - 1, column.fields + 1);
+    } else if (type == "A_Indirection") {
+        const auto& behind = as<PgQuery__AIndirection>(message);
+        mention_fields(behind.n_indirection, behind.indirection);
+    } else if (type == "CommonTableExpr") {
+        found_.mentions.queries.emplace_back(as<PgQuery__CommonTableExpr>(message).ctename);
     }
-    return true;
+}
+
+void Walker::mention_operator(size_t count, PgQuery__Node* const* name) {
+    const std::vector<std::string> names = names_of(count, name);
+    if (!names.empty()) found_.mentions.operators.push_back(last_of(names));
+}
+
+void Walker::mention_fields(size_t count, PgQuery__Node* const* names) {
+    for (size_t i = 0; i < count; ++i) {
+        if (names[i]->node_case != PG_QUERY__NODE__NODE_STRING) continue;
+        found_.mentions.fields.emplace_back(names[i]->string->sval);
+    }
 }
 
 void Walker::add_children(const ProtobufCMessage& message,
@@ -368,22 +388,19 @@ bool Walker::called(const PgQuery__FuncCall& function) {
         return end(fmt::format("{}() writes, or belongs to one node or session", names.back()));
     }
     // With a capital it stands in quotes, and is no function of PostgreSQL's.
-    if (own && is_folded(names.back()) && is_harmless_function(names.back())) return true;
-    depend_on(joined(names) + "()");
+    const bool harmless = own && is_folded(names.back()) && is_harmless_function(names.back());
+    auto& kind = harmless ? found_.mentions.harmless_functions : found_.mentions.functions;
+    kind.push_back(last_of(names));
     return true;
 }
 
-void Walker::computed(size_t count, PgQuery__Node* const* name) {
-    const std::vector<std::string> names = names_of(count, name);
-    if (names.size() > 1 && names.front() != "pg_catalog") {
-        depend_on(fmt::format("operator({})", joined(names)));
-    }
-}
-
-void Walker::sampled(const PgQuery__RangeTableSample& sample) {
+bool Walker::sampled(const PgQuery__RangeTableSample& sample) {
     const std::vector<std::string> names = names_of(sample.n_method, sample.method);
+    if (names.empty()) return end("a way to sample without a name");
     const bool own = names.size() == 1 && (names[0] == "bernoulli" || names[0] == "system");
-    if (!own) depend_on(fmt::format("{}()", joined(names)));
+    auto& kind = own ? found_.mentions.harmless_functions : found_.mentions.functions;
+    kind.push_back(last_of(names));
+    return true;
 }
 
 bool Walker::read(const PgQuery__RangeVar& range) {
@@ -396,8 +413,7 @@ bool Walker::read(const PgQuery__RangeVar& range) {
     if (of_the_node) {  // of an extension too: pg_stat_statements has its schema
         return end(fmt::format("{} shows the node that is asked", name));
     }
-    found_.relations.push_back(schema.empty() ? std::string(name)
-                                              : fmt::format("{}.{}", schema, name));
+    found_.mentions.relations.push_back({std::string(schema), std::string(name)});
     return true;
 }
 
@@ -440,18 +456,17 @@ struct FreeTree {
 };
 
 Classification for_primary(std::string why) {
-    return {RouteClass::Primary, std::move(why), {}, {}};
+    return {false, std::move(why), {}};
 }
 
 }  // namespace
 
-std::string_view to_text(RouteClass which) {
-    switch (which) {
-        case RouteClass::Read: return "read";
-        case RouteClass::Depends: return "depends";
-        case RouteClass::Primary: return "primary";
-    }
-    return "primary";
+std::string to_text(const Name& name) {
+    return name.schema.empty() ? name.name : fmt::format("{}.{}", name.schema, name.name);
+}
+
+bool is_part_of_reads(std::string_view function) {
+    return !is_bound(function) && is_harmless_function(function);
 }
 
 Classification classify(std::string_view sql) {
@@ -474,7 +489,7 @@ Classification classify(std::string_view sql) {
     if (statement == nullptr) return for_primary("it is empty");
 
     Classification found;
-    found.which = RouteClass::Read;
+    found.reads = true;
     Walker(found).statement(*statement);
     return found;
 }

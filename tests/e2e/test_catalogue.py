@@ -46,6 +46,11 @@ CREATE EXTENSION file_fdw;
 CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
 CREATE FOREIGN TABLE far (id int) SERVER files OPTIONS (filename '/dev/null');
 CREATE EXTENSION pg_trgm;
+CREATE TYPE kind AS (n int);
+CREATE FUNCTION to_kind(text) RETURNS kind LANGUAGE sql AS 'SELECT ROW(1)::kind';
+CREATE CAST (text AS kind) WITH FUNCTION to_kind(text) AS IMPLICIT;
+CREATE FUNCTION number_of(kind) RETURNS int STABLE LANGUAGE sql AS 'SELECT $1.n';
+CREATE TABLE kinds (k kind[]);
 """
 
 READS = ["SELECT 1",
@@ -66,7 +71,11 @@ PRIMARY = {"SELECT counted(id) FROM t": "public.counted() is VOLATILE; if it onl
            "SELECT counting(id) FROM t": "public.counting() is VOLATILE; if it only reads, declare it STABLE",
            "SELECT t.archive FROM t": "archive may be called as a column, and is VOLATILE",
            "SELECT id @@@ 2 FROM t": "the function of operator public.@@@ is VOLATILE",
-           "SELECT id::checked FROM t": "a cast or check of type public.checked calls a VOLATILE function",
+           "SELECT id::checked FROM t": "a cast, check or comparison of public.checked calls a VOLATILE function",
+           "SELECT number_of(name) FROM t":
+               "public.number_of() has to do with a type whose casts or comparisons call a VOLATILE function",
+           "SELECT * FROM kinds":
+               "public.kinds has a column of a type whose casts or comparisons call a VOLATILE function",
            "SELECT * FROM cache": "public.cache is unlogged, and empty on standbys",
            "SELECT * FROM cached": "public.cached reads public.cache, which is unlogged, and empty on standbys",
            "SELECT last_value FROM s": "public.s is a sequence, and ahead on standbys",

@@ -2,6 +2,7 @@
 
 #include "pgweir/admin/command.h"
 #include "pgweir/cluster/view.h"
+#include "pgweir/route/catalogue.h"
 #include "pgweir/session/snapshot.h"
 #include "pgweir/session/stop_orders.h"
 #include "pgweir/wire/backend.h"
@@ -45,12 +46,21 @@ struct Period {
     double seconds = 0;
 };
 
+/// What is known of one database's catalogue. Lifetime: as long as nobody reads another one.
+struct CataloguePicture {
+    std::string database;                         // as the server calls it
+    const route::Catalogue* catalogue = nullptr;  // nullptr: nothing is known
+    Instant read{};
+    std::string why{};  // it could not be read the last time
+};
+
 /// A cluster that is watched, and what is believed of it.
 struct ClusterPicture {
     std::string name;
     std::vector<config::Node> nodes;
     cluster::View view;
     std::vector<uint64_t> failures;  // probes that failed, of each node
+    std::vector<CataloguePicture> catalogues{};
 };
 
 /// Everything that a SHOW may need.
@@ -69,8 +79,8 @@ session::Detail detail_for(Topic topic);
 
 Table show(Topic topic, const Picture& picture);
 
-/// EXPLAIN ROUTE: how a statement is classed, and where it goes.
-Table explain_route(std::string_view sql);
+/// EXPLAIN ROUTE: for each database, how a statement is classed, and where it goes.
+Table explain_route(std::string_view sql, const Picture& picture);
 
 /// The whole answer to a SHOW, or to EXPLAIN ROUTE, up to ReadyForQuery.
 std::string encode_answer(const Table& table, std::string_view tag = "SHOW");
@@ -80,6 +90,7 @@ std::string encode_help();
 
 /// The page of /metrics.
 std::string metrics_text(const std::vector<session::EngineSnapshot>& workers,
-                         const std::vector<ClusterPicture>& clusters = {});
+                         const std::vector<ClusterPicture>& clusters = {},
+                         Instant now = {});
 
 }  // namespace pgweir::admin

@@ -2,6 +2,7 @@
 
 #include "pgweir/cluster/watch.h"
 #include "pgweir/config/model.h"
+#include "pgweir/control/catalogue_reader.h"
 #include "pgweir/control/prober.h"
 
 #include <cstdint>
@@ -42,6 +43,11 @@ public:
     /// Probes that failed since the start, of each node.
     const std::vector<uint64_t>& failures() const { return failures_; }
 
+    /// As the servers call them: their catalogues are read, if there is a standby to read from.
+    void set_databases(const std::vector<std::string>& names);
+
+    const CatalogueReader::ByDatabase& catalogues() const { return catalogues_.known(); }
+
     /// The same nodes with another monitor or other limits: what is known of them stays.
     void apply(const config::Cluster& cluster);
 
@@ -61,6 +67,7 @@ private:
     cluster::Watch watch_;
     std::vector<uint64_t> failures_;
     std::vector<std::unique_ptr<Prober>> probers_;
+    CatalogueReader catalogues_;
     uv_any_handle* timer_ = nullptr;
 };
 

@@ -56,12 +56,14 @@ enum class Metric : uint8_t {
     NodeLag,
     NodeLagBytes,
     ProbeFailures,
+    CatalogueFacts,
+    CatalogueAge,
     WaitTime,
     QueryTime,
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 48;
+inline constexpr size_t kMetrics = 50;
 
 struct MetricRow {
     Metric id;

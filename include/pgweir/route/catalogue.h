@@ -16,11 +16,6 @@
 /// Which reads may go to a standby, and to which.
 namespace pgweir::route {
 
-/// Asks PostgreSQL for the rows of a Catalogue; needs search_path = pg_catalog. Takes locks of
-/// system tables only, so no migration waits for it, nor it for one.
-/// See: catalog-pg-proc.html, catalog-pg-rewrite.html, catalog-pg-policy.html
-extern const char* const kCatalogueQuestion;
-
 /// Of one database: a catalogue with more rows is not used, and its reads stay on the primary.
 inline constexpr size_t kCatalogueRowsMax = 500'000;
 
@@ -68,6 +63,7 @@ private:
 
     size_t rows_ = 0;
     Names functions_;
+    std::unordered_set<std::string> immutable_functions_;  // PostgreSQL's, with some overload
     Names own_functions_;  // volatile ones of the users, under names of PostgreSQL's
     Names operators_;      // volatile ones
     Names types_;          // whose casts or checks call volatile functions

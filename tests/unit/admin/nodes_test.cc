@@ -33,7 +33,11 @@ struct Scene {
                          .lag = 1500ms,
                          .lag_bytes = 0x148};
         clusters.push_back({
-            "main", config.clusters["main"].nodes, view, {0, 7}
+            "main",
+            config.clusters["main"].nodes,
+            view,
+            {0, 7},
+            {{"app", nullptr, {}, "refused"}},
         });
     }
 
@@ -63,7 +67,7 @@ TEST_CASE("nodes: SHOW NODES has a row for each node, watched or not") {
 
 TEST_CASE("nodes: metrics say the state of each, and no lag that is not known") {
     const Scene scene;
-    const std::string text = metrics_text({}, scene.clusters);
+    const std::string text = metrics_text({}, scene.clusters, scene.now);
     const auto has = [&](const char* line) { return text.find(line) != std::string::npos; };
     CHECK(has("pgweir_cluster_epoch{cluster=\"main\"} 3"));
     CHECK(has("pgweir_node_state{cluster=\"main\",node=\"pg1\",state=\"primary\"} 1"));
@@ -72,17 +76,8 @@ TEST_CASE("nodes: metrics say the state of each, and no lag that is not known") 
     CHECK(has("pgweir_node_lag_bytes{cluster=\"main\",node=\"pg2\"} 328"));
     CHECK(has("pgweir_probe_failures_total{cluster=\"main\",node=\"pg2\"} 7"));
     CHECK_FALSE(has("pgweir_node_lag_seconds{cluster=\"main\",node=\"pg1\"}"));
-}
-
-TEST_CASE("nodes: EXPLAIN ROUTE says the class and why") {
-    const Table read = explain_route("SELECT * FROM a JOIN s.b USING (id)");
-    CHECK(read.rows.at(0) == std::vector<std::string>{"read", "", "", "a, s.b", "primary"});
-    const Table depends = explain_route("SELECT mine(1)");
-    CHECK(depends.rows.at(0) ==
-          std::vector<std::string>{"depends",
-                                   "mine() is none of PostgreSQL's own, and may do anything",
-                                   "mine()", "", "primary"});
-    CHECK(explain_route("DELETE FROM t").rows.at(0).at(0) == "primary");
+    CHECK(has("pgweir_catalogue_facts{cluster=\"main\",database=\"app\"} 0"));
+    CHECK_FALSE(has("pgweir_catalogue_age_seconds{"));
 }
 
 }  // namespace pgweir::admin

@@ -31,12 +31,23 @@ Catalogue made_of(const std::vector<Line>& lines) {
 
 TEST_CASE("catalogue: functions that are volatile stay, others may go") {
     const Catalogue catalogue = made_of({
-        {"function", "1", "public",     "counted",      "v", "0"},
-        {"function", "2", "public",     "shown",        "",  "0"},
-        {"function", "3", "a",          "mixed",        "",  "0"},
-        {"function", "4", "b",          "mixed",        "v", "0"},
-        {"function", "5", "pg_catalog", "brin_summarize_range", "v", "0"},
+        {"function", "1",  "public",     "counted",              "v", "0"},
+        {"function", "2",  "public",     "shown",                "",  "0"},
+        {"function", "3",  "a",          "mixed",                "",  "0"},
+        {"function", "4",  "b",          "mixed",                "v", "0"},
+        {"function", "5",  "pg_catalog", "brin_summarize_range", "v", "0"},
+        {"function", "6",  "pg_catalog", "int4send",             "i", "0"},
+        {"function", "7",  "pg_catalog", "both",                 "i", "0"},
+        {"function", "8",  "pg_catalog", "both",                 "v", "0"},
+        {"function", "9",  "public",     "int8send",             "v", "0"},
+        {"function", "10", "pg_catalog", "int8send",             "i", "0"},
     });
+    CHECK(catalogue.against_function({"", "int4send"}) == "");
+    CHECK(catalogue.against_function({"pg_catalog", "int4send"}) == "");
+    CHECK(catalogue.against_function({"public", "int4send"}) != "");
+    CHECK(catalogue.against_function({"", "both"}) == "both() is not known to be harmless");
+    CHECK(catalogue.against_function({"", "int8send"}) != "");
+    CHECK(catalogue.against_function({"pg_catalog", "int8send"}) == "");
     CHECK(catalogue.against_function({"", "shown"}) == "");
     CHECK(catalogue.against_function({"", "counted"}) ==
           "public.counted() is VOLATILE; if it only reads, declare it STABLE");
@@ -48,7 +59,7 @@ TEST_CASE("catalogue: functions that are volatile stay, others may go") {
     CHECK(catalogue.against_function({"", "new"}) == "new is no function that the catalogue has");
     CHECK(catalogue.against_function({"", "brin_summarize_range"}) ==
           "brin_summarize_range() is not known to be harmless");
-    CHECK(catalogue.size() == 5);
+    CHECK(catalogue.size() == 10);
 }
 
 TEST_CASE("catalogue: a function of one's own may hide behind a name of PostgreSQL's") {
@@ -85,13 +96,33 @@ TEST_CASE("catalogue: volatile functions may be called as columns, operators, ca
 
 TEST_CASE("catalogue: what needs no sign in the text is against every read") {
     CHECK(made_of({
-                      {"operator", "1", "public", "<", "v", "0"}
+                      {"type", "25", "", "text", "a", "0"}
     })
-              .against_all() == "the function of operator public.< is VOLATILE");
-    CHECK(made_of({
-                      {"type", "1", "public", "t", "vi", "0"}
-    })
-              .against_all() == "a cast or check of type public.t calls a VOLATILE function");
+              .against_all() ==
+          "text is a type whose casts or comparisons call a VOLATILE function");
+}
+
+TEST_CASE("catalogue: a type that compares or casts by a volatile function taints what has it") {
+    const Catalogue catalogue = made_of({
+        {"type",     "1", "public", "kind",    "t",   "0"},
+        {"relation", "2", "public", "kinds",   "rpt", "0"},
+        {"function", "3", "public", "kind_of", "t",   "0"},
+        {"operator", "4", "public", "<->",     "t",   "0"},
+        {"relation", "5", "public", "others",  "rp",  "0"},
+    });
+    CHECK(catalogue.against_all() == "");
+    CHECK(catalogue.against_type({"", "kind"}) ==
+          "a cast, check or comparison of public.kind calls a VOLATILE function");
+    CHECK(
+        catalogue.against_relation({"", "kinds"}) ==
+        "public.kinds has a column of a type whose casts or comparisons call a VOLATILE function");
+    CHECK(catalogue.against_relation({"", "others"}) == "");
+    CHECK(catalogue.against_function({"", "kind_of"}) ==
+          "public.kind_of() has to do with a type whose casts or comparisons call a VOLATILE "
+          "function");
+    CHECK(catalogue.against_operator({"", "<->"}) ==
+          "operator public.<-> has to do with a type whose casts or comparisons call a VOLATILE "
+          "function");
 }
 
 TEST_CASE("catalogue: relations that standbys do not have stay, and what reads them") {

@@ -38,7 +38,7 @@ TEST_CASE("classify: reads") {
         const std::string text(sql);
         CAPTURE(text);
         const Classification found = classify(sql);
-        CHECK(found.which == RouteClass::Read);
+        CHECK(found.reads);
         CHECK(found.why == "");
     }
 }
@@ -115,29 +115,60 @@ TEST_CASE("classify: everything else is the primary's") {
         const std::string text(sql);
         CAPTURE(text);
         const Classification found = classify(sql);
-        CHECK(found.which == RouteClass::Primary);
+        CHECK(!found.reads);
         CHECK(found.why != "");
     }
 }
 
-TEST_CASE("classify: functions and operators that are not PostgreSQL's have to be looked up") {
-    const Classification found = classify("SELECT my_fn(1), s.other(2), a OPERATOR(s.+) b FROM t");
-    CHECK(found.which == RouteClass::Depends);
-    CHECK(found.functions == std::vector<std::string>{"my_fn()", "s.other()", "operator(s.+)"});
-    CHECK(found.why == "my_fn() is none of PostgreSQL's own, and may do anything");
-    CHECK(classify("SELECT my_fn(nextval('s'))").which == RouteClass::Primary);
-    CHECK(classify("SELECT s.lower('A')").which == RouteClass::Depends);
-    CHECK(classify("SELECT \"LOWER\"('A')").which == RouteClass::Depends);
-    CHECK(classify("SELECT a OPERATOR(s.=) ANY (SELECT 1) FROM t").which == RouteClass::Depends);
-    CHECK(classify("SELECT a FROM t ORDER BY a USING OPERATOR(s.<)").which == RouteClass::Depends);
-    CHECK(classify("SELECT a FROM t TABLESAMPLE mine (1)").which == RouteClass::Depends);
-    CHECK(classify("SELECT 1 OPERATOR(pg_catalog.+) 2").which == RouteClass::Read);
+TEST_CASE("classify: says which functions it calls, and which of them are PostgreSQL's") {
+    const Mentions found =
+        classify("SELECT my_fn(1), s.other(2), lower('A'), s.lower('A'), \"LOWER\"('A')").mentions;
+    CHECK(found.functions == std::vector<Name>{
+                                 {"",  "my_fn"},
+                                 {"s", "other"},
+                                 {"s", "lower"},
+                                 {"",  "LOWER"}
+    });
+    CHECK(found.harmless_functions == std::vector<Name>{
+                                          {"", "lower"}
+    });
+    CHECK(!classify("SELECT my_fn(nextval('s'))").reads);
+    CHECK(classify("SELECT a FROM t TABLESAMPLE mine (1)").mentions.functions == std::vector<Name>{
+                                                                                     {"", "mine"}
+    });
+    CHECK(classify("SELECT db.s.f()").mentions.functions == std::vector<Name>{
+                                                                {"s", "f"}
+    });
+}
+
+TEST_CASE("classify: says which operators, types and fields it mentions") {
+    const Mentions found = classify(
+                               "SELECT a OPERATOR(s.+) b, c::mine, d = ANY (SELECT 1), t.f, (r).g, "
+                               "q.*, now() AT TIME ZONE 'x' FROM t ORDER BY e USING OPERATOR(s.<)")
+                               .mentions;
+    CHECK(found.operators == std::vector<Name>{
+                                 {"s", "+"},
+                                 {"",  "="},
+                                 {"s", "<"}
+    });
+    CHECK(found.types == std::vector<Name>{
+                             {"", "mine"}
+    });
+    CHECK(found.fields == std::vector<std::string>{"f", "g"});
 }
 
 TEST_CASE("classify: says what it reads, for views and sequences to be looked up") {
-    const Classification found =
-        classify("SELECT * FROM a JOIN s.b USING (x) WHERE EXISTS (SELECT 1 FROM \"C\")");
-    CHECK(found.relations == std::vector<std::string>{"a", "s.b", "C"});
+    const Mentions found =
+        classify(
+            "WITH a AS (SELECT 1) SELECT * FROM a JOIN s.b USING (x) WHERE EXISTS "
+            "(SELECT 1 FROM \"C\")")
+            .mentions;
+    CHECK(found.relations == std::vector<Name>{
+                                 {"",  "a"},
+                                 {"s", "b"},
+                                 {"",  "C"}
+    });
+    CHECK(found.queries == std::vector<std::string>{"a"});
 }
 
 TEST_CASE("classify: the reason is told") {
@@ -153,19 +184,19 @@ TEST_CASE("classify: what would nest on the stack is not looked into") {
     std::string deep = "SELECT ";
     for (int i = 0; i < 20000; ++i) deep += "1+";
     CHECK(classify(deep + "1").why.starts_with("it is too long to be looked into"));
-    CHECK(classify("SELECT E''\n'\\'' + 1 -- '").which == RouteClass::Primary);
+    CHECK(!classify("SELECT E''\n'\\'' + 1 -- '").reads);
     std::string comments;
     for (size_t i = 0; i <= kCommentsMax; ++i) comments += "/* */";
-    CHECK(classify(comments + "SELECT 1").which == RouteClass::Primary);
-    CHECK(classify("SELECT " + std::string(20000, '(') + "1").which == RouteClass::Primary);
-    CHECK(classify(std::string(kClassifiedBytesMax + 1, ' ')).which == RouteClass::Primary);
-    CHECK(classify(std::string("SELECT 1\0; DELETE FROM t", 24)).which == RouteClass::Primary);
+    CHECK(!classify(comments + "SELECT 1").reads);
+    CHECK(!classify("SELECT " + std::string(20000, '(') + "1").reads);
+    CHECK(!classify(std::string(kClassifiedBytesMax + 1, ' ')).reads);
+    CHECK(!classify(std::string("SELECT 1\0; DELETE FROM t", 24)).reads);
     std::string list = "SELECT * FROM t WHERE id IN (0";
     for (int i = 1; i < 5000; ++i) list += "," + std::to_string(i);
-    CHECK(classify(list + ")").which == RouteClass::Read);
+    CHECK(classify(list + ")").reads);
     std::string sum = "SELECT 1";
     for (size_t i = 0; i < kNestingMax / 2 - 2; ++i) sum += "+1";
-    CHECK(classify(sum).which == RouteClass::Read);
+    CHECK(classify(sum).reads);
 }
 
 }  // namespace pgweir::sql
