@@ -1,6 +1,7 @@
 #include "pgweir/admin/tables.h"
 #include "pgweir/route/judge.h"
 #include "pgweir/sql/classify.h"
+#include "pgweir/sql/fingerprint.h"
 
 #include <algorithm>
 #include <string>
@@ -49,13 +50,16 @@ route::Judgement judge_in(const config::Database& database,
 Table explain_route(std::string_view sql, const Picture& picture) {
     const sql::Classification statement = sql::classify(sql);
     Table table;
-    table.columns = {{"database"}, {"class"}, {"reason"}, {"functions"}, {"relations"}, {"node"}};
+    table.columns = {{"database"},  {"class"}, {"reason"},     {"functions"},
+                     {"relations"}, {"node"},  {"fingerprint"}};
+    const auto shape = sql::fingerprint(sql);
     for (const auto& [name, database] : picture.config.databases) {
         const route::Judgement judgement = judge_in(database, statement, picture);
         // Reads on standbys come with a later version.
         table.rows.push_back({name, judgement.standby ? "read" : "primary", judgement.why,
                               listed(statement.mentions.functions, "()"),
-                              listed(statement.mentions.relations), "primary"});
+                              listed(statement.mentions.relations), "primary",
+                              shape ? to_text(*shape) : ""});
     }
     return table;
 }

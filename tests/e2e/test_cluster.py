@@ -204,6 +204,7 @@ def test_nodes_may_come_and_go_by_reload(make_pooler, nodes):
 def test_the_console_explains_how_a_statement_is_classed(make_pooler):
     pooler = make_pooler()
     (row,) = pooler.console("EXPLAIN ROUTE SELECT mine(id) FROM accounts WHERE id = 1", user="console_viewer")
+    assert len(row.pop("fingerprint")) == 16
     assert row == {"database": "*", "class": "primary", "reason": "its cluster has no standby that is watched",
                    "functions": "mine()", "relations": "accounts", "node": "primary"}
     (row,) = pooler.console("EXPLAIN ROUTE SELECT nextval('s')")

@@ -2,6 +2,7 @@
 #include "fuzz/backend_fuzz.cc"
 #include "fuzz/classify_fuzz.cc"
 #include "fuzz/effects_fuzz.cc"
+#include "fuzz/fingerprint_fuzz.cc"
 #include "fuzz/frame_fuzz.cc"
 #include "fuzz/frontend_fuzz.cc"
 #include "fuzz/pipeline_fuzz.cc"
@@ -31,11 +32,12 @@ struct Target {
     bool needs_seeds;
 };
 
-constexpr std::array<Target, 10> kTargets{
+constexpr std::array<Target, 11> kTargets{
     {
      {"backend", fuzz_backend::fuzz_one, true},
      {"classify", fuzz_classify::fuzz_one, true},
      {"effects", fuzz_effects::fuzz_one, true},
+     {"fingerprint", fuzz_fingerprint::fuzz_one, true},
      {"frame", fuzz_frame::fuzz_one, true},
      {"frontend", fuzz_frontend::fuzz_one, true},
      {"pipeline", fuzz_pipeline::fuzz_one, true},

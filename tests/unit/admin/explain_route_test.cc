@@ -1,4 +1,5 @@
 #include "pgweir/admin/tables.h"
+#include "pgweir/sql/fingerprint.h"
 
 #include <memory>
 #include <optional>
@@ -56,10 +57,12 @@ TEST_CASE("explain route: by the catalogue of each database") {
     const Table table = scene.explain("SELECT * FROM accounts");
     REQUIRE(table.rows.size() == 1);
     CHECK(table.rows[0].size() == table.columns.size());
-    CHECK(table.rows[0] == Row{"app", "read", "", "", "accounts", "primary"});
+    const std::string shape = sql::to_text(*sql::fingerprint("select * from accounts;"));
+    CHECK(table.rows[0] == Row{"app", "read", "", "", "accounts", "primary", shape});
     CHECK(scene.explain("SELECT counted(1) FROM accounts").rows.at(0) ==
           Row{"app", "primary", "public.counted() is VOLATILE; if it only reads, declare it STABLE",
-              "counted()", "accounts", "primary"});
+              "counted()", "accounts", "primary",
+              sql::to_text(*sql::fingerprint("SELECT counted(2) FROM accounts"))});
     CHECK(scene.explain("DELETE FROM accounts").rows.at(0).at(2) == "delete_stmt is no read");
 }
 
