@@ -5,6 +5,7 @@
 #include "pgweir/route/catalogue_question.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -32,9 +33,11 @@ CatalogueReader::~CatalogueReader() {
 }
 
 void CatalogueReader::set_databases(const std::vector<std::string>& names) {
-    std::erase_if(known_, [&](const auto& each) {
-        return std::find(names.begin(), names.end(), each.first) == names.end();
-    });
+    for (auto each = known_.begin(); each != known_.end();) {
+        const bool stays = std::find(names.begin(), names.end(), each->first) != names.end();
+        if (!stays) forget(each->second);
+        each = stays ? std::next(each) : known_.erase(each);
+    }
     for (const std::string& name : names) known_.try_emplace(name);
 }
 
@@ -43,7 +46,7 @@ void CatalogueReader::tick(const config::Node* primary, const config::Monitor& m
     if (!database_.empty()) {
         // The work in libuv's thread has an end; only the server may have none.
         if (work_ == nullptr && now - begun_ >= kPatience) {
-            end(fmt::format("no answer within {} ms", to_ms(kPatience)));
+            fail(fmt::format("no answer within {} ms", to_ms(kPatience)));
         }
         return;
     }
@@ -55,16 +58,23 @@ void CatalogueReader::tick(const config::Node* primary, const config::Monitor& m
     database_ = next->first;
     begun_ = now;
     asked_ = false;
-    const bool begun = connection_.open(
-        {.host = primary->host,
-         .port = primary->port,
-         .user = monitor.user,
-         .password = monitor.password,
-         .database = database_,
-         .options = fmt::format("-c search_path=pg_catalog -c statement_timeout={} -c "
-                                "default_transaction_read_only=on",
-                                to_ms(kPatience))});
-    if (!begun) database_.clear();
+    outdated_ = false;
+    const bool begun =
+        connection_.open({.host = primary->host,
+                          .port = primary->port,
+                          .user = monitor.user,
+                          .password = monitor.password,
+                          .database = database_,
+                          .options = fmt::format(
+                              "-c search_path=pg_catalog -c statement_timeout={} -c "
+                              "default_transaction_read_only=on -c client_encoding=UTF8 -c jit=off",
+                              to_ms(kPatience))});
+    if (!begun) fail("the look-up of its host still hangs");
+}
+
+void CatalogueReader::start_over() {
+    outdated_ = true;
+    for (auto& [database, known] : known_) known.due = {};
 }
 
 void CatalogueReader::on_idle() {
@@ -77,12 +87,12 @@ void CatalogueReader::on_result(PgResult result) {
         connection_.close();
         build(std::move(result));
     } else {
-        end(first_line(PQresultErrorMessage(result.get())));
+        fail(first_line(PQresultErrorMessage(result.get())));
     }
 }
 
 void CatalogueReader::on_lost(std::string why) {
-    end(std::move(why));
+    fail(std::move(why));
 }
 
 /// A large catalogue takes longer than the control loop may be away.
@@ -101,7 +111,7 @@ void CatalogueReader::build(PgResult result) {
         },
         on_built);
     if (status != 0) {
-        end(uv_strerror(status));
+        fail(uv_strerror(status));
         return;
     }
     work_ = work.release();
@@ -113,20 +123,47 @@ void CatalogueReader::on_built(uv_work_t* request, int) {
     if (self == nullptr) return;
     self->work_ = nullptr;
     if (!work->made) {
-        self->end(
+        self->fail(
             fmt::format("its rows make no sense, or are more than {}", route::kCatalogueRowsMax));
-        return;
+    } else {
+        self->succeed(std::move(*work->made));
     }
-    if (Known* known = self->current()) {
-        const bool first = known->catalogue == nullptr;
-        known->catalogue = std::make_unique<const route::Catalogue>(std::move(*work->made));
-        known->read = self->begun_;
-        if (first) {
-            log::info("cluster {}: the catalogue of {} is known, {} facts", self->cluster_,
-                      self->database_, known->catalogue->size());
+}
+
+void CatalogueReader::succeed(route::Catalogue catalogue) {
+    Known* known = current();
+    if (known != nullptr && !outdated_) {
+        if (known->catalogue == nullptr || !known->why.empty()) {
+            log::info("cluster {}: the catalogue of {} is known, {} facts", cluster_, database_,
+                      catalogue.size());
         }
+        forget(*known);
+        known->catalogue = std::make_unique<const route::Catalogue>(std::move(catalogue));
+        known->read = begun_;
+        known->due = net::Loop::read_clock() + kEvery;
+        known->pause = {};
+        known->why.clear();
     }
-    self->end("");
+    database_.clear();
+}
+
+/// Freeing a large one takes as long as making it.
+void CatalogueReader::forget(Known& known) {
+    if (known.catalogue == nullptr) return;
+
+    struct Freeing {
+        uv_work_t request{};
+        std::unique_ptr<const route::Catalogue> catalogue{};
+    };
+
+    auto freeing = std::make_unique<Freeing>();
+    freeing->catalogue = std::move(known.catalogue);
+    freeing->request.data = freeing.get();
+    const int status = uv_queue_work(
+        &loop_, &freeing->request,
+        [](uv_work_t* request) { static_cast<Freeing*>(request->data)->catalogue.reset(); },
+        [](uv_work_t* request, int) { delete static_cast<Freeing*>(request->data); });
+    if (status == 0) freeing.release();
 }
 
 CatalogueReader::Known* CatalogueReader::current() {
@@ -134,24 +171,24 @@ CatalogueReader::Known* CatalogueReader::current() {
     return found == known_.end() ? nullptr : &found->second;  // it was taken out meanwhile
 }
 
-void CatalogueReader::end(std::string why) {
+void CatalogueReader::fail(std::string why) {
     connection_.close();
-    const Instant now = net::Loop::read_clock();
+    if (why.empty()) why = "PostgreSQL does not say why";
     if (Known* known = current()) {
-        known->due = now + (why.empty() ? kEvery : kAgain);
-        if (why.empty()) {
-            known->failing_since = {};
-        } else if (known->why.empty()) {
-            known->failing_since = now;
+        const Instant now = net::Loop::read_clock();
+        known->pause = std::clamp(known->pause * 2, kAgain, kAgainMax);
+        known->due = now + known->pause;
+        if (known->why.empty()) known->failing_since = now;
+        const bool old = known->catalogue != nullptr;
+        const bool drop = old && now - known->failing_since >= kBelieved;
+        if (why != known->why || drop) {
+            log::warning("cluster {}: the catalogue of {} cannot be read, {}: {}", cluster_,
+                         database_,
+                         old && !drop ? "and is believed for some minutes more"
+                                      : "its reads stay on the primary",
+                         why);
         }
-        if (!why.empty() && now - known->failing_since >= kBelieved) known->catalogue.reset();
-        if (why != known->why && !why.empty()) {
-            log::warning(
-                "cluster {}: the catalogue of {} cannot be read, its reads stay on the primary{}: "
-                "{}",
-                cluster_, database_,
-                known->catalogue == nullptr ? "" : " if this lasts for minutes", why);
-        }
+        if (drop) forget(*known);
         known->why = std::move(why);
     }
     database_.clear();

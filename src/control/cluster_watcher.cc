@@ -108,7 +108,9 @@ void ClusterWatcher::judge() {
     if (!watch_.judge(net::Loop::read_clock())) return;
     log_changes(before);
     const cluster::View& now = watch_.view();
-    if (now.primary != before.primary || now.epoch != before.epoch) owner_.on_primary(*this);
+    if (now.primary == before.primary && now.epoch == before.epoch) return;
+    catalogues_.start_over();
+    owner_.on_primary(*this);
 }
 
 void ClusterWatcher::log_changes(const cluster::View& before) const {

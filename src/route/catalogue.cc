@@ -9,7 +9,7 @@ namespace pgweir::route {
 namespace {
 
 constexpr size_t kColumns = 6;
-constexpr std::string_view kTaint = "casts or comparisons call a VOLATILE function";
+constexpr std::string_view kTaint = "casts, checks or comparisons call a VOLATILE function";
 
 struct Fact {
     std::string_view kind;
@@ -54,21 +54,39 @@ public:
     Catalogue finish();
 
 private:
+    struct Function {
+        sql::Name name{};
+        std::string why{};  // it is unfit
+        bool of_extension = false;
+        bool as_column = false;  // t.f means f(t)
+    };
+
     struct Relation {
         sql::Name name{};
         std::string why{};              // it is unfit
         std::vector<uint64_t> users{};  // views and parents
     };
 
+    struct Call {
+        uint64_t relation = 0;
+        uint64_t function = 0;
+        sql::Name name{};
+    };
+
     void add_function(const Fact& fact);
     void add_operator(const Fact& fact);
     void add_type(const Fact& fact);
     void add_relation(const Fact& fact);
+    void add_default(const Fact& fact);
     void object(uint64_t relation, std::string why);
+    void judge_calls();
     void spread();
 
     Catalogue made_;
+    std::unordered_map<uint64_t, Function> functions_;
     std::unordered_map<uint64_t, Relation> relations_;
+    std::vector<std::pair<uint64_t, std::string>> defaults_;  // of functions: why they are unfit
+    std::vector<Call> calls_;
     std::vector<std::pair<uint64_t, uint64_t>> uses_;
 };
 
@@ -76,6 +94,8 @@ bool Catalogue::Builder::add(const Fact& fact) {
     ++made_.rows_;
     if (fact.kind == "function") {
         add_function(fact);
+    } else if (fact.kind == "defaults") {
+        add_default(fact);
     } else if (fact.kind == "operator") {
         add_operator(fact);
     } else if (fact.kind == "type") {
@@ -84,12 +104,12 @@ bool Catalogue::Builder::add(const Fact& fact) {
         add_relation(fact);
     } else if (fact.kind == "uses") {
         uses_.emplace_back(fact.id, fact.used);
+    } else if (fact.kind == "calls") {
+        calls_.push_back({fact.id, fact.used, fact.name});
+    } else if (fact.kind == "tainted") {
+        object(fact.id, fmt::format("has to do with a type whose {}", kTaint));
     } else if (fact.kind == "locks") {
         object(fact.id, "locks rows");
-    } else if (fact.kind == "calls") {
-        const bool fit =
-            is_of_postgres(fact.name) ? sql::is_part_of_reads(fact.name.name) : !fact.has('v');
-        if (!fit) object(fact.id, fmt::format("calls {}()", sql::to_text(fact.name)));
     } else {
         return false;
     }
@@ -114,21 +134,28 @@ void Catalogue::Builder::add_function(const Fact& fact) {
                           sql::to_text(fact.name));
     } else if (fact.has('t')) {
         why = fmt::format("{}() has to do with a type whose {}", sql::to_text(fact.name), kTaint);
+    } else if (sql::runs_text(name)) {
+        why = fmt::format("{}() runs a text as SQL", sql::to_text(fact.name));
     }
-    if (!why.empty()) {
-        if (fact.has('.')) made_.row_functions_.insert(name);
-        // Extensions have names of their own, and those that everybody has are among the harmless.
-        if (!fact.has('e')) made_.own_functions_[name].emplace_back(fact.name.schema, why);
-    }
-    made_.functions_[name].emplace_back(fact.name.schema, std::move(why));
+    functions_[fact.id] = {fact.name, std::move(why), fact.has('e'), fact.has('.')};
+}
+
+void Catalogue::Builder::add_default(const Fact& fact) {
+    const bool fit =
+        is_of_postgres(fact.name) ? sql::is_part_of_reads(fact.name.name) : !fact.has('v');
+    if (fit) return;
+    defaults_.emplace_back(fact.id, fmt::format("has {}() in a default", sql::to_text(fact.name)));
 }
 
 void Catalogue::Builder::add_operator(const Fact& fact) {
     const std::string name = sql::to_text(fact.name);
-    made_.operators_[fact.name.name].emplace_back(
-        fact.name.schema,
-        fact.has('v') ? fmt::format("the function of operator {} is VOLATILE", name)
-                      : fmt::format("operator {} has to do with a type whose {}", name, kTaint));
+    std::string why;
+    if (fact.has('v')) {
+        why = fmt::format("operator {}, or what stands for it, calls a VOLATILE function", name);
+    } else if (fact.has('t')) {
+        why = fmt::format("operator {} has to do with a type whose {}", name, kTaint);
+    }
+    made_.operators_[fact.name.name].emplace_back(fact.name.schema, std::move(why));
 }
 
 void Catalogue::Builder::add_type(const Fact& fact) {
@@ -136,8 +163,11 @@ void Catalogue::Builder::add_type(const Fact& fact) {
         made_.against_all_ = fmt::format("{} is a type whose {}", fact.name.name, kTaint);
         return;
     }
-    std::string why = fmt::format("a cast, check or comparison of {} calls a VOLATILE function",
-                                  sql::to_text(fact.name));
+    std::string why;
+    if (fact.has('t') || fact.has('v')) {
+        why = fmt::format("a cast, check or comparison of {} calls a VOLATILE function",
+                          sql::to_text(fact.name));
+    }
     made_.types_[fact.name.name].emplace_back(fact.name.schema, std::move(why));
 }
 
@@ -152,6 +182,33 @@ void Catalogue::Builder::add_relation(const Fact& fact) {
 void Catalogue::Builder::object(uint64_t relation, std::string why) {
     std::string& known = relations_[relation].why;
     if (known.empty()) known = std::move(why);
+}
+
+void Catalogue::Builder::judge_calls() {
+    for (auto& [id, why] : defaults_) {
+        Function& function = functions_[id];
+        if (function.why.empty()) {
+            function.why = fmt::format("{}() {}", sql::to_text(function.name), why);
+        }
+    }
+    for (const Call& call : calls_) {
+        const auto found = functions_.find(call.function);
+        const bool fit = is_of_postgres(call.name)
+                             ? sql::is_part_of_reads(call.name.name)
+                             : found != functions_.end() && found->second.why.empty();
+        if (!fit) object(call.relation, fmt::format("calls {}()", sql::to_text(call.name)));
+    }
+    for (auto& [id, function] : functions_) {
+        const std::string& name = function.name.name;
+        if (!function.why.empty()) {
+            if (function.as_column) made_.row_functions_.insert(name);
+            // Extensions have names of their own, and those that everybody has are harmless.
+            if (!function.of_extension) {
+                made_.own_functions_[name].emplace_back(function.name.schema, function.why);
+            }
+        }
+        made_.functions_[name].emplace_back(function.name.schema, std::move(function.why));
+    }
 }
 
 /// What is against a table is against the views and parents that read it.
@@ -181,6 +238,7 @@ void Catalogue::Builder::spread() {
 }
 
 Catalogue Catalogue::Builder::finish() {
+    judge_calls();
     spread();
     for (auto& [id, relation] : relations_) {
         std::string why;
@@ -235,11 +293,12 @@ std::string Catalogue::against_harmless_function(const sql::Name& name) const {
 }
 
 std::string Catalogue::against_operator(const sql::Name& name) const {
-    return worst(operators_, name, nullptr);
+    return worst(operators_, name, "is no operator that the catalogue has");
 }
 
 std::string Catalogue::against_type(const sql::Name& name) const {
-    return worst(types_, name, nullptr);
+    const bool is_row = has_relation(name);
+    return worst(types_, name, is_row ? nullptr : "is no type that the catalogue has");
 }
 
 std::string Catalogue::against_relation(const sql::Name& name) const {
@@ -248,7 +307,7 @@ std::string Catalogue::against_relation(const sql::Name& name) const {
 
 std::string Catalogue::against_field(const std::string& name) const {
     if (!row_functions_.contains(name)) return {};
-    return fmt::format("{} may be called as a column, and is VOLATILE", name);
+    return fmt::format("{} may be called as a column, and is unfit", name);
 }
 
 bool Catalogue::has_relation(const sql::Name& name) const {

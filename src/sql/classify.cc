@@ -130,14 +130,17 @@ constexpr auto kBound = std::to_array<std::string_view>({
     "nextval",
     "pg_advisory_",
     "pg_backend_",
+    "pg_available_",
     "pg_backup_",
     "pg_blocking_",
     "pg_cancel_",
+    "pg_collation_actual",
     "pg_conf",
     "pg_control_",
     "pg_create_",
     "pg_current_",
     "pg_cursor",
+    "pg_database_collation_actual",
     "pg_database_size",
     "pg_drop_",
     "pg_export_",
@@ -174,6 +177,7 @@ constexpr auto kBound = std::to_array<std::string_view>({
     "pg_table_size",
     "pg_tablespace_",
     "pg_terminate_",
+    "pg_timezone_",
     "pg_total_",
     "pg_try_",
     "pg_wal",
@@ -188,6 +192,10 @@ constexpr auto kBound = std::to_array<std::string_view>({
     "ts_stat",
     "txid_",
 });
+
+// Of tablefunc and xml2, and of PostgreSQL 16, where a domain's check is run. By first letters.
+constexpr auto kRunText =
+    std::to_array<std::string_view>({"connectby", "crosstab", "pg_input_", "xpath_table"});
 
 bool is_bound(std::string_view function) {
     return std::any_of(kBound.begin(), kBound.end(),
@@ -232,11 +240,20 @@ Name last_of(const std::vector<std::string>& names) {
     return {names[names.size() - 2], names.back()};
 }
 
+/// Its name is BETWEEN, and the operators are not said.
+bool is_between(const PgQuery__AExpr& expression) {
+    return expression.kind == PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN ||
+           expression.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN ||
+           expression.kind == PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN_SYM ||
+           expression.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM;
+}
+
 /// Looks at every message below one, by what protobuf-c says of their fields, so that none can be
 /// forgotten.
 class Walker {
 public:
-    explicit Walker(Classification& found) : found_(found) {}
+    /// to_stdout: the words TO STDOUT are in the text; its tree takes TO '' for the same.
+    Walker(Classification& found, bool to_stdout) : found_(found), to_stdout_(to_stdout) {}
 
     /// False: it is no read, and found_ says why.
     bool statement(const PgQuery__Node& node);
@@ -257,6 +274,7 @@ private:
     bool end(std::string why);
 
     Classification& found_;
+    bool to_stdout_;
 };
 
 bool Walker::end(std::string why) {
@@ -288,6 +306,7 @@ bool Walker::copied(const PgQuery__CopyStmt& copy) {
     const bool elsewhere =
         copy.is_program != 0 || (copy.filename != nullptr && *copy.filename != 0);
     if (elsewhere) return end("COPY TO a file or program leaves something at the node");
+    if (!to_stdout_) return end("COPY TO something that is not STDOUT");
     if (copy.relation != nullptr) return read(*copy.relation);
     if (copy.query == nullptr || copy.query->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) {
         return end("what is copied is no SELECT");
@@ -327,7 +346,13 @@ bool Walker::look_at(const ProtobufCMessage& message) {
 void Walker::mention(const ProtobufCMessage& message, std::string_view type) {
     if (type == "A_Expr") {
         const auto& expression = as<PgQuery__AExpr>(message);
-        mention_operator(expression.n_name, expression.name);
+        if (is_between(expression)) {
+            for (const char* name : {"<", "<=", ">", ">="}) {
+                found_.mentions.operators.push_back({"", name});
+            }
+        } else {
+            mention_operator(expression.n_name, expression.name);
+        }
     } else if (type == "SubLink") {
         const auto& link = as<PgQuery__SubLink>(message);
         mention_operator(link.n_oper_name, link.oper_name);
@@ -387,6 +412,7 @@ bool Walker::called(const PgQuery__FuncCall& function) {
     if (own && is_bound(names.back())) {
         return end(fmt::format("{}() writes, or belongs to one node or session", names.back()));
     }
+    if (runs_text(names.back())) return end(fmt::format("{}() runs a text", names.back()));
     // With a capital it stands in quotes, and is no function of PostgreSQL's.
     const bool harmless = own && is_folded(names.back()) && is_harmless_function(names.back());
     auto& kind = harmless ? found_.mentions.harmless_functions : found_.mentions.functions;
@@ -443,6 +469,17 @@ bool cannot_be_bounded(std::string_view sql) {
     return lexer.doubtful() || levels > kNestingMax;
 }
 
+bool says_to_stdout(std::string_view sql) {
+    Lexer lexer(sql);
+    bool behind_to = false;
+    for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {
+        const bool word = token.kind == TokenKind::Word;
+        if (behind_to && word && same_word(token.text, "stdout")) return true;
+        behind_to = word && same_word(token.text, "to");
+    }
+    return false;
+}
+
 struct FreeParsed {
     void operator()(PgQueryProtobufParseResult* result) const {
         pg_query_free_protobuf_parse_result(*result);
@@ -466,7 +503,12 @@ std::string to_text(const Name& name) {
 }
 
 bool is_part_of_reads(std::string_view function) {
-    return !is_bound(function) && is_harmless_function(function);
+    return !is_bound(function) && !runs_text(function) && is_harmless_function(function);
+}
+
+bool runs_text(std::string_view function) {
+    return std::any_of(kRunText.begin(), kRunText.end(),
+                       [&](std::string_view first) { return function.starts_with(first); });
 }
 
 Classification classify(std::string_view sql) {
@@ -490,7 +532,7 @@ Classification classify(std::string_view sql) {
 
     Classification found;
     found.reads = true;
-    Walker(found).statement(*statement);
+    Walker(found, says_to_stdout(sql)).statement(*statement);
     return found;
 }
 

@@ -51,13 +51,41 @@ CREATE FUNCTION to_kind(text) RETURNS kind LANGUAGE sql AS 'SELECT ROW(1)::kind'
 CREATE CAST (text AS kind) WITH FUNCTION to_kind(text) AS IMPLICIT;
 CREATE FUNCTION number_of(kind) RETURNS int STABLE LANGUAGE sql AS 'SELECT $1.n';
 CREATE TABLE kinds (k kind[]);
+CREATE FUNCTION of_checked(checked) RETURNS int STABLE LANGUAGE sql AS 'SELECT 1';
+CREATE DOMAIN outer_checked AS checked;
+CREATE TABLE with_checked (c checked);
+CREATE VIEW casting AS SELECT (id::checked)::int FROM t;
+CREATE FUNCTION numbered_by_default(a int, b int DEFAULT nextval('s')) RETURNS int STABLE LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION dated_by_default(a int, b timestamptz DEFAULT now()) RETURNS int STABLE LANGUAGE sql AS 'SELECT $1';
+CREATE TYPE flag AS (n int);
+CREATE FUNCTION is_set(flag) RETURNS bool LANGUAGE sql AS 'SELECT true';
+CREATE CAST (flag AS bool) WITH FUNCTION is_set(flag) AS ASSIGNMENT;
+CREATE TABLE flags (f flag);
+CREATE TYPE sorted AS (n int);
+CREATE FUNCTION sorted_lt(sorted, sorted) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT $1.n < $2.n';
+CREATE FUNCTION sorted_compare(sorted, sorted) RETURNS int LANGUAGE sql AS 'SELECT $1.n - $2.n';
+CREATE OPERATOR <<< (LEFTARG = sorted, RIGHTARG = sorted, FUNCTION = sorted_lt);
+CREATE OPERATOR CLASS sorted_ops DEFAULT FOR TYPE sorted USING btree AS OPERATOR 1 <<<, FUNCTION 1 sorted_compare(sorted, sorted);
+CREATE TABLE of_sorted (s sorted);
+CREATE OPERATOR !@# (LEFTARG = int, RIGHTARG = int, FUNCTION = alike, NEGATOR = !@@);
+CREATE FUNCTION unlike(int, int) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT false';
+CREATE OPERATOR !@@ (LEFTARG = int, RIGHTARG = int, FUNCTION = unlike, NEGATOR = !@#);
+CREATE VIEW negating AS SELECT NOT (id !@@ 1) FROM t;
+CREATE FUNCTION rows_of(VARIADIC t[]) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE EXTENSION tablefunc;
 """
+
+TAINT = "a type whose casts, checks or comparisons call a VOLATILE function"
 
 READS = ["SELECT 1",
          "SELECT * FROM t JOIN public.t u USING (id)",
          "SELECT shown(id), lower(name), summing(id) FROM t GROUP BY 1, 2",
          "SELECT title(t), t.title, t.name FROM t",
          "SELECT id::positive FROM t",
+         "SELECT dated_by_default(id) FROM t",
+         "SELECT id FROM t WHERE id BETWEEN 1 AND 2 AND name NOT LIKE 'x' AND id IN (1, 2) AND id IS DISTINCT FROM 3",
+         "SELECT ROW(1, 2)::record, '1 2'::oidvector, '{1}'::_int4",
+         "SELECT id::bigint, name::varchar(10), ARRAY[id]::int[], (1, 'x')::t FROM t",
          "SELECT * FROM plain",
          "SELECT * FROM kept",
          "SELECT * FROM whole2",
@@ -69,13 +97,26 @@ READS = ["SELECT 1",
 PRIMARY = {"SELECT counted(id) FROM t": "public.counted() is VOLATILE; if it only reads, declare it STABLE",
            "SELECT upper(1)": "other.upper() is VOLATILE; if it only reads, declare it STABLE",
            "SELECT counting(id) FROM t": "public.counting() is VOLATILE; if it only reads, declare it STABLE",
-           "SELECT t.archive FROM t": "archive may be called as a column, and is VOLATILE",
-           "SELECT id @@@ 2 FROM t": "the function of operator public.@@@ is VOLATILE",
+           "SELECT t.archive FROM t": "archive may be called as a column, and is unfit",
+           "SELECT t.rows_of FROM t": "rows_of may be called as a column, and is unfit",
+           "SELECT id @@@ 2 FROM t": "operator public.@@@, or what stands for it, calls a VOLATILE function",
+           "SELECT NOT (id !@@ 2) FROM t": "operator public.!@@, or what stands for it, calls a VOLATILE function",
+           "SELECT * FROM negating": "public.negating calls public.alike()",
+           "SELECT numbered_by_default(1)": "public.numbered_by_default() has pg_catalog.nextval() in a default",
+           "SELECT of_checked(1)": f"public.of_checked() has to do with {TAINT}",
+           "SELECT 1::outer_checked": "a cast, check or comparison of public.outer_checked calls a VOLATILE function",
+           "SELECT * FROM with_checked": f"public.with_checked has a column of {TAINT}",
+           "SELECT * FROM casting": f"public.casting has to do with {TAINT}",
+           "SELECT 1 FROM flags WHERE f": f"public.flags has a column of {TAINT}",
+           "SELECT s FROM of_sorted ORDER BY s": f"public.of_sorted has a column of {TAINT}",
+           "SELECT 1 #### 2": "#### is no operator that the catalogue has",
+           "SELECT 1::fresh": "fresh is no type that the catalogue has",
+           "SELECT * FROM crosstab('SELECT counted(1)') AS x (a int)": "crosstab() runs a text",
            "SELECT id::checked FROM t": "a cast, check or comparison of public.checked calls a VOLATILE function",
            "SELECT number_of(name) FROM t":
-               "public.number_of() has to do with a type whose casts or comparisons call a VOLATILE function",
+               f"public.number_of() has to do with {TAINT}",
            "SELECT * FROM kinds":
-               "public.kinds has a column of a type whose casts or comparisons call a VOLATILE function",
+               f"public.kinds has a column of {TAINT}",
            "SELECT * FROM cache": "public.cache is unlogged, and empty on standbys",
            "SELECT * FROM cached": "public.cached reads public.cache, which is unlogged, and empty on standbys",
            "SELECT last_value FROM s": "public.s is a sequence, and ahead on standbys",

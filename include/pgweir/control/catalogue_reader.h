@@ -21,7 +21,9 @@ namespace pgweir::control {
 class CatalogueReader final : PgConnection::Owner {
 public:
     static constexpr Duration kEvery = std::chrono::seconds(30);
-    static constexpr Duration kAgain = std::chrono::seconds(2);  // after a failure
+    static constexpr Duration kAgain =
+        std::chrono::seconds(2);  // after a failure; then twice that, …
+    static constexpr Duration kAgainMax = std::chrono::minutes(2);
     static constexpr Duration kPatience = std::chrono::seconds(10);
     /// What cannot be read for so long, though there is a primary, is not believed any more.
     static constexpr Duration kBelieved = std::chrono::minutes(5);
@@ -31,6 +33,7 @@ public:
         Instant read{};                                       // when it was asked for
         std::string why{};        // the last reading failed; empty if it did not
         Instant due{};            // the next one
+        Duration pause{};         // before the last one, if it failed
         Instant failing_since{};  // if why is not empty
     };
 
@@ -50,6 +53,9 @@ public:
     /// primary: nullptr if there is none; nothing is read then, and what is known stays.
     void tick(const config::Node* primary, const config::Monitor& monitor);
 
+    /// Another node is the primary: what is being read is not its, and all is to be read again.
+    void start_over();
+
     const ByDatabase& known() const { return known_; }
 
 private:
@@ -61,7 +67,9 @@ private:
 
     static void on_built(uv_work_t* request, int status);
     void build(PgResult result);
-    void end(std::string why);
+    void succeed(route::Catalogue catalogue);
+    void fail(std::string why);
+    void forget(Known& known);
     Known* current();
 
     uv_loop_t& loop_;
@@ -72,6 +80,7 @@ private:
     Instant begun_{};
     Work* work_ = nullptr;
     bool asked_ = false;
+    bool outdated_ = false;  // True exactly when what is read now is of a primary of before.
 };
 
 }  // namespace pgweir::control

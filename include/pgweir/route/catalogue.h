@@ -64,11 +64,11 @@ private:
     size_t rows_ = 0;
     Names functions_;
     std::unordered_set<std::string> immutable_functions_;  // PostgreSQL's, with some overload
-    Names own_functions_;  // volatile ones of the users, under names of PostgreSQL's
-    Names operators_;      // volatile ones
-    Names types_;          // whose casts or checks call volatile functions
+    Names own_functions_;  // unfit ones of the users, under names of PostgreSQL's
+    Names operators_;
+    Names types_;  // but for those of rows
     Names relations_;
-    std::unordered_set<std::string> row_functions_;  // volatile, and t.f means f(t)
+    std::unordered_set<std::string> row_functions_;  // unfit, and t.f means f(t)
     std::string against_all_;
 };
 

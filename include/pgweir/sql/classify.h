@@ -48,6 +48,10 @@ inline constexpr size_t kCommentsMax = 100;
 /// Whether PostgreSQL's own function of this name, in small letters, may be part of one.
 bool is_part_of_reads(std::string_view function);
 
+/// Whether a function of an extension, or of a later PostgreSQL, runs SQL that it is given as text,
+/// though it is declared to write nothing.
+bool runs_text(std::string_view function);
+
 /// Thread: any; costs microseconds, so its answer is to be kept.
 Classification classify(std::string_view sql);
 

@@ -77,13 +77,16 @@ TEST_CASE("catalogue: a function of one's own may hide behind a name of PostgreS
 
 TEST_CASE("catalogue: volatile functions may be called as columns, operators, casts and checks") {
     const Catalogue catalogue = made_of({
-        {"function", "1", "public", "archive", "v.", "0"},
-        {"function", "2", "public", "title",   ".",  "0"},
-        {"operator", "3", "public", "@@@",     "v",  "0"},
-        {"type",     "4", "public", "checked", "v",  "0"},
+        {"function", "1",  "public",     "archive",  "v.", "0"},
+        {"function", "2",  "public",     "title",    ".",  "0"},
+        {"operator", "3",  "public",     "@@@",      "v",  "0"},
+        {"type",     "4",  "public",     "checked",  "v",  "0"},
+        {"operator", "0",  "pg_catalog", "@@",       "",   "0"},
+        {"operator", "0",  "pg_catalog", "@@@",      "",   "0"},
+        {"type",     "23", "pg_catalog", "int4",     "",   "0"},
+        {"relation", "5",  "public",     "accounts", "rp", "0"},
     });
-    CHECK(catalogue.against_field("archive") ==
-          "archive may be called as a column, and is VOLATILE");
+    CHECK(catalogue.against_field("archive") == "archive may be called as a column, and is unfit");
     CHECK(catalogue.against_field("title") == "");
     CHECK(catalogue.against_field("name") == "");
     CHECK(catalogue.against_operator({"", "@@@"}) != "");
@@ -91,6 +94,9 @@ TEST_CASE("catalogue: volatile functions may be called as columns, operators, ca
     CHECK(catalogue.against_operator({"", "@@"}) == "");
     CHECK(catalogue.against_type({"", "checked"}) != "");
     CHECK(catalogue.against_type({"", "int4"}) == "");
+    CHECK(catalogue.against_type({"", "accounts"}) == "");
+    CHECK(catalogue.against_type({"", "new"}) == "new is no type that the catalogue has");
+    CHECK(catalogue.against_operator({"", "###"}) == "### is no operator that the catalogue has");
     CHECK(catalogue.against_all() == "");
 }
 
@@ -99,7 +105,7 @@ TEST_CASE("catalogue: what needs no sign in the text is against every read") {
                       {"type", "25", "", "text", "a", "0"}
     })
               .against_all() ==
-          "text is a type whose casts or comparisons call a VOLATILE function");
+          "text is a type whose casts, checks or comparisons call a VOLATILE function");
 }
 
 TEST_CASE("catalogue: a type that compares or casts by a volatile function taints what has it") {
@@ -113,15 +119,17 @@ TEST_CASE("catalogue: a type that compares or casts by a volatile function taint
     CHECK(catalogue.against_all() == "");
     CHECK(catalogue.against_type({"", "kind"}) ==
           "a cast, check or comparison of public.kind calls a VOLATILE function");
-    CHECK(
-        catalogue.against_relation({"", "kinds"}) ==
-        "public.kinds has a column of a type whose casts or comparisons call a VOLATILE function");
-    CHECK(catalogue.against_relation({"", "others"}) == "");
-    CHECK(catalogue.against_function({"", "kind_of"}) ==
-          "public.kind_of() has to do with a type whose casts or comparisons call a VOLATILE "
+    CHECK(catalogue.against_relation({"", "kinds"}) ==
+          "public.kinds has a column of a type whose casts, checks or comparisons call a VOLATILE "
           "function");
+    CHECK(catalogue.against_relation({"", "others"}) == "");
+    CHECK(
+        catalogue.against_function({"", "kind_of"}) ==
+        "public.kind_of() has to do with a type whose casts, checks or comparisons call a VOLATILE "
+        "function");
     CHECK(catalogue.against_operator({"", "<->"}) ==
-          "operator public.<-> has to do with a type whose casts or comparisons call a VOLATILE "
+          "operator public.<-> has to do with a type whose casts, checks or comparisons call a "
+          "VOLATILE "
           "function");
 }
 
@@ -163,24 +171,55 @@ TEST_CASE("catalogue: relations that standbys do not have stay, and what reads t
 
 TEST_CASE("catalogue: views and policies are as good as what they call") {
     const Catalogue catalogue = made_of({
-        {"relation", "1", "public",     "numbered",        "vp",  "0"},
-        {"relation", "2", "public",     "plain",           "vp",  "0"},
-        {"relation", "3", "public",     "locking",         "vp",  "0"},
-        {"relation", "4", "public",     "own",             "rps", "0"},
-        {"relation", "5", "public",     "placed",          "vp",  "0"},
-        {"calls",    "1", "pg_catalog", "nextval",         "v",   "0"},
-        {"calls",    "2", "pg_catalog", "now",             "",    "0"},
-        {"calls",    "2", "public",     "shown",           "",    "0"},
-        {"locks",    "3", "",           "",                "",    "0"},
-        {"calls",    "4", "public",     "counted",         "v",   "0"},
-        {"calls",    "5", "pg_catalog", "current_setting", "",    "0"},
+        {"relation", "1",  "public",     "numbered",        "vp",  "0" },
+        {"relation", "2",  "public",     "plain",           "vp",  "0" },
+        {"relation", "3",  "public",     "locking",         "vp",  "0" },
+        {"relation", "4",  "public",     "own",             "rps", "0" },
+        {"relation", "5",  "public",     "placed",          "vp",  "0" },
+        {"relation", "6",  "public",     "gone",            "vp",  "0" },
+        {"relation", "7",  "public",     "of_kind",         "vp",  "0" },
+        {"function", "21", "public",     "shown",           "",    "0" },
+        {"function", "22", "public",     "counted",         "v",   "0" },
+        {"calls",    "1",  "pg_catalog", "nextval",         "",    "1" },
+        {"calls",    "2",  "pg_catalog", "now",             "",    "2" },
+        {"calls",    "2",  "public",     "shown",           "",    "21"},
+        {"locks",    "3",  "",           "",                "",    "0" },
+        {"calls",    "4",  "public",     "counted",         "",    "22"},
+        {"calls",    "5",  "pg_catalog", "current_setting", "",    "3" },
+        {"calls",    "6",  "public",     "not_there",       "",    "99"},
+        {"tainted",  "7",  "",           "",                "",    "0" },
     });
+    CHECK(catalogue.against_relation({"", "gone"}) == "public.gone calls public.not_there()");
+    CHECK(catalogue.against_relation({"", "of_kind"}) ==
+          "public.of_kind has to do with a type whose casts, checks or comparisons call a "
+          "VOLATILE function");
     CHECK(catalogue.against_relation({"", "plain"}) == "");
     CHECK(catalogue.against_relation({"", "numbered"}) ==
           "public.numbered calls pg_catalog.nextval()");
     CHECK(catalogue.against_relation({"", "locking"}) == "public.locking locks rows");
     CHECK(catalogue.against_relation({"", "own"}) == "public.own calls public.counted()");
     CHECK(catalogue.against_relation({"", "placed"}) != "");
+}
+
+TEST_CASE(
+    "catalogue: a function is as good as the defaults of its arguments, and as no text of SQL") {
+    const Catalogue catalogue = made_of({
+        {"defaults", "1", "pg_catalog", "nextval",  "v",  "0"},
+        {"function", "1", "public",     "numbered", "",   "0"},
+        {"function", "2", "public",     "dated",    "",   "0"},
+        {"defaults", "2", "pg_catalog", "now",      "",   "0"},
+        {"function", "3", "public",     "counting", "",   "0"},
+        {"defaults", "3", "public",     "counted",  "v",  "0"},
+        {"function", "4", "public",     "crosstab", "",   "0"},
+        {"relation", "5", "public",     "view_of",  "vp", "0"},
+        {"calls",    "5", "public",     "numbered", "",   "1"},
+    });
+    CHECK(catalogue.against_function({"", "numbered"}) ==
+          "public.numbered() has pg_catalog.nextval() in a default");
+    CHECK(catalogue.against_function({"", "dated"}) == "");
+    CHECK(catalogue.against_function({"", "counting"}) != "");
+    CHECK(catalogue.against_function({"", "crosstab"}) == "public.crosstab() runs a text as SQL");
+    CHECK(catalogue.against_relation({"", "view_of"}) == "public.view_of calls public.numbered()");
 }
 
 TEST_CASE("catalogue: two views that read each other come to an end") {

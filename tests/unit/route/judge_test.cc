@@ -20,6 +20,7 @@ Catalogue some_catalogue(const char* against_all = "") {
         {"function", "4", "public",     "shown",    "",   "0"},
         {"function", "5", "public",     "lower",    "v",  "0"},
         {"operator", "6", "public",     "@@@",      "v",  "0"},
+        {"operator", "0", "pg_catalog", "=",        "",   "0"},
         {"type",     "7", "public",     "checked",  "v",  "0"},
     };
     if (*against_all != 0) lines.push_back({"type", "9", "", against_all, "a", "0"});
@@ -57,6 +58,8 @@ TEST_CASE("judge: whatever the catalogue has against one of its names keeps it")
              "SELECT unknown(id) FROM accounts",
              "SELECT lower(name) FROM accounts",
              "SELECT a @@@ b FROM accounts",
+             "SELECT a #### b FROM accounts",
+             "SELECT a::fresh FROM accounts",
              "SELECT a::checked FROM accounts",
              "SELECT a.counted FROM accounts a",
              "SELECT (a).counted FROM accounts a",

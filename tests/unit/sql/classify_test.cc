@@ -94,6 +94,11 @@ TEST_CASE("classify: everything else is the primary's") {
              "COPY t FROM STDIN",
              "COPY t TO '/tmp/x'",
              "COPY t TO PROGRAM 'cat'",
+             "COPY t TO ''",
+             "SELECT * FROM crosstab('SELECT f()') AS x (a int)",
+             "SELECT * FROM public.xpath_table('a', 'b', 'f()', '/', 'true') AS x (a int)",
+             "SELECT pg_input_is_valid('1', 'checked')",
+             "SELECT * FROM pg_timezone_names()",
              "COPY (DELETE FROM t RETURNING *) TO STDOUT",
              "EXPLAIN DELETE FROM t",
              "EXPLAIN ANALYZE INSERT INTO t VALUES (1)",
@@ -153,6 +158,13 @@ TEST_CASE("classify: says which operators, types and fields it mentions") {
     });
     CHECK(found.types == std::vector<Name>{
                              {"", "mine"}
+    });
+    const Mentions between = classify("SELECT 1 WHERE a NOT BETWEEN SYMMETRIC 1 AND 2").mentions;
+    CHECK(between.operators == std::vector<Name>{
+                                   {"", "<" },
+                                   {"", "<="},
+                                   {"", ">" },
+                                   {"", ">="}
     });
     CHECK(found.fields == std::vector<std::string>{"f", "g"});
 }
