@@ -36,7 +36,7 @@ def of_pytest(folder):
 
 
 COUNTS = {"unit": of_doctest, "e2e": of_pytest,
-          **{name: of_last_line(name) for name in ("sim", "regress", "isolation", "leaks", "listeners", "frameworks",
+          **{name: of_last_line(name) for name in ("sim", "regress", "isolation", "leaks", "listeners", "stale", "frameworks",
                                            "routing")}}
 
 

@@ -164,6 +164,7 @@ clusters:
       - {name: standby1, host: 127.0.0.1, port: $(port_of standby1 15433)}
       - {name: standby2, host: 127.0.0.1, port: $(port_of standby2 15433)}
     monitor: {user: pgweir_monitor, password: {file: password}}
+    routing: {reads: standby}
 YAML
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kStatementBytesMax = 4096;
 
-constexpr std::array<std::pair<std::string_view, Topic>, 18> kTopics{
+constexpr std::array<std::pair<std::string_view, Topic>, 19> kTopics{
     {
      {"help", Topic::Help},
      {"version", Topic::Version},
@@ -23,6 +23,7 @@ constexpr std::array<std::pair<std::string_view, Topic>, 18> kTopics{
      {"pinned", Topic::Pinned},
      {"listeners", Topic::Listeners},
      {"nodes", Topic::Nodes},
+     {"routes", Topic::Routes},
      {"databases", Topic::Databases},
      {"users", Topic::Users},
      {"stats", Topic::Stats},
@@ -177,7 +178,7 @@ bool is_harmless(const Command& command) {
 
 std::string_view help_text() {
     return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|PINNED|LISTENERS|USERS|VERSION\n"
-           "\tSHOW NODES|STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS|LISTS|STATE\n"
+           "\tSHOW NODES|ROUTES|STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS|LISTS|STATE\n"
            "\tEXPLAIN ROUTE <sql>\n"
            "\tRELOAD\n"
            "\tPAUSE [<db>]\n"

@@ -45,6 +45,22 @@ route::Judgement judge_in(const config::Database& database,
     return route::judge(statement, nullptr);
 }
 
+/// Who may get a read now, if it need not show what somebody has just written.
+std::string nodes_for_reads(const config::Database& database, const Picture& picture) {
+    const auto configured = picture.config.clusters.find(database.cluster);
+    const ClusterPicture* watched = find_cluster(picture, database.cluster);
+    if (configured == picture.config.clusters.end() || watched == nullptr) return "primary";
+    const config::Reads reads = configured->second.routing.reads;
+    if (reads == config::Reads::Primary) return "primary (routing.reads)";
+    std::string names = reads == config::Reads::Any ? "primary" : "";
+    for (size_t i = 0; i < watched->nodes.size() && i < watched->view.nodes.size(); ++i) {
+        const bool takes = watched->view.nodes[i].state == cluster::NodeState::Standby;
+        if (!takes || watched->nodes[i].weight == 0) continue;
+        names += (names.empty() ? "" : ", ") + watched->nodes[i].name;
+    }
+    return names.empty() ? "primary (no standby takes reads)" : names;
+}
+
 }  // namespace
 
 Table explain_route(std::string_view sql, const Picture& picture) {
@@ -55,10 +71,16 @@ Table explain_route(std::string_view sql, const Picture& picture) {
     const auto shape = sql::fingerprint(sql);
     for (const auto& [name, database] : picture.config.databases) {
         const route::Judgement judgement = judge_in(database, statement, picture);
-        // Reads on standbys come with a later version.
-        table.rows.push_back({name, judgement.standby ? "read" : "primary", judgement.why,
+        const bool begins = statement.begins_read_only;
+        const bool routed = judgement.standby || begins;
+        table.rows.push_back({name,
+                              begins              ? "read-only transaction"
+                              : judgement.standby ? "read"
+                                                  : "primary",
+                              begins ? "" : judgement.why,
                               listed(statement.mentions.functions, "()"),
-                              listed(statement.mentions.relations), "primary",
+                              listed(statement.mentions.relations),
+                              routed ? nodes_for_reads(database, picture) : "primary",
                               shape ? to_text(*shape) : ""});
     }
     return table;

@@ -1,6 +1,7 @@
 #include "admin/stats.h"
 
 #include "admin/nodes.h"
+#include "admin/routes.h"
 #include "pgweir/metrics/exposition.h"
 
 #include <array>
@@ -262,7 +263,7 @@ std::string metrics_text(const std::vector<session::EngineSnapshot>& workers,
             1);
     out.add(Metric::Workers, {}, static_cast<double>(workers.size()));
     // The size and the longest wait are not sums over the workers.
-    std::map<std::pair<std::string, std::string>, std::pair<uint32_t, int64_t>> largest;
+    std::map<session::PoolName, std::pair<uint32_t, int64_t>> largest;
     for (const auto& worker : workers) {
         out.add(Metric::WorkerBusy,
                 {
@@ -281,19 +282,30 @@ std::string metrics_text(const std::vector<session::EngineSnapshot>& workers,
         add_listening(out, worker);
         for (const auto& pool : worker.pools) {
             add_pool(out, pool);
-            auto& [size, wait] = largest[{pool.database, pool.user}];
+            auto& [size, wait] = largest[{pool.database, pool.user, pool.node}];
             size = std::max(size, pool.size);
             wait = std::max(wait, pool.max_wait_us);
         }
     }
+    std::map<session::PoolName, int64_t> waits;  // on whichever node
     for (const auto& [key, value] : largest) {
         const Labels labels{
-            {"database", key.first },
-            {"user",     key.second}
+            {"database", key.database},
+            {"user",     key.user    }
         };
         out.add(Metric::PoolSize, labels, value.first);
-        out.add(Metric::OldestWait, labels, static_cast<double>(value.second) / 1e6);
+        int64_t& longest = waits[{key.database, key.user}];
+        longest = std::max(longest, value.second);
     }
+    for (const auto& [key, wait] : waits) {
+        out.add(Metric::OldestWait,
+                {
+                    {"database", key.database},
+                    {"user",     key.user    }
+        },
+                static_cast<double>(wait) / 1e6);
+    }
+    add_routes(out, workers);
     add_nodes(out, clusters, now);
     return out.text();
 }

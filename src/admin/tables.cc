@@ -2,6 +2,7 @@
 
 #include "admin/nodes.h"
 #include "admin/pools.h"
+#include "admin/routes.h"
 #include "admin/stats.h"
 #include "pgweir/config/effective.h"
 #include "pgweir/config/fields.h"
@@ -400,6 +401,7 @@ session::Detail detail_for(Topic topic) {
     if (topic == Topic::Clients) return session::Detail::Clients;
     const bool servers = topic == Topic::Servers || topic == Topic::Pinned;
     if (servers) return session::Detail::Servers;
+    if (topic == Topic::Routes) return session::Detail::Routes;
     return session::Detail::Pools;
 }
 
@@ -413,6 +415,7 @@ Table show(Topic topic, const Picture& picture) {
         case Topic::Pinned: return show_pinned(picture);
         case Topic::Listeners: return show_listeners(picture);
         case Topic::Nodes: return show_nodes(picture);
+        case Topic::Routes: return show_routes(picture);
         case Topic::Databases: return show_databases(picture);
         case Topic::Users: return show_users(picture);
         case Topic::Stats: return show_stats(picture);

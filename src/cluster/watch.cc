@@ -158,7 +158,7 @@ void Watch::choose_primary(Instant now) {
 }
 
 void Watch::follow_log(const Answer& answer, const WalLayout& wal) {
-    log_.add(answer.asked, end_of_log(answer.lsn, wal));
+    log_.add(answer.asked, end_of_log(answer.lsn, wal), answer.number);
 }
 
 Watch::Verdict Watch::verdict_on(size_t number, Instant now) const {
@@ -242,6 +242,8 @@ NodeView Watch::picture(size_t number, Verdict verdict, Instant now) {
     if (node.last->in_recovery && is_ours(node) && !log_.empty()) {
         shown.lag = log_.behind(shown.lsn, now);
         shown.lag_bytes = log_.end() > shown.lsn ? log_.end() - shown.lsn : 0;
+        const bool same_log = node.timeline != 0 && node.timeline == last_primary_timeline_;
+        if (same_log) shown.shown = log_.last_within(shown.lsn);
     }
     return shown;
 }

@@ -269,6 +269,12 @@ constexpr auto kFields = std::to_array<Field>({
     {"clusters.*.nodes.*.port", &member<&Node::port>,
      port(), NewConnections,
      "Port of PostgreSQL."},
+    {"clusters.*.nodes.*.weight", &member<&Node::weight>,
+     count(1, 1000).or_zero("no reads"), AtOnce,
+     "Its share of the reads beside other nodes'."},
+    {"clusters.*.nodes.*.zone", &member<&Node::zone>,
+     kText.or_unset("not told"), AtOnce,
+     "Where it is, see routing.zone."},
 
     {"clusters.*.monitor.user", of_monitor<&Monitor::user>,
      kText.or_unset("required with several nodes"), AtOnce,
@@ -286,6 +292,17 @@ constexpr auto kFields = std::to_array<Field>({
     {"clusters.*.monitor.timeout", of_monitor<&Monitor::timeout>,
      time(milliseconds(100), hours(1)), AtOnce,
      "How long a node may be silent before it counts as unreachable."},
+    {"clusters.*.routing.reads", &member<&Cluster::routing, &Routing::reads>,
+     choice(), AtOnce,
+     "Where statements that only read go: primary, standby (to the primary only while no standby is "
+     "fit), prefer-standby (also while the standbys' servers are all taken), or any node."},
+    {"clusters.*.routing.consistency", &member<&Cluster::routing, &Routing::consistency>,
+     choice(), AtOnce,
+     "What a standby has to show before it is read: eventual (max_lag is all), session (all that "
+     "this client was told of), or database (all that any client of the database was told of)."},
+    {"clusters.*.routing.zone", &member<&Cluster::routing, &Routing::zone>,
+     kText.or_unset("not told"), AtOnce,
+     "Where pgweir is: nodes of the same zone are read first."},
     {"clusters.*.routing.max_lag", &member<&Cluster::routing, &Routing::max_lag>,
      time(milliseconds(10), hours(24)), AtOnce,
      "How far a standby may be behind the primary; beyond it the standby counts as lagging."},
@@ -367,19 +384,14 @@ constexpr auto kFields = std::to_array<Field>({
 // clang-format on
 
 constexpr auto kLaterKeys = std::to_array<LaterKey>({
-    {"tls",                            "TLS towards clients."                             },
-    {"auth.cert",                      "Login by client certificate."                     },
-    {"auth.hba",                       "Rules by address, database and user."             },
-    {"auth.hba_file",                  "Rules in pg_hba.conf's format."                   },
-    {"auth.query",                     "Secrets looked up in PostgreSQL."                 },
-    {"clusters.*.tls",                 "TLS towards servers."                             },
-    {"clusters.*.routing.reads",       "Reads on standbys."                               },
-    {"clusters.*.routing.consistency", "What a read on a standby has to show."            },
-    {"clusters.*.routing.zone",        "Where pgweir is, to read from a near node."       },
-    {"clusters.*.failover",            "Promotion of a standby."                          },
-    {"clusters.*.nodes.*.weight",      "A node's share of the reads."                     },
-    {"clusters.*.nodes.*.zone",        "Where a node is, to read from a near one."        },
-    {"coordination",                   "Several pgweir processes that agree through etcd."},
+    {"tls",                 "TLS towards clients."                             },
+    {"auth.cert",           "Login by client certificate."                     },
+    {"auth.hba",            "Rules by address, database and user."             },
+    {"auth.hba_file",       "Rules in pg_hba.conf's format."                   },
+    {"auth.query",          "Secrets looked up in PostgreSQL."                 },
+    {"clusters.*.tls",      "TLS towards servers."                             },
+    {"clusters.*.failover", "Promotion of a standby."                          },
+    {"coordination",        "Several pgweir processes that agree through etcd."},
 });
 
 struct Renamed {

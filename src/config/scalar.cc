@@ -27,6 +27,17 @@ constexpr std::array kPoolModes{
     Choice<PoolMode>{PoolMode::Transaction, "transaction"},
     Choice<PoolMode>{PoolMode::Statement,   "statement"  }
 };
+constexpr std::array kReads{
+    Choice<Reads>{Reads::Primary,       "primary"       },
+    Choice<Reads>{Reads::Standby,       "standby"       },
+    Choice<Reads>{Reads::PreferStandby, "prefer-standby"},
+    Choice<Reads>{Reads::Any,           "any"           }
+};
+constexpr std::array kConsistencies{
+    Choice<Consistency>{Consistency::Eventual, "eventual"},
+    Choice<Consistency>{Consistency::Session,  "session" },
+    Choice<Consistency>{Consistency::Database, "database"}
+};
 constexpr std::array kAuthMethods{
     Choice<AuthMethod>{AuthMethod::Trust,       "trust"        },
     Choice<AuthMethod>{AuthMethod::Md5,         "md5"          },
@@ -46,6 +57,14 @@ constexpr const auto& choices_of(PinnedFull) {
 
 constexpr const auto& choices_of(PoolMode) {
     return kPoolModes;
+}
+
+constexpr const auto& choices_of(Reads) {
+    return kReads;
+}
+
+constexpr const auto& choices_of(Consistency) {
+    return kConsistencies;
 }
 
 constexpr const auto& choices_of(AuthMethod) {
@@ -294,6 +313,14 @@ std::string_view to_text(PinnedFull what) {
 
 std::string_view to_text(PoolMode mode) {
     return word_of(mode);
+}
+
+std::string_view to_text(Reads reads) {
+    return word_of(reads);
+}
+
+std::string_view to_text(Consistency consistency) {
+    return word_of(consistency);
 }
 
 std::string_view to_text(AuthMethod method) {

@@ -43,6 +43,7 @@ void CatalogueReader::set_databases(const std::vector<std::string>& names) {
 
 void CatalogueReader::tick(const config::Node* primary, const config::Monitor& monitor) {
     const Instant now = net::Loop::read_clock();
+    free_unused();
     if (!database_.empty()) {
         // The work in libuv's thread has an end; only the server may have none.
         if (work_ == nullptr && now - begun_ >= kPatience) {
@@ -59,6 +60,7 @@ void CatalogueReader::tick(const config::Node* primary, const config::Monitor& m
     begun_ = now;
     asked_ = false;
     outdated_ = false;
+    read_again_ = false;
     const bool begun =
         connection_.open({.host = primary->host,
                           .port = primary->port,
@@ -75,6 +77,16 @@ void CatalogueReader::tick(const config::Node* primary, const config::Monitor& m
 void CatalogueReader::start_over() {
     outdated_ = true;
     for (auto& [database, known] : known_) known.due = {};
+}
+
+void CatalogueReader::read_soon(const std::string& database) {
+    const auto known = known_.find(database);
+    if (known == known_.end() || known->second.catalogue == nullptr) return;
+    // What is read now may have been read before the change.
+    const bool under_way = database_ == database;
+    const Instant last = under_way ? begun_ : known->second.read;
+    known->second.due = std::min(known->second.due, last + kSoon);
+    if (under_way) read_again_ = true;
 }
 
 void CatalogueReader::on_idle() {
@@ -137,27 +149,38 @@ void CatalogueReader::succeed(route::Catalogue catalogue) {
             log::info("cluster {}: the catalogue of {} is known, {} facts", cluster_, database_,
                       catalogue.size());
         }
-        forget(*known);
-        known->catalogue = std::make_unique<const route::Catalogue>(std::move(catalogue));
+        const bool same =
+            known->catalogue != nullptr && known->catalogue->digest() == catalogue.digest();
+        auto read = std::make_shared<const route::Catalogue>(std::move(catalogue));
+        std::swap(read, same ? read : known->catalogue);
+        if (read != nullptr) forgotten_.push_back(std::move(read));
         known->read = begun_;
-        known->due = net::Loop::read_clock() + kEvery;
+        known->due = net::Loop::read_clock() + (read_again_ ? kSoon : kEvery);
         known->pause = {};
         known->why.clear();
+        if (!same) owner_.on_catalogue(database_);
     }
     database_.clear();
 }
 
-/// Freeing a large one takes as long as making it.
 void CatalogueReader::forget(Known& known) {
-    if (known.catalogue == nullptr) return;
+    if (known.catalogue != nullptr) forgotten_.push_back(std::move(known.catalogue));
+}
+
+/// Freeing a large one takes as long as making it: not here, and not in a worker.
+void CatalogueReader::free_unused() {
+    const auto unused = std::find_if(forgotten_.begin(), forgotten_.end(),
+                                     [](const auto& each) { return each.use_count() == 1; });
+    if (unused == forgotten_.end()) return;
 
     struct Freeing {
         uv_work_t request{};
-        std::unique_ptr<const route::Catalogue> catalogue{};
+        std::shared_ptr<const route::Catalogue> catalogue{};
     };
 
     auto freeing = std::make_unique<Freeing>();
-    freeing->catalogue = std::move(known.catalogue);
+    freeing->catalogue = std::move(*unused);
+    forgotten_.erase(unused);
     freeing->request.data = freeing.get();
     const int status = uv_queue_work(
         &loop_, &freeing->request,
@@ -188,8 +211,11 @@ void CatalogueReader::fail(std::string why) {
                                       : "its reads stay on the primary",
                          why);
         }
-        if (drop) forget(*known);
         known->why = std::move(why);
+        if (drop) {
+            forget(*known);
+            owner_.on_catalogue(database_);
+        }
     }
     database_.clear();
 }

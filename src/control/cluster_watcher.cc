@@ -37,13 +37,14 @@ bool same(const config::Monitor& one, const config::Monitor& two) {
 ClusterWatcher::ClusterWatcher(uv_loop_t& loop,
                                Owner& owner,
                                config::Cluster cluster,
-                               uint32_t epoch)
+                               Before before)
     : loop_(loop),
       owner_(owner),
       cluster_(std::move(cluster)),
-      watch_(cluster_.nodes.size(), limits_of(cluster_), net::Loop::read_clock(), epoch),
+      watch_(cluster_.nodes.size(), limits_of(cluster_), net::Loop::read_clock(), before.epoch),
+      progress_(std::make_shared<cluster::Progress>(cluster_.nodes.size(), before.sample)),
       failures_(cluster_.nodes.size()),
-      catalogues_(loop, cluster_.name),
+      catalogues_(loop, *this, cluster_.name),
       timer_(new uv_any_handle{}) {
     make_probers();
     uv_timer_init(&loop, &timer_->timer);
@@ -105,12 +106,24 @@ void ClusterWatcher::on_tick(uv_timer_t* timer) {
 
 void ClusterWatcher::judge() {
     const cluster::View before = watch_.view();
-    if (!watch_.judge(net::Loop::read_clock())) return;
+    const bool changed = watch_.judge(net::Loop::read_clock());
+    publish();
+    if (!changed) return;
     log_changes(before);
     const cluster::View& now = watch_.view();
-    if (now.primary == before.primary && now.epoch == before.epoch) return;
-    catalogues_.start_over();
-    owner_.on_primary(*this);
+    if (now.primary != before.primary || now.epoch != before.epoch) catalogues_.start_over();
+    owner_.on_change(*this);
+}
+
+void ClusterWatcher::publish() {
+    const auto& nodes = watch_.view().nodes;
+    for (size_t number = 0; number < nodes.size(); ++number) {
+        progress_->publish(number, nodes[number].shown);
+    }
+}
+
+void ClusterWatcher::on_catalogue(const std::string& database) {
+    owner_.on_catalogue(*this, database);
 }
 
 void ClusterWatcher::log_changes(const cluster::View& before) const {

@@ -49,6 +49,22 @@ std::vector<std::string> databases_of(const config::Config& config, std::string_
     return names;
 }
 
+/// What may be read at a node in this state.
+session::Reading reading_at(cluster::NodeState state) {
+    using enum cluster::NodeState;
+    switch (state) {
+        case Standby: return session::Reading::Takes;
+        case Unknown:
+        case Primary:
+        case Lagging:
+        case Returning: return session::Reading::Drains;
+        case Stale:
+        case Foreign:
+        case Unreachable: return session::Reading::Lost;
+    }
+    return session::Reading::Lost;
+}
+
 }  // namespace
 
 Control::Control(std::unique_ptr<session::Setup> setup) : setup_(std::move(setup)) {
@@ -189,34 +205,60 @@ void Control::watch_clusters() {
             continue;
         }
         if (old != before.end()) {
+            last_sample_ = std::max(last_sample_, (*old)->progress()->next_sample());
+            forget_catalogues(**old);
             old->reset();
             ++last_epoch_;  // where it was before, nothing goes any more
         }
         ClusterWatcher::Owner& self = *this;
-        watchers_.push_back(std::make_unique<ClusterWatcher>(loop_, self, cluster, last_epoch_));
-        on_primary(*watchers_.back());
+        watchers_.push_back(std::make_unique<ClusterWatcher>(
+            loop_, self, cluster, ClusterWatcher::Before{last_epoch_, last_sample_}));
+        on_change(*watchers_.back());
     }
     for (const auto& watcher : watchers_) {
         watcher->set_databases(databases_of(setup_->config, watcher->cluster().name));
     }
     for (const auto& watcher : before) {
         if (watcher == nullptr) continue;
+        last_sample_ = std::max(last_sample_, watcher->progress()->next_sample());
         const std::string& name = watcher->cluster().name;
-        order_all([&] { return worker::ForgetPrimary{name}; });
+        order_all([&] { return worker::ForgetCluster{name}; });
+        forget_catalogues(*watcher);
     }
     note_primaries();
 }
 
-void Control::on_primary(const ClusterWatcher& watcher) {
+void Control::on_change(const ClusterWatcher& watcher) {
     last_epoch_ = std::max(last_epoch_, watcher.view().epoch);
     order_all([&] {
+        const config::Cluster& cluster = watcher.cluster();
         const config::Node* primary = watcher.primary();
-        return worker::FollowPrimary{
-            watcher.cluster().name,
-            {primary == nullptr ? std::nullopt : std::optional(*primary), watcher.view().epoch}
-        };
+        session::Topology topology{
+            .primary = primary == nullptr ? std::nullopt : std::optional(*primary),
+            .epoch = watcher.view().epoch,
+            .progress = watcher.progress().get()};
+        for (size_t number = 0; number < cluster.nodes.size(); ++number) {
+            topology.nodes.push_back(
+                {cluster.nodes[number].name, reading_at(watcher.view().nodes[number].state)});
+        }
+        return worker::FollowCluster{cluster.name, std::move(topology), watcher.progress()};
     });
     note_primaries();
+}
+
+void Control::on_catalogue(const ClusterWatcher& watcher, const std::string& database) {
+    const auto known = watcher.catalogues().find(database);
+    order_all([&] {
+        return worker::UseCatalogue{
+            watcher.cluster().name, database,
+            known == watcher.catalogues().end() ? nullptr : known->second.catalogue};
+    });
+}
+
+void Control::forget_catalogues(const ClusterWatcher& watcher) {
+    for (const auto& [database, known] : watcher.catalogues()) {
+        order_all([&] { return worker::UseCatalogue{watcher.cluster().name, database, nullptr}; });
+    }
 }
 
 void Control::note_primaries() {
@@ -262,6 +304,11 @@ void Control::handle(worker::Report& report) {
         gathered(gathering);
     } else if (const auto* killed = std::get_if<worker::ClientKilled>(&report)) {
         client_killed(*killed);
+    } else if (const auto* changed = std::get_if<worker::CatalogueChanged>(&report)) {
+        for (const auto& watcher : watchers_) {
+            if (watcher->cluster().name != changed->cluster) continue;
+            watcher->read_catalogue_soon(changed->database);
+        }
     } else if (std::get_if<worker::Drained>(&report) != nullptr) {
         if (++drained_workers_ == process_->worker_count()) stop_now();
     }

@@ -98,6 +98,7 @@ void Prober::ask() {
     asked_ = net::Loop::read_clock();
     // Never twice in a row: a node that answers slowly would not be asked for its role any more.
     asks_identity_ = !asks_identity_ && asked_ - identified_ >= monitor_.interval;
+    asked_number_ = owner_.on_asking();
     enter(State::Asking);
     connection_.execute(asks_identity_ ? kIdentity : kPlace);
 }
@@ -133,6 +134,7 @@ void Prober::take_row(const PGresult& result) {
     }
     failures_ = 0;
     answer->asked = asked_;
+    answer->number = asked_number_;
     owner_.on_place(number_, *answer);
 }
 

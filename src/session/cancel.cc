@@ -38,7 +38,7 @@ void answer_cancelled(Engine& engine, ClientSession& client, size_t taken) {
 void cancel_waiting(Engine& engine, ClientSession& client) {
     const size_t taken = request_bytes(client.inbox.view());
     if (taken == 0) return;
-    Pool& pool = *client.pool;
+    Pool& pool = *client.queue;
     engine.move(client, ClientEvent::WaitCancelled);
     publish_waiting(engine, pool);
     answer_cancelled(engine, client, taken);

@@ -100,6 +100,7 @@ bool admit(Engine& engine, ClientSession& client, Pool& pool) {
         return false;
     }
     client.pool = &pool;
+    client.queue = &pool;
     client.pid = engine.process().directory.add({engine.worker(), client.handle.index});
     ++pool.clients;
     return true;

@@ -1,5 +1,6 @@
 #include "pgweir/session/errors.h"
 #include "pgweir/session/gather.h"
+#include "pgweir/sql/hints.h"
 #include "pgweir/wire/frame.h"
 #include "pgweir/wire/frontend.h"
 #include "session/parts.h"
@@ -54,7 +55,7 @@ public:
           statements_(engine, client, server, out_) {}
 
     /// Units: bytes taken from `input`.
-    size_t run(Bytes input) {
+    size_t run(Bytes all) {
         size_t used = 0;
         const bool begins = server_.pipeline.empty() &&
                             server_.status == wire::TransactionStatus::Idle && client_.passing == 0;
@@ -64,16 +65,18 @@ public:
                 server_.pins.any() || server_.pool.limits.mode == config::PoolMode::Session;
             if (stays) server_.transaction_started = engine_.now();
             client_.names_undecided = false;
+            begin_errand(all);
             // What is made in pg_temp need not say so.
             if (client_.settings.temporary_path()) {
                 note_effects(client_, server_, sql::Effect::MayChangeSession, {});
                 ServerConn::note_client(server_.temporary_of, client_.id);
             }
         }
-        if (begins && !again_ && wants_other_server(input)) {
+        if (begins && !again_ && wants_other_server(all)) {
             exchange_server(engine_, client_);
             return 0;
         }
+        const Bytes input = allowed(all);
         while (used < input.size()) {
             const Bytes rest = input.subspan(used);
             const size_t taken = client_.passing > 0 ? pass(rest) : take_message(rest);
@@ -81,7 +84,8 @@ public:
             used += taken;
         }
         out_.flush();
-        if (client_.state == ClientState::Closed) return input.size();
+        if (client_.state == ClientState::Closed) return all.size();
+        end_request(used);
         settle();
         // The rest of a message that needs no answer, such as the end of a failed COPY's data.
         if (used > 0 && client_.passing == 0) rest(engine_, server_);
@@ -89,6 +93,40 @@ public:
     }
 
 private:
+    /// What the server is lent for is known from before; whoever keeps one may do anything.
+    void begin_errand(Bytes input) {
+        if (again_) return;
+        server_.wrote = false;
+        server_.errand = std::exchange(client_.errand, Errand::Any);
+        if (server_.errand == Errand::Any) client_.request_left = 0;
+        const bool kept = server_.pool.of_standby() && server_.errand != Errand::Any &&
+                          server_.errand != Errand::Forced;
+        if (kept) server_.request = as_text(input.first(client_.request_left));
+    }
+
+    Bytes allowed(Bytes input) const {
+        if (again_ || client_.request_left == 0) return input;
+        return input.first(std::min<size_t>(input.size(), client_.request_left));
+    }
+
+    /// Behind a request that was judged alone comes one that was not: it waits until it is.
+    void end_request(size_t used) {
+        if (again_ || client_.request_left == 0) return;
+        client_.request_left -= static_cast<uint32_t>(used);
+        if (client_.request_left == 0) client_.holding = true;
+    }
+
+    /// A transaction that reads at a standby: what follows is looked at when the last answer is
+    /// there, for the transaction may be over then.
+    bool reads_in_transaction() const {
+        return server_.errand == Errand::ReadTransaction && server_.pool.of_standby();
+    }
+
+    /// What lives in one session only must not begin at a standby, where no write could follow.
+    bool is_misplaced(sql::Effects effects) const {
+        return server_.pool.of_standby() && effects.has(sql::Effect::MayPin);
+    }
+
     /// Only what a stranger left is in its way: what is its own is told by PostgreSQL.
     bool wants_other_server(Bytes input) const {
         const bool strangers = server_.temporary_of != 0 && server_.temporary_of != client_.id;
@@ -180,6 +218,8 @@ private:
                 if (const size_t taken = deallocate(header, rest); taken > 0) return taken;
                 // A server that discards up to a Sync does not run it, and the Sync must reach it.
                 client_.holding = note_query(header, rest) && !server_.pipeline.skipping();
+                if (misplaced_) return stop(bound_to_standby(server_.node.name));
+                client_.holding = client_.holding || reads_in_transaction();
                 expect(Request::Query);
                 ++server_.pool.stats.queries;
                 statements_.forget_unnamed();
@@ -190,11 +230,13 @@ private:
                 break;
             case 'S':
                 expect(Request::Sync);
-                client_.holding = std::exchange(client_.hold_at_sync, false);
+                client_.holding =
+                    std::exchange(client_.hold_at_sync, false) || reads_in_transaction();
                 break;
             case 'F':
                 expect(Request::Function);
                 // It names its function by a number that only PostgreSQL knows.
+                note_text(client_, server_, {});
                 note_effects(client_, server_,
                              sql::Effect::MayChangeSession | sql::Effect::MayHideSettings, {});
                 break;
@@ -233,12 +275,15 @@ private:
     /// a whole, which costs its sender nothing: its answer is awaited anyway.
     bool note_query(const wire::FrameHeader& header, Bytes rest) {
         if (rest.size() < header.total_bytes()) {
+            note_text(client_, server_, {});
             note_effects(client_, server_, kUnreadEffects, {});
             return true;
         }
         const Bytes body = rest.subspan(wire::kHeaderBytes, header.body_bytes);
         const std::string_view text = as_text(body).substr(0, as_text(body).find('\0'));
         const sql::Effects effects = sql::effects_of(text);
+        misplaced_ = is_misplaced(effects);
+        note_text(client_, server_, text);
         if (effects.any()) {
             note_effects(client_, server_, effects, text);
             guard_sequences(effects);
@@ -298,6 +343,8 @@ private:
         if (is_undecided(message->statement)) return await_reply();
         const StatementRef* statement = statements_.find(message->statement);
         const sql::Effects effects = statements_.effects_of(*message, statement);
+        if (is_misplaced(effects)) return stop(bound_to_standby(server_.node.name));
+        if (server_.errand == Errand::Any) note_bound(*message, statement);
         guard_sequences(effects);
         if (effects.has(sql::Effect::MayChangeSession)) {
             // Among its values may be the name of a setting.
@@ -310,6 +357,14 @@ private:
         // The names went out rewritten; the values follow as they come.
         client_.passing = static_cast<uint32_t>(header.body_bytes - body.size());
         return wire::kHeaderBytes + body.size();
+    }
+
+    void note_bound(const wire::BindMessage& message, const StatementRef* statement) {
+        std::string_view text = client_.unnamed_statement;
+        if (statement != nullptr) text = (*statement)->query_and_types;
+        // Of a name that the client never prepared PostgreSQL says so.
+        const bool known = statement != nullptr || message.statement.empty();
+        if (known) note_text(client_, server_, text.substr(0, text.find('\0')));
     }
 
     /// True exactly when nobody knows yet whether the client has a statement of this name.
@@ -333,12 +388,14 @@ private:
         }
         if (unnamed && header.body_bytes > StatementPump::kUnnamedKeptMax) {
             ++server_.pool.stats.client_parses;
+            note_text(client_, server_, {});
             statements_.parse_unnamed({}, kUnreadEffects);
             return begin_passing(header, rest);
         }
         if (!whole) return 0;
         const auto message = wire::decode_parse(body);
         if (!message) return stop(bad_message("Parse"));
+        note_text(client_, server_, message->query);
         if (message->statement.empty()) {
             ++server_.pool.stats.client_parses;
             const sql::Effects effects = sql::effects_of(message->query);
@@ -374,6 +431,7 @@ private:
     Gather out_;
     StatementPump statements_;
     bool flush_asked_ = false;
+    bool misplaced_ = false;  // True exactly when the query must not run at a standby.
 };
 
 size_t discard(ClientSession& client, Bytes input) {
@@ -431,6 +489,7 @@ size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
     }
     size_t refused = 0;
     if (no_place_for_pin(engine, client, input, refused)) return refused;
+    if (!aim(engine, client, input)) return 0;
     client.query_started = engine.now();
     acquire(engine, client);
     return 0;  // whoever is attached now looks at the message again

@@ -103,8 +103,8 @@ void Engine::move(ClientSession& client, ClientEvent event) {
 void Engine::leave_list(ClientSession& client) {
     if (!client.linked()) return;
     if (client.state == ClientState::Waiting) {
-        client.pool->waiting.erase(client);
-        client.pool->share.waiting.fetch_sub(1, std::memory_order_relaxed);
+        client.queue->waiting.erase(client);
+        client.queue->share.waiting.fetch_sub(1, std::memory_order_relaxed);
     } else {
         in(client.state).erase(client);
     }
@@ -112,8 +112,8 @@ void Engine::leave_list(ClientSession& client) {
 
 void Engine::enter_list(ClientSession& client) {
     if (client.state == ClientState::Waiting) {
-        client.pool->waiting.push_back(client);
-        client.pool->share.waiting.fetch_add(1, std::memory_order_relaxed);
+        client.queue->waiting.push_back(client);
+        client.queue->share.waiting.fetch_add(1, std::memory_order_relaxed);
     } else {
         in(client.state).push_back(client);
     }
@@ -155,78 +155,24 @@ void Engine::publish_idle(Pool& pool) {
     pool.share.publish_idle(worker_, !pool.in(ServerState::Idle).empty() || pool.yielding > 0);
 }
 
-Pool& Engine::pool(std::string_view database, std::string_view user) {
-    const auto key = std::make_pair(std::string(database), std::string(user));
-    auto& slot = pools_[key];
+Pool& Engine::pool(const PoolName& name) {
+    auto& slot = pools_[name];
     if (slot == nullptr) {
-        slot = std::make_unique<Pool>(key.first, key.second, shell_.pool_share(database, user));
-        slot->state = stop_orders_.state_of(database);
+        slot = std::make_unique<Pool>(shell_.pool_share(name));
+        if (!name.node.empty()) slot->home = &pool(name.database, name.user);
+        slot->state = stop_orders_.state_of(name.database);
         apply_setup(*slot);
     }
     return *slot;
 }
 
 Pool* Engine::find_pool(const PoolShare& share) {
-    return find_pool(share.database(), share.user());
+    return find_pool(share.name());
 }
 
-Pool* Engine::find_pool(std::string_view database, std::string_view user) {
-    const auto it = pools_.find({std::string(database), std::string(user)});
+Pool* Engine::find_pool(const PoolName& name) {
+    const auto it = pools_.find(name);
     return it == pools_.end() ? nullptr : it->second.get();
-}
-
-void Engine::apply_setup(Pool& pool) {
-    // Also of a database that this worker does not know yet: its clients are counted there.
-    pool.database_group = &shell_.database_share(pool.database);
-    pool.user_group = &shell_.user_share(pool.user);
-    const config::Database* database = config::find_database(config(), pool.database);
-    if (database == nullptr) {
-        pool.state = PoolState::Gone;
-        return;
-    }
-    if (pool.state == PoolState::Gone) pool.state = stop_orders_.state_of(pool.database);
-    pool.limits = config::effective_pool(config(), *database, pool.user);
-    pool.database_servers_max = database->pool.max_servers.value_or(0);
-    const auto user = config().users.find(pool.user);
-    pool.user_servers_max =
-        user == config().users.end() ? 0 : user->second.pool.max_servers.value_or(0);
-
-    apply_address(pool, *database);
-}
-
-void Engine::apply_address(Pool& pool, const config::Database& database) {
-    const auto cluster = config().clusters.find(database.cluster);
-    PGW_CHECK(cluster != config().clusters.end());
-    const auto watched = primaries_.find(database.cluster);
-    const auto& nodes = cluster->second.nodes;
-    std::optional<config::Node> node;
-    uint32_t epoch = 0;
-    if (watched != primaries_.end()) {
-        node = watched->second.node;
-        epoch = watched->second.epoch;
-    } else if (nodes.size() == 1) {
-        node = nodes.front();
-    }
-    pool.has_primary = node.has_value();
-    pool.cluster = database.cluster;
-
-    ServerAddress address;
-    address.node = node.value_or(pool.address.node);
-    address.database = database.dbname.value_or(pool.database);
-    address.user = database.user.value_or(pool.user);
-    if (database.password) {
-        address.password = *database.password;
-    } else if (const auto* entry = setup_->users.find(address.user)) {
-        address.password = entry->secret;
-    }
-    if (!(pool.address == address) || pool.primary_epoch != epoch) {
-        pool.address = std::move(address);
-        pool.primary_epoch = epoch;
-        pool.epoch = generation_;  // servers that were opened before go
-        pool.welcomes.clear();
-        pool.back_off.succeeded();
-        pool.retry_at = now();
-    }
 }
 
 ServerConn& Engine::make_server(Pool& pool) {
@@ -308,7 +254,7 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
         --pool->clients;
         give_back(pool->database_group->clients);
         give_back(pool->user_group->clients);
-        if (waited) publish_waiting(*this, *pool);
+        if (waited) publish_waiting(*this, *client.queue);
     }
     if (ServerConn* server = std::exchange(client.server, nullptr)) {
         --pool->attached;

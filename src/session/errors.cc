@@ -125,6 +125,19 @@ Error killed_by_administrator() {
     return make_error(ErrorId::Killed);
 }
 
+Error bound_to_standby(std::string_view node) {
+    return make_error(
+        ErrorId::BoundToStandby, {node},
+        "Temporary tables, advisory locks, LISTEN and cursors WITH HOLD belong to one "
+        "server, and this read-only transaction runs on a standby.",
+        "Begin the transaction without READ ONLY, or SET pgweir.route = 'primary' "
+        "before it.");
+}
+
+Error routed_notice(std::string_view node, std::string_view reason) {
+    return make_error(ErrorId::RoutedNotice, {node, reason});
+}
+
 Error primary_changed(std::string_view node) {
     return make_error(ErrorId::PrimaryChanged, {node},
                       "A transaction that was open is rolled back, unless its COMMIT was sent "

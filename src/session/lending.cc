@@ -18,7 +18,7 @@ bool is_stopped(const Engine& engine, const Pool& pool) {
 }
 
 bool serving(const Engine& engine, const Pool& pool) {
-    return !is_stopped(engine, pool) && pool.has_primary;
+    return !is_stopped(engine, pool) && pool.has_node;
 }
 
 bool check_due(const Engine& engine, const ServerConn& server) {
@@ -56,6 +56,7 @@ void attach(Engine& engine, ServerConn& server, ClientSession& client) {
     server.inherited = server.last_client != client.id;
     server.last_client = client.id;
     client.last_server = server.handle;
+    server.errand = client.errand;
     ServerConn::note_client(server.sole_client, client.id);
     if (same && client.login == nullptr) {
         client.sets_temp_buffers = false;
@@ -124,8 +125,9 @@ ServerConn* best_idle(Engine& engine, Pool& pool, const ClientSession& client) {
     // Its own from last time, if nobody else has had it since: what extensions keep in a backend
     // is in no view.
     ServerConn* own = engine.find_server(client.last_server);
-    if (own != nullptr && own->state == ServerState::Idle && own->last_client == client.id &&
-        fits(*own, client) && can_take(*own, client) && !check_due(engine, *own)) {
+    if (own != nullptr && &own->pool == &pool && own->state == ServerState::Idle &&
+        own->last_client == client.id && fits(*own, client) && can_take(*own, client) &&
+        !check_due(engine, *own)) {
         return own;
     }
     ServerConn* server = &warmest;
@@ -245,7 +247,7 @@ void ask_others(Engine& engine, Pool& pool) {
 }
 
 bool acquire(Engine& engine, ClientSession& client) {
-    Pool& pool = *client.pool;
+    Pool& pool = *client.queue;
     const bool logging_in = client.login != nullptr;
     if (!logging_in && serving(engine, pool)) {
         if (ServerConn* server = best_idle(engine, pool, client)) {
@@ -332,11 +334,12 @@ void release(Engine& engine, ServerConn& server) {
     ClientSession* client = std::exchange(server.client, nullptr);
     if (client != nullptr) {
         client->server = nullptr;
-        client->holding = false;
         --pool.attached;
         engine.move(*client, ClientEvent::ServerReleased);
     }
     server.stream->resume();  // it may have been stopped for a client that reads slowly
+    server.request.clear();
+    server.held_back.clear();
     const NextUse next = next_use(server);
     if (server.cancel_lost) {
         engine.retire(server, "a cancel that was given up may still hit it");
@@ -356,6 +359,7 @@ void release(Engine& engine, ServerConn& server) {
 }
 
 void go_on_without_server(Engine& engine, ClientSession& client) {
+    client.holding = false;
     client.stream->resume();
     if (client.killed) {
         const Error error = killed_by_administrator();
@@ -379,7 +383,7 @@ void offer(Engine& engine, ServerConn& server) {
         engine.retire(server, "its pool is paused");
         return;
     }
-    if (!pool.has_primary) return;  // the one that is away may come back
+    if (!pool.has_node) return;  // the one that is away may come back
     if (server.can_move()) {
         const uint32_t neediest = neediest_worker(engine, pool);
         if (neediest != engine.worker()) {

@@ -109,12 +109,13 @@ void send_away(Engine& engine, ClientSession& client, uint32_t worker) {
 
 void adopt_client(Engine& engine, PoolShare& share, PortableClient& portable) {
     const bool known = engine.find_pool(share) != nullptr;
-    Pool& pool = engine.pool(share.database(), share.user());
+    Pool& pool = engine.pool(share.name());
     // Both workers have carried out the same orders: what is not too old there is not here.
     if (!known && portable.generation == engine.generation()) pool.epoch = portable.pool_epoch;
     ClientSession& client = engine.make_client();
     client.stream = &engine.shell().adopt(std::move(portable.stream), client);
     client.pool = &pool;
+    client.queue = &pool;
     ++pool.clients;
     unpack(engine, client, portable);
     engine.process().directory.arrived(client.pid, {engine.worker(), client.handle.index});

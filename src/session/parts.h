@@ -86,6 +86,7 @@ bool fits(const ServerConn& server, const ClientSession& client);
 /// wants to set temp_buffers, which PostgreSQL refuses there; it waits for another.
 void exchange_server(Engine& engine, ClientSession& client);
 inline constexpr std::string_view kTempBuffers = "temp_buffers";
+inline constexpr std::string_view kInHotStandby = "in_hot_standby";  // reported since 14
 void after_server_closed(Engine& engine, Pool& pool);
 void adopt_server(Engine& engine, Pool& pool, PortableServer& portable);
 /// Tells workers with idle servers of this pool that a client waits here.
@@ -213,6 +214,29 @@ void watch_listeners(Engine& engine);
 /// Closes those without listeners to databases that the text of a statement names.
 void close_unused_listeners(Engine& engine, std::string_view text);
 
+// routing.cc: which node a request goes to.
+/// Finds the pool for the request at the front of `input`, and what its server will be lent for.
+/// False: more of it has to come first.
+bool aim(Engine& engine, ClientSession& client, Bytes input);
+/// Notes, before it is sent, whether this text may write; empty: one that nobody has read.
+void note_text(ClientSession& client, ServerConn& server, std::string_view text);
+/// A request of this client was answered; units: microseconds that it took.
+void note_answer(ClientSession& client, int64_t took);
+/// Before the client of this server at the primary is told of a commit: what a standby has to show
+/// it from now on.
+void note_write(ServerConn& server);
+/// True exactly when the client was told nothing by this standby and may ask another node.
+bool can_ask_elsewhere(const ServerConn& server, const wire::ErrorFields& error);
+/// The client of this server at rest asks the primary the same again.
+void retry_elsewhere(Engine& engine, ServerConn& server);
+/// The same if the server is lost. False: something of it was told already.
+bool lost_standby(Engine& engine, ServerConn& server, std::string_view reason);
+/// Clients that wait for a standby that takes no reads look for another node.
+void send_elsewhere(Engine& engine, Pool& pool);
+/// Nothing of this standby is to be used: its servers are closed, and who waits for an answer asks
+/// elsewhere.
+void abandon_standby(Engine& engine, Pool& pool);
+
 // cancel.cc: cancel requests.
 void cancel_requested(Engine& engine, uint32_t pid, Bytes key);
 /// Cancels for the client of this number if the key is its; another worker is told if it is there.
@@ -221,6 +245,8 @@ void route_cancel(Engine& engine, uint32_t pid, std::string_view key);
 void cancel_at_server(Engine& engine, ServerConn& server);
 
 // upkeep.cc: what time brings.
+/// A server that could not move when it became idle, because bytes were under way, can move now.
+void offer_again(Engine& engine, Pool& pool);
 /// A statement with this text wants to be alone in a database that it names: PostgreSQL waits some
 /// seconds for others to leave, and idle servers of every worker do.
 void leave_databases_everywhere(Engine& engine, const Pool& pool, std::string_view text);

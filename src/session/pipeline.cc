@@ -97,9 +97,10 @@ bool Pipeline::is_one_batch_from_bind() const {
     return ring_[(end_ - 1) & mask()].request == Request::Sync;
 }
 
-void Pipeline::swallow_ready() {
-    PGW_CHECK(!empty() && front().request == Request::Sync);
+bool Pipeline::swallow_ready() {
+    if (empty() || (front().request != Request::Sync && !is_simple(front().request))) return false;
     at(begin_).delivery = Delivery::Swallow;
+    return true;
 }
 
 bool Pipeline::batch_pending() const {

@@ -10,7 +10,7 @@ namespace pgweir::session {
 
 void open_walsender(Engine& engine, ClientSession& client) {
     Pool& pool = *client.pool;
-    if (!pool.has_primary) {
+    if (!pool.has_node) {
         const Error error = no_primary(pool.database, Duration::zero());
         engine.close(client, &error, "no primary is known for replication");
         return;

@@ -44,7 +44,7 @@ Result<void> begin_sasl(Engine& engine, ServerConn& server, Bytes mechanisms) {
     if (!offered) return fail(cannot_log_in(server.node.name, "it does not offer SCRAM-SHA-256"));
     if (has_plain_password(address)) {
         server.scram.emplace(address.password, auth::random_nonce(), &engine.scram_keys());
-    } else if (const auto keys = server.pool.share.passed_keys()) {
+    } else if (const auto keys = server.pool.its_home().share.passed_keys()) {
         server.scram.emplace(*keys, auth::random_nonce());
     } else {
         return fail(cannot_log_in(
@@ -146,6 +146,20 @@ void logged_in(Engine& engine, ServerConn& server, bool all_taken) {
     open_servers(engine, pool);
 }
 
+/// A node that changed its role since somebody looked does not get what the other role may do.
+/// Clients see the same on each node: to them there is one database, and it takes writes.
+Result<bool> note_reported(ServerConn& server, const wire::ParameterStatus& status) {
+    const bool tells_role = status.name == kInHotStandby && server.shared == nullptr;
+    const bool watched = server.engine.topology_of(server.cluster) != nullptr && !server.raw;
+    if (tells_role && watched && (status.value == "on") != server.pool.of_standby()) {
+        return fail(cannot_log_in(server.node.name, server.pool.of_standby()
+                                                        ? "it is no standby any more"
+                                                        : "it is a standby"));
+    }
+    server.reported.emplace_back(status.name, tells_role && watched ? "off" : status.value);
+    return true;
+}
+
 Result<bool> take(Engine& engine, ServerConn& server, char type, Bytes body) {
     const auto malformed = [&] {
         return fail(cannot_log_in(server.node.name, "it does not speak PostgreSQL's protocol"));
@@ -162,8 +176,7 @@ Result<bool> take(Engine& engine, ServerConn& server, char type, Bytes body) {
             const auto status = wire::decode_parameter_status(body);
             if (!status) return malformed();
             if (server.reported.size() >= kReportedMax) return malformed();
-            server.reported.emplace_back(status->name, status->value);
-            return true;
+            return note_reported(server, *status);
         }
         case 'K': {
             const auto key = wire::decode_backend_key(body);
@@ -261,6 +274,10 @@ void server_login_failed(Engine& engine, ServerConn& server, Error error) {
     const bool hopeless = is_hopeless(error.sqlstate);
     pool.last_failure = error;
     // With servers open the pool still serves; without any, waiting would not help.
+    if (pool.of_standby()) {
+        if (pool.share.open.load() == 0) send_elsewhere(engine, pool);
+        return;
+    }
     if (hopeless && pool.share.open.load() == 0) refuse_waiting(engine, pool, error);
 }
 

@@ -44,6 +44,7 @@ public:
             if (taken == 0) break;
             used += taken;
         }
+        spill();
         flush();
         return broken_ ? input.size() : used;
     }
@@ -95,11 +96,54 @@ private:
         server_.passing_forward = verdict == Verdict::Forward && is_for_client(header.type);
         if (server_.passing_forward && header.type == 'A') {
             add_notification(rest.first(count));
-        } else if (server_.passing_forward) {
+        } else if (server_.passing_forward && !holds_back(header, rest.first(count))) {
             out_->add(rest.first(count));
         }
         if (header.type == 'Z') ready();
         return count;
+    }
+
+    /// What a standby says before it says anything of weight is held back: until then its client
+    /// can ask elsewhere. PostgreSQL itself does not send it before that either, as a rule.
+    bool holds_back(const wire::FrameHeader& header, Bytes message) {
+        if (server_.request.empty() || header.type == 'S' || header.type == 'N') return false;
+        const bool light =
+            header.type == '1' || header.type == '2' || header.type == 'T' || header.type == 'n';
+        if (light && message.size() == header.total_bytes() && held_count_ < held_.size()) {
+            held_[held_count_++] = message;
+            return true;
+        }
+        server_.request.clear();
+        if (!server_.held_back.empty()) {
+            out_->add_copy(as_bytes(server_.held_back));
+            server_.held_back.clear();
+        }
+        for (size_t i = 0; i < held_count_; ++i) out_->add(held_[i]);
+        held_count_ = 0;
+        return false;
+    }
+
+    /// What is held back stays when the bytes that it stands in go.
+    void spill() {
+        for (size_t i = 0; i < held_count_; ++i) server_.held_back += as_text(held_[i]);
+        held_count_ = 0;
+    }
+
+    /// The standby's error is not told: another node is asked.
+    bool takes_back(const wire::FrameHeader& header, Bytes body) {
+        if (!has_reader() || header.body_bytes > body.size()) return false;
+        const auto error = wire::decode_error(body);
+        if (!error || !can_ask_elsewhere(server_, *error)) return false;
+        server_.ending = error->severity == "FATAL" || error->severity == "PANIC";
+        if (log::enabled(log::Level::Debug)) {
+            log::debug("server {} at {} says {} to a read, and the primary is asked: {}",
+                       server_.id, server_.node.name, error->sqlstate, error->message);
+        }
+        held_count_ = 0;
+        server_.held_back.clear();
+        server_.retry_due = true;
+        server_.refused = error->sqlstate == sqlstate::kReadOnlyTransaction.text();
+        return true;
     }
 
     bool wanted_whole(const wire::FrameHeader& header, wire::Handling handling) const {
@@ -125,10 +169,16 @@ private:
                     note_error(header, body, Verdict::Swallow);
                     return Verdict::Swallow;
                 }
+                if (!server_.request.empty() && takes_back(header, body)) {
+                    return server_.pipeline.on_reply('E', server_) == Verdict::Mismatch ||
+                                   !server_.pipeline.swallow_ready()
+                               ? Verdict::Mismatch
+                               : Verdict::Swallow;
+                }
                 const bool again = plan_is_stale(header, body) && can_send_again();
                 const Verdict verdict = server_.pipeline.on_reply('E', server_);
                 if (again) {
-                    server_.pipeline.swallow_ready();
+                    if (!server_.pipeline.swallow_ready()) return Verdict::Mismatch;
                     server_.kept.state = KeptBatch::State::Due;
                     return Verdict::Swallow;
                 }
@@ -221,6 +271,9 @@ private:
             return Verdict::Mismatch;
         }
         if (planted(Bug::ParameterStatusIgnored)) return Verdict::Forward;
+        if (status->name == kInHotStandby && server_.pool.of_standby()) {
+            return Verdict::Swallow;  // it was promoted, and its client need not know
+        }
         const bool same_view =
             server_.client != nullptr && server_.client->settings == server_.settings;
         server_.settings = engine_.settings().with(server_.settings, status->name, status->value);
@@ -317,6 +370,7 @@ private:
         PoolStats& stats = server_.pool.stats;
         stats.query_us += static_cast<uint64_t>(took);
         stats.query.observe(took);
+        note_answer(*client, took);
         client->query_started = now;
         client->mid_transaction = server_.status != wire::TransactionStatus::Idle;
         if (client->mid_transaction) return;
@@ -330,6 +384,7 @@ private:
     void flush() {
         if (out_ && server_.passing == 0) synthesize();
         if (!out_) return;
+        if (server_.pool.routes != nullptr && has_reader()) note_write(server_);
         out_->flush();
         server_.pool.stats.bytes_sent += out_->bytes();
         ClientSession& client = *server_.client;
@@ -352,6 +407,8 @@ private:
     std::optional<Gather> out_;
     Verdict ready_due_ = Verdict::Mismatch;
     bool broken_ = false;
+    std::array<Bytes, 8> held_{};  // held back, within the bytes at hand
+    size_t held_count_ = 0;
 };
 
 /// One statement sets all or nothing: the server is as it was, and only the client is at fault; or
@@ -377,7 +434,9 @@ void settings_were_refused(Engine& engine, ServerConn& server, const Error& caus
 void go_on(Engine& engine, ServerConn& server, const std::optional<Error>& failure) {
     switch (server.state) {
         case ServerState::Active:
-            if (failure) {
+            if (server.retry_due) {
+                retry_elsewhere(engine, server);
+            } else if (failure) {
                 break_up(engine, server, settings_refused(*failure),
                          "it refused a client's settings");
             } else if (server.client != nullptr &&
@@ -396,6 +455,8 @@ void go_on(Engine& engine, ServerConn& server, const std::optional<Error>& failu
             } else if (server.pool.limits.mode == config::PoolMode::Statement) {
                 break_up(engine, server, no_transaction_blocks(),
                          "a transaction block in statement mode");
+            } else if (server.pool.of_standby()) {
+                server.errand = Errand::ReadTransaction;
             }
             break;
         case ServerState::Syncing:
@@ -530,6 +591,9 @@ void transaction_over(Engine& engine, ServerConn& server) {
     if (server.effects.any()) keep_for_what_is_known(engine, server);
     const bool leaving = client.killed || engine.admission() == Admission::Draining;
     server.effects = {};
+    if (std::exchange(server.changes_catalogue, false)) {
+        engine.shell().catalogue_changed(server.pool.cluster, server.pool.address.database);
+    }
     const bool stays = server.pool.limits.mode == config::PoolMode::Session || server.pins.any();
     if (!stays || leaving) {
         release(engine, server);
@@ -586,6 +650,7 @@ void server_gone(Engine& engine, ServerConn& server, std::string_view reason) {
         server_login_failed(engine, server, cannot_reach(server.node.name, reason));
         return;
     }
+    if (server.pool.of_standby() && lost_standby(engine, server, reason)) return;
     ClientSession* client = server.client;
     if (part_at_rest(engine, server)) {
         engine.close(server, reason);

@@ -19,12 +19,13 @@ namespace {
 // Names of custom settings that one client is asked about.
 constexpr size_t kCustomSettingsMax = 256;
 
-// Settings of pgweir's own never move.
+// Settings of pgweir's own never move, but for those that say what a client wants.
 constexpr std::string_view kOwnPrefix = "pgweir.";
 constexpr std::string_view kPinnedSetting = "pgweir.pinned";
 
 void add_custom_setting(ClientSession& client, std::string_view name) {
-    if (name.substr(0, kOwnPrefix.size()) == kOwnPrefix) return;
+    const bool own = name.substr(0, kOwnPrefix.size()) == kOwnPrefix;
+    if (own && name != kRouteSetting && name != kTraceSetting) return;
     if (client.custom_settings == nullptr) {
         client.custom_settings = std::make_unique<std::vector<std::string>>();
     }

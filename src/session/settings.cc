@@ -153,6 +153,12 @@ bool is_right(std::string_view name) {
     return name == kSessionUser || name == kRole;
 }
 
+/// As PostgreSQL reads a truth value; it does not check one that it does not know.
+bool is_true(std::string_view value) {
+    return equal_ignoring_case(value, "on") || equal_ignoring_case(value, "true") ||
+           equal_ignoring_case(value, "yes") || value == "1";
+}
+
 void append_reset(std::string& sql, std::string_view name) {
     sql += "RESET \"";
     for (const char c : name) sql.append(c == '"' ? 2 : 1, c);
@@ -290,6 +296,10 @@ SettingsRef SettingsTable::intern(SettingList values) {
     set->values = std::move(unique);
     set->temporary_path =
         value_of(set->values, "search_path").find("pg_temp") != std::string_view::npos;
+    set->plain_strings = value_of(set->values, "standard_conforming_strings") == "on";
+    set->utf8 = value_of(set->values, "client_encoding") == "UTF8";
+    set->wish = sql::wish_of(value_of(set->values, kRouteSetting));
+    set->traces = is_true(value_of(set->values, kTraceSetting));
     set->hash = hash;
     set->table = this;
     sets_.emplace(hash, set);

@@ -26,7 +26,7 @@ SharedListener* find_listener(Engine& engine, std::string_view database) {
 }
 
 SharedListener& listener_of(Engine& engine, const PoolShare& share) {
-    auto& slot = engine.listening().listeners[share.database()];
+    auto& slot = engine.listening().listeners[share.name().database];
     if (slot == nullptr) slot = std::make_unique<SharedListener>(share, share.workers());
     return *slot;
 }
@@ -47,7 +47,7 @@ void open(Engine& engine, SharedListener& listener) {
         return;
     }
     const Pool& pool = *engine.find_pool(listener.pool.database, listener.pool.user);
-    if (!pool.has_primary) return;
+    if (!pool.has_node) return;
     listener.pool.address = pool.address;
     if (const auto keys = pool.share.passed_keys()) listener.share.pass_keys(*keys);
     ServerConn& server = engine.make_server(listener.pool);
@@ -132,7 +132,7 @@ void watch(Engine& engine, SharedListener& listener) {
 
 void share_channels(Engine& engine, const ShareChannels& wish) {
     SharedListener& listener = listener_of(engine, *wish.pool);
-    Pool& pool = engine.pool(wish.pool->database(), wish.pool->user());
+    Pool& pool = engine.pool(wish.pool->name());
     if (listener.connection == nullptr) {
         listener.pool.user = pool.user;
         listener.encoding = wish.encoding;

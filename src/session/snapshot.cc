@@ -9,15 +9,29 @@ uint32_t count(Pool& pool, ServerState state) {
     return static_cast<uint32_t>(pool.in(state).size());
 }
 
+/// Clients of a home that wait or read at standbys.
+uint32_t count_elsewhere(const Pool& home) {
+    uint32_t elsewhere = 0;
+    if (home.routes == nullptr) return elsewhere;
+    for (const Pool* pool : home.routes->standbys) {
+        if (pool == nullptr) continue;
+        elsewhere += pool->attached + static_cast<uint32_t>(pool->waiting.size());
+    }
+    return elsewhere;
+}
+
 PoolRow pool_row(Engine& engine, Pool& pool) {
     PoolRow row;
     row.database = pool.database;
     row.user = pool.user;
+    row.node = pool.share.name().node;
     row.state = engine.globally_paused() ? PoolState::Paused : pool.state;
     row.mode = pool.limits.mode;
     row.clients_active = pool.attached;
     row.clients_waiting = static_cast<uint32_t>(pool.waiting.size()) + pool.place_waiters;
-    row.clients_idle = pool.clients - row.clients_active - row.clients_waiting;
+    // A client belongs to its home, also while it reads elsewhere.
+    const uint32_t busy = row.clients_active + row.clients_waiting + count_elsewhere(pool);
+    row.clients_idle = pool.clients > busy ? pool.clients - busy : 0;
     row.servers_active = count(pool, ServerState::Active) + count(pool, ServerState::Syncing) +
                          count(pool, ServerState::Asking) + count(pool, ServerState::Parting);
     row.servers_idle = count(pool, ServerState::Idle);
@@ -165,6 +179,15 @@ EngineSnapshot take_snapshot(Engine& engine, Detail detail) {
             engine.in(state).for_each(
                 [&](ClientSession& client) { add_client(engine, snapshot, client); });
         }
+    }
+    for (const auto& [name, decisions] : engine.decisions()) {
+        const auto& [cluster, database] = name;
+        snapshot.decisions.push_back(
+            {cluster, database, decisions.looked_into(), decisions.not_looked_into()});
+        if (detail != Detail::Routes) continue;
+        decisions.for_each([&](const sql::Fingerprint& shape, const route::Decision& decision) {
+            snapshot.routes.push_back({name.first, name.second, shape, decision});
+        });
     }
     snapshot.stats = engine.stats();
     snapshot.login_clients = static_cast<uint32_t>(engine.in(ClientState::Greeting).size() +

@@ -318,7 +318,7 @@ void ServerConn::on_confirmed(const Expected& entry) {
                           change.kind == StatementChange::Kind::Injected;
     if (prepared && change.sent) {
         statements.confirm(change.digest);
-        pool.known_statements.add(change.digest);
+        pool.its_home().known_statements.add(change.digest);
     }
     if (change.kind == StatementChange::Kind::Evicted) statements.closed(change.digest);
     if (change.kind == StatementChange::Kind::Deallocated) {
@@ -334,7 +334,7 @@ void ServerConn::on_unnamed_lost() {
     // PostgreSQL drops the old one before it looks at the new. Where the Parse was only skipped it
     // keeps the old one, whose text is not known any more: then Bind is told that there is none.
     unnamed_version = 0;
-    if (client == nullptr) return;
+    if (client == nullptr || retry_due) return;
     client->unnamed_statement.clear();
     client->unnamed_version = 0;
 }

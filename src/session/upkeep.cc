@@ -92,7 +92,7 @@ void watch_queue(Engine& engine, Pool& pool) {
         if (engine.now() >= client.deadline) {
             ++pool.stats.timeouts;
             const Duration waited = engine.now() - client.state_since;
-            const Error error = !pool.has_primary ? no_primary(pool.database, waited)
+            const Error error = !pool.has_node ? no_primary(pool.database, waited)
                                 : pool.last_failure
                                     ? no_server(pool.database, *pool.last_failure)
                                     : wait_timeout(pool.database, pool.user, waited);
@@ -127,7 +127,8 @@ void retire_idle_servers(Engine& engine, Pool& pool) {
     });
 }
 
-/// A server that could not move when it became idle, because bytes were under way, can move now.
+}  // namespace
+
 void offer_again(Engine& engine, Pool& pool) {
     auto& idle = pool.in(ServerState::Idle);
     for (size_t left = idle.size(); left > 0 && !idle.empty(); --left) {
@@ -138,6 +139,8 @@ void offer_again(Engine& engine, Pool& pool) {
     const bool wanted = !pool.waiting.empty() || others_wait(engine, pool);
     if (wanted && pool.in(ServerState::Idle).empty()) yield_to_waiting(engine, pool);
 }
+
+namespace {
 
 void end_slow_cancels(Engine& engine) {
     engine.cancels().for_each([&](CancelConn& cancel) {
@@ -218,6 +221,7 @@ void upkeep(Engine& engine) {
         open_servers(engine, *pool);
     }
     watch_listeners(engine);
+    for (auto& [key, decisions] : engine.decisions()) decisions.tick();
 }
 
 void Engine::reload(std::unique_ptr<const Setup> setup) {
@@ -300,49 +304,6 @@ void Engine::kill(std::string_view database) {
         for (auto& list : pool->servers) {
             list.for_each([&](ServerConn& server) { retire(server, "KILL"); });
         }
-    }
-}
-
-void cut_off_if_older(Engine& engine, ServerConn& server) {
-    constexpr const char* kReason = "its node is not the primary any more";
-    const auto watched = engine.primary_of(server.cluster);
-    if (watched == nullptr || server.primary_epoch >= watched->epoch) return;
-    if (server.state == ServerState::Closed) return;
-    server.stream->cut();  // not what waits to be sent either
-    if (server.client != nullptr) {
-        if (planted(Bug::OldPrimaryKept)) return;
-        break_up(engine, server, primary_changed(server.node.name), kReason);
-    } else {
-        engine.close(server, kReason);  // a node that hangs would not let go of it
-    }
-}
-
-void Engine::follow_primary(std::string_view cluster, Primary primary) {
-    primaries_.insert_or_assign(std::string(cluster), std::move(primary));
-    apply_primary(cluster);
-}
-
-void Engine::forget_primary(std::string_view cluster) {
-    const auto known = primaries_.find(cluster);
-    if (known == primaries_.end()) return;
-    primaries_.erase(known);
-    apply_primary(cluster);
-}
-
-void Engine::apply_primary(std::string_view cluster) {
-    ++generation_;
-    for (auto& [key, pool] : pools_) {
-        const config::Database* database = config::find_database(config(), pool->database);
-        const bool is_its = database != nullptr && database->cluster == cluster;
-        if (is_its) apply_address(*pool, *database);
-        // Its database may have gone, or be another cluster's now: its old servers are still there.
-        for (auto& list : pool->servers) {
-            list.for_each([&](ServerConn& server) { cut_off_if_older(*this, server); });
-        }
-        if (!is_its) continue;
-        ask_others(*this, *pool);
-        open_servers(*this, *pool);
-        if (pool->has_primary) offer_again(*this, *pool);  // those that stayed idle without one
     }
 }
 

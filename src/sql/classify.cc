@@ -283,11 +283,60 @@ bool Walker::end(std::string why) {
     return false;
 }
 
+/// What is not a constant is not a BEGIN of PostgreSQL's grammar either.
+bool says_read_only(const PgQuery__TransactionStmt& transaction) {
+    const auto kind = transaction.kind;
+    if (kind != PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_BEGIN &&
+        kind != PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_START) {
+        return false;
+    }
+    bool read_only = false;
+    for (size_t i = 0; i < transaction.n_options; ++i) {
+        const PgQuery__Node* option = transaction.options[i];
+        if (option->node_case != PG_QUERY__NODE__NODE_DEF_ELEM) return false;
+        const PgQuery__DefElem& element = *option->def_elem;
+        const bool constant =
+            element.arg != nullptr && element.arg->node_case == PG_QUERY__NODE__NODE_A_CONST;
+        if (!constant) return false;
+        const PgQuery__AConst& value = *element.arg->a_const;
+        const std::string_view name = element.defname;
+        if (name == "transaction_read_only") {
+            read_only = value.val_case == PG_QUERY__A__CONST__VAL_IVAL && value.ival->ival != 0;
+        } else if (name == "transaction_isolation") {
+            // Not to be had on a standby.
+            const bool text = value.val_case == PG_QUERY__A__CONST__VAL_SVAL;
+            if (!text || std::string_view(value.sval->sval) == "serializable") return false;
+        }
+    }
+    return read_only;
+}
+
+bool is_of_session(const PgQuery__Node& node) {
+    constexpr auto kKinds = std::to_array<PgQuery__Node__NodeCase>({
+        PG_QUERY__NODE__NODE_CLOSE_PORTAL_STMT,
+        PG_QUERY__NODE__NODE_DEALLOCATE_STMT,
+        PG_QUERY__NODE__NODE_DISCARD_STMT,
+        PG_QUERY__NODE__NODE_LISTEN_STMT,
+        PG_QUERY__NODE__NODE_UNLISTEN_STMT,
+        PG_QUERY__NODE__NODE_VARIABLE_SET_STMT,
+        PG_QUERY__NODE__NODE_VARIABLE_SHOW_STMT,
+    });
+    // What another transaction has prepared is data.
+    const bool of_transaction = node.node_case == PG_QUERY__NODE__NODE_TRANSACTION_STMT &&
+                                std::string_view(node.transaction_stmt->gid).empty();
+    return of_transaction ||
+           std::find(kKinds.begin(), kKinds.end(), node.node_case) != kKinds.end();
+}
+
 bool Walker::statement(const PgQuery__Node& node) {
     const PgQuery__Node__NodeCase kind = node.node_case;
     if (kind == PG_QUERY__NODE__NODE_SELECT_STMT) return walk(node.select_stmt->base);
     if (kind == PG_QUERY__NODE__NODE_EXPLAIN_STMT) return explained(*node.explain_stmt);
     if (kind == PG_QUERY__NODE__NODE_COPY_STMT) return copied(*node.copy_stmt);
+    if (kind == PG_QUERY__NODE__NODE_TRANSACTION_STMT) {
+        found_.begins_read_only = says_read_only(*node.transaction_stmt);
+    }
+    found_.of_session = is_of_session(node);
     const ProtobufCFieldDescriptor* field =
         protobuf_c_message_descriptor_get_field(node.base.descriptor, static_cast<unsigned>(kind));
     return end(field == nullptr ? "it is no statement" : fmt::format("{} is no read", field->name));
@@ -493,7 +542,7 @@ struct FreeTree {
 };
 
 Classification for_primary(std::string why) {
-    return {false, std::move(why), {}};
+    return {.reads = false, .why = std::move(why)};
 }
 
 }  // namespace

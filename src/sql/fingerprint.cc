@@ -186,6 +186,11 @@ std::string to_text(const Fingerprint& fingerprint) {
     return fmt::format("{:016x}", fingerprint.high ^ fingerprint.low);
 }
 
+Fingerprint digest_of(std::string_view text) {
+    const XXH128_hash_t digest = XXH3_128bits(text.data(), text.size());
+    return {digest.high64, digest.low64};
+}
+
 std::optional<Fingerprint> fingerprint(std::string_view sql) {
     if (sql.size() > kFingerprintedBytesMax) return std::nullopt;
     Hashed sink;

@@ -50,13 +50,12 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 }  // namespace
 
-session::PoolShare& Process::pool_share(std::string_view database, std::string_view user) {
+session::PoolShare& Process::pool_share(const session::PoolName& name) {
     const std::lock_guard lock(mutex_);
-    auto& slot = pools_[{std::string(database), std::string(user)}];
+    auto& slot = pools_[name];
     if (slot == nullptr) {
-        slot = std::make_unique<session::PoolShare>(std::string(database), std::string(user),
-                                                    worker_count_);
-        share_.pools.fetch_add(1);
+        slot = std::make_unique<session::PoolShare>(name, worker_count_);
+        if (name.node.empty()) share_.pools.fetch_add(1);
     }
     return *slot;
 }
@@ -153,8 +152,12 @@ void Worker::post(uint32_t worker, session::PeerMessage message) {
     process_.post(worker, Order(std::move(message)));
 }
 
-session::PoolShare& Worker::pool_share(std::string_view database, std::string_view user) {
-    return process_.pool_share(database, user);
+session::PoolShare& Worker::pool_share(const session::PoolName& name) {
+    return process_.pool_share(name);
+}
+
+void Worker::catalogue_changed(std::string_view cluster, std::string_view database) {
+    process_.report(CatalogueChanged{std::string(cluster), std::string(database)});
 }
 
 session::GroupShare& Worker::database_share(std::string_view name) {
@@ -307,11 +310,19 @@ void Worker::handle(Order& order) {
             [&](Resume& resume) { engine_.resume(resume.database); },
             [&](Reconnect& reconnect) { engine_.reconnect(reconnect.database); },
             [&](Kill& kill) { engine_.kill(kill.database); },
-            [&](FollowPrimary& follow) {
+            [&](FollowCluster& follow) {
                 loop_.forget_names();
-                engine_.follow_primary(follow.cluster, std::move(follow.primary));
+                engine_.follow_cluster(follow.cluster, std::move(follow.topology));
+                progresses_[follow.cluster] = std::move(follow.progress);
             },
-            [&](ForgetPrimary& forget) { engine_.forget_primary(forget.cluster); },
+            [&](ForgetCluster& forget) {
+                engine_.forget_cluster(forget.cluster);
+                progresses_.erase(forget.cluster);
+            },
+            [&](UseCatalogue& use) {
+                engine_.use_catalogue(use.cluster, use.database, use.catalogue.get());
+                catalogues_[{use.cluster, use.database}] = std::move(use.catalogue);
+            },
             [&](KillClient& kill) {
                 process_.report(ClientKilled{kill.ticket, engine_.kill_client(kill.id)});
             },

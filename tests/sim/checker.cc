@@ -18,7 +18,7 @@ using session::PoolState;
 using session::ServerState;
 
 bool serving(const session::Engine& engine, const Pool& pool) {
-    return pool.state == PoolState::Open && pool.has_primary && !engine.globally_paused();
+    return pool.state == PoolState::Open && pool.has_node && !engine.globally_paused();
 }
 
 bool is_full(const session::GroupShare& group, uint32_t servers_max) {
@@ -74,8 +74,9 @@ void Checker::check_permits(const Engines& engines,
         uint32_t limit = 0;
         for (const auto& engine : engines) {
             // An engine that does not know the pool yet will make it by its own configuration.
-            const auto* database = config::find_database(engine->config(), share->database());
-            const auto limits = config::effective_pool(engine->config(), *database, share->user());
+            const auto* database = config::find_database(engine->config(), share->name().database);
+            const auto limits =
+                config::effective_pool(engine->config(), *database, share->name().user);
             limit = std::max(limit, limits.size + limits.reserve_size);
             if (Pool* pool = engine->find_pool(*share)) count += pool->server_count();
         }
@@ -135,8 +136,8 @@ bool Checker::starves(const Engines& engines,
     bool database_idles = false;
     bool user_idles = false;
     for (const auto& [key, other] : shares) {
-        const bool in_database = other->database() == share.database();
-        const bool in_user = other->user() == share.user();
+        const bool in_database = other->name().database == share.name().database;
+        const bool in_user = other->name().user == share.name().user;
         if (other.get() == &share || (!in_database && !in_user)) continue;
         for (const auto& engine : engines) {
             Pool* pool = engine->find_pool(*other);
@@ -158,7 +159,7 @@ void Checker::check_shared_limits(const Engines& engines, const PoolShares& shar
             violations_.add(
                 fmt::format("a client of {}/{} waits while idle servers of other pools hold all of "
                             "max_servers",
-                            share->database(), share->user()));
+                            share->name().database, share->name().user));
         }
     }
 }

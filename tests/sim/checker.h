@@ -16,8 +16,7 @@ namespace pgweir::sim {
 class Checker {
 public:
     using Engines = std::vector<std::unique_ptr<session::Engine>>;
-    using PoolShares =
-        std::map<std::pair<std::string, std::string>, std::unique_ptr<session::PoolShare>>;
+    using PoolShares = std::map<session::PoolName, std::unique_ptr<session::PoolShare>>;
 
     explicit Checker(Violations& violations) : violations_(violations) {}
 

@@ -53,9 +53,11 @@ public:
         if (worker < world_.engines_.size()) world_.post(number_, worker, Mail(std::move(message)));
     }
 
-    session::PoolShare& pool_share(std::string_view database, std::string_view user) override {
-        return world_.pool_share(database, user);
+    session::PoolShare& pool_share(const session::PoolName& name) override {
+        return world_.pool_share(name);
     }
+
+    void catalogue_changed(std::string_view, std::string_view) override {}
 
     session::GroupShare& database_share(std::string_view name) override {
         return group(world_.databases_, name);
@@ -140,11 +142,10 @@ void World::post(uint32_t from, uint32_t to, Mail mail) {
     ++mail_count_;
 }
 
-session::PoolShare& World::pool_share(std::string_view database, std::string_view user) {
-    auto& slot = pools_[{std::string(database), std::string(user)}];
+session::PoolShare& World::pool_share(const session::PoolName& name) {
+    auto& slot = pools_[name];
     if (slot == nullptr) {
-        slot = std::make_unique<session::PoolShare>(std::string(database), std::string(user),
-                                                    static_cast<uint32_t>(scenario_.engines));
+        slot = std::make_unique<session::PoolShare>(name, static_cast<uint32_t>(scenario_.engines));
     }
     return *slot;
 }
@@ -255,7 +256,7 @@ void World::handle(uint32_t engine, Mail& mail) {
             case AdminOrder::Kind::Reload: its.reload(setup(order->generation)); break;
             case AdminOrder::Kind::Primary:
                 epochs_[engine] = order->primary.epoch;
-                its.follow_primary("main", order->primary);
+                its.follow_cluster("main", order->primary);
                 break;
             case AdminOrder::Kind::Drain:
                 trace(fmt::format("engine {} drains", engine));
@@ -507,8 +508,8 @@ void World::stimulate_primaries() {
 }
 
 void World::order_primary() {
-    session::Primary primary{.node = std::nullopt, .epoch = epoch_};
-    if (!primary_is_away_) primary.node = config::Node{.name = primary_, .host = primary_};
+    session::Topology primary{.primary = std::nullopt, .epoch = epoch_};
+    if (!primary_is_away_) primary.primary = config::Node{.name = primary_, .host = primary_};
     order({.kind = AdminOrder::Kind::Primary, .database = "", .primary = primary});
 }
 
@@ -580,7 +581,7 @@ std::string World::who_is_left() {
         if (!left) text += " " + client->describe() + ";";
     }
     for (const auto& [key, share] : pools_) {
-        text += fmt::format(" {}/{}: {} permits,", key.first, key.second, share->open.load());
+        text += fmt::format(" {}/{}: {} permits,", key.database, key.user, share->open.load());
         for (const auto& engine : engines_) {
             session::Pool* pool = engine->find_pool(*share);
             if (pool == nullptr) continue;

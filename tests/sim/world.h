@@ -38,7 +38,7 @@ struct AdminOrder {
     std::string database;
     uint64_t client = 0;
     uint32_t generation = 0;  // of the configuration
-    session::Primary primary{};
+    session::Topology primary{};
 };
 
 /// The answer that the control loop gives to a console statement.
@@ -65,7 +65,7 @@ private:
 
     // Where engines meet; see session::Shell.
     void post(uint32_t from, uint32_t to, Mail mail);
-    session::PoolShare& pool_share(std::string_view database, std::string_view user);
+    session::PoolShare& pool_share(const session::PoolName& name);
 
     void on_fault_met(FakeStream& stream) override;
     void on_send_to_server(FakeStream& stream) override;
@@ -115,7 +115,7 @@ private:
     FakeNetwork network_;
     FakePostgres postgres_;
     session::ProcessShare process_;
-    std::map<std::pair<std::string, std::string>, std::unique_ptr<session::PoolShare>> pools_;
+    std::map<session::PoolName, std::unique_ptr<session::PoolShare>> pools_;
     std::map<std::string, std::unique_ptr<session::GroupShare>, std::less<>> databases_;
     std::map<std::string, std::unique_ptr<session::GroupShare>, std::less<>> users_;
     std::vector<config::Config> configs_;

@@ -32,6 +32,7 @@ enum class Topic : uint8_t {
     Pinned,
     Listeners,
     Nodes,
+    Routes,
     Databases,
     Users,
     Stats,

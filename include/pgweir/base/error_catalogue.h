@@ -41,6 +41,8 @@ enum class ErrorId : uint8_t {
     NoServer,
     NoPrimary,
     PrimaryChanged,
+    BoundToStandby,
+    RoutedNotice,
     ServerLost,
     ServerOutOfStep,
     CannotReach,
@@ -85,7 +87,7 @@ enum class ErrorId : uint8_t {
     DatabaseNotPaused,
 };
 
-inline constexpr size_t kErrors = 64;
+inline constexpr size_t kErrors = 66;
 
 /// The page's headings.
 enum class ErrorSection : uint8_t { Limits, Time, Servers, Login, Protocol, Administration };

@@ -16,9 +16,9 @@ public:
     /// Samples that are kept; when there are more, the older half becomes coarser.
     static constexpr size_t kSamplesMax = 1024;
 
-    /// The primary's log ended there; samples come in the order of time. One that goes back is
-    /// another log's: what was known before is forgotten.
-    void add(Instant when, Lsn end);
+    /// The primary's log ended there; samples come in the order of time and of their numbers. One
+    /// that goes back is another log's: what was known before is forgotten.
+    void add(Instant when, Lsn end, uint64_t number = 0);
 
     void clear() { samples_.clear(); }
 
@@ -32,13 +32,19 @@ public:
     /// written before anything was known.
     std::optional<Duration> behind(Lsn replayed, Instant now) const;
 
+    /// The number of the last sample that lies within a log that is replayed up to there: whoever
+    /// shows it shows all that was committed before that sample was asked for. Zero: none does.
+    uint64_t last_within(Lsn replayed) const;
+
 private:
     struct Sample {
         Instant last_seen;  // the log still ended there
         Lsn end = 0;
+        uint64_t number = 0;  // of the sample that saw it last
     };
 
     void thin();
+    std::vector<Sample>::const_iterator first_beyond(Lsn replayed) const;
 
     std::vector<Sample> samples_;  // ascending
 };

@@ -39,6 +39,8 @@ struct NodeView {
     Lsn lsn = 0;                  // of a standby what it has replayed, else the end of its log
     std::optional<Duration> lag;  // nullopt: not known, or no standby
     std::optional<uint64_t> lag_bytes;
+    uint64_t shown =
+        0;  // the last sample of the primary that a standby shows, see Progress; or zero
 };
 
 struct View {

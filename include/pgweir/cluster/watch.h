@@ -19,6 +19,7 @@ struct Answer {
     Lsn lsn = 0;            // replayed in recovery, else where the next record begins
     uint32_t timeline = 0;  // zero: it did not say
     bool replay_paused = false;
+    uint64_t number = 0;  // of the question, see Progress
 };
 
 /// What changes with a restart at most; asked less often.

@@ -13,6 +13,8 @@ namespace pgweir::config {
 /// The word in the file and on the console.
 std::string_view to_text(PinnedFull what);
 std::string_view to_text(PoolMode mode);
+std::string_view to_text(Reads reads);
+std::string_view to_text(Consistency consistency);
 std::string_view to_text(AuthMethod method);
 std::string_view to_text(LogLevel level);
 

@@ -19,6 +19,11 @@ using Bytes64 = uint64_t;  // a size in bytes
 enum class PoolMode : uint8_t { Session, Transaction, Statement };
 /// What becomes of a session that would keep one server more than its pool lets be kept.
 enum class PinnedFull : uint8_t { Wait, Error };
+/// Where reads go.
+enum class Reads : uint8_t { Primary, Standby, PreferStandby, Any };
+/// What a read on a standby has to show: whatever is there, all that its own session was told of,
+/// or all that any session of its database was told of.
+enum class Consistency : uint8_t { Eventual, Session, Database };
 enum class AuthMethod : uint8_t { Trust, Md5, ScramSha256 };
 enum class LogLevel : uint8_t { Debug, Info, Warning, Error };
 
@@ -43,8 +48,13 @@ struct Node {
     std::string name;
     std::string host;
     uint16_t port = 5432;
+    uint32_t weight = 1;  // of the reads; 0: none
+    std::string zone{};   // empty: not told
 
-    bool operator==(const Node&) const = default;
+    /// The same place; how much is read there may differ.
+    bool operator==(const Node& other) const {
+        return name == other.name && host == other.host && port == other.port;
+    }
 };
 
 /// How the nodes of a cluster are watched, and as whom.
@@ -57,6 +67,9 @@ struct Monitor {
 };
 
 struct Routing {
+    Reads reads = Reads::Primary;
+    Consistency consistency = Consistency::Session;
+    std::string zone{};  // that pgweir is in; empty: not told
     Duration max_lag = std::chrono::seconds(1);
 };
 

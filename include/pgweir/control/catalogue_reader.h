@@ -28,8 +28,20 @@ public:
     /// What cannot be read for so long, though there is a primary, is not believed any more.
     static constexpr Duration kBelieved = std::chrono::minutes(5);
 
+    class Owner {
+    public:
+        /// Another catalogue of this database is believed from now on, or none.
+        virtual void on_catalogue(const std::string& database) = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    /// Whoever changes things all the time does not have them read all the time.
+    static constexpr Duration kSoon = std::chrono::seconds(1);
+
     struct Known {
-        std::unique_ptr<const route::Catalogue> catalogue{};  // nullptr: none is believed
+        std::shared_ptr<const route::Catalogue> catalogue{};  // nullptr: none is believed
         Instant read{};                                       // when it was asked for
         std::string why{};        // the last reading failed; empty if it did not
         Instant due{};            // the next one
@@ -39,8 +51,8 @@ public:
 
     using ByDatabase = std::map<std::string, Known, std::less<>>;
 
-    CatalogueReader(uv_loop_t& loop, std::string cluster)
-        : loop_(loop), cluster_(std::move(cluster)), connection_(loop, *this) {}
+    CatalogueReader(uv_loop_t& loop, Owner& owner, std::string cluster)
+        : loop_(loop), owner_(owner), cluster_(std::move(cluster)), connection_(loop, *this) {}
 
     ~CatalogueReader();
     CatalogueReader(const CatalogueReader&) = delete;
@@ -52,6 +64,9 @@ public:
     /// To be called often: begins what is due, and gives up what takes too long.
     /// primary: nullptr if there is none; nothing is read then, and what is known stays.
     void tick(const config::Node* primary, const config::Monitor& monitor);
+
+    /// Something that it tells of has changed: it is read again, kSoon after the last time.
+    void read_soon(const std::string& database);
 
     /// Another node is the primary: what is being read is not its, and all is to be read again.
     void start_over();
@@ -70,17 +85,21 @@ private:
     void succeed(route::Catalogue catalogue);
     void fail(std::string why);
     void forget(Known& known);
+    void free_unused();
     Known* current();
 
     uv_loop_t& loop_;
+    Owner& owner_;
     std::string cluster_;
     ByDatabase known_;
+    std::vector<std::shared_ptr<const route::Catalogue>> forgotten_;  // workers may still have them
     PgConnection connection_;
     std::string database_;  // that is read now; empty: none
     Instant begun_{};
     Work* work_ = nullptr;
     bool asked_ = false;
-    bool outdated_ = false;  // True exactly when what is read now is of a primary of before.
+    bool read_again_ = false;  // True exactly when something changed while it is read.
+    bool outdated_ = false;    // True exactly when what is read now is of a primary of before.
 };
 
 }  // namespace pgweir::control

@@ -80,7 +80,8 @@ private:
     std::string metrics() override;
     std::string status() override;
     std::string not_ready() override;
-    void on_primary(const ClusterWatcher& watcher) override;
+    void on_change(const ClusterWatcher& watcher) override;
+    void on_catalogue(const ClusterWatcher& watcher, const std::string& database) override;
 
     static void on_signal(uv_signal_t* signal, int number);
     static void on_report(uv_async_t* async);
@@ -112,6 +113,7 @@ private:
     std::vector<std::string> reload();
     void watch_clusters();
     void note_primaries();
+    void forget_catalogues(const ClusterWatcher& watcher);
     std::vector<admin::ClusterPicture> cluster_pictures() const;
     admin::Picture picture(std::vector<session::EngineSnapshot> snapshots) const;
     void drain(const char* why);
@@ -140,7 +142,8 @@ private:
     std::map<uint64_t, Killing> killings_;
     session::StopOrders stop_orders_;  // as every worker has them
     uint64_t next_ticket_ = 1;
-    uint32_t last_epoch_ = 0;  // of any cluster: a later watcher's are later
+    uint32_t last_epoch_ = 0;   // of any cluster: a later watcher's are later
+    uint64_t last_sample_ = 0;  // that was told of clusters which are not watched any more
     uint32_t drained_workers_ = 0;
     admin::Period period_;
     Instant period_began_;

@@ -19,6 +19,8 @@ public:
 
     class Owner {
     public:
+        /// A question goes out. Its number, see cluster::Progress.
+        virtual uint64_t on_asking() = 0;
         virtual void on_place(size_t node, const cluster::Answer& answer) = 0;
         virtual void on_identity(size_t node, const cluster::Identity& identity) = 0;
         virtual void on_failure(size_t node, std::string why) = 0;
@@ -66,6 +68,7 @@ private:
     Instant entered_{};  // the state
     Instant ticked_{};
     Instant asked_{};
+    uint64_t asked_number_ = 0;
     Instant identified_{};
     uint32_t failures_ = 0;  // since the last answer
     uint32_t prepared_ = 0;  // of the two questions

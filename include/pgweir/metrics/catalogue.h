@@ -58,12 +58,16 @@ enum class Metric : uint8_t {
     ProbeFailures,
     CatalogueFacts,
     CatalogueAge,
+    Routed,
+    StandbyRequests,
+    Classified,
+    Unclassified,
     WaitTime,
     QueryTime,
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 50;
+inline constexpr size_t kMetrics = 54;
 
 struct MetricRow {
     Metric id;

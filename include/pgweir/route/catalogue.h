@@ -47,6 +47,9 @@ public:
     /// It knows a relation of this name.
     bool has_relation(const sql::Name& name) const;
 
+    /// Of its rows: two catalogues with the same one say the same.
+    uint64_t digest() const { return digest_; }
+
     /// Rows that it was made of.
     size_t size() const { return rows_; }
 
@@ -62,6 +65,7 @@ private:
     static std::string worst(const Names& names, const sql::Name& name, const char* unknown);
 
     size_t rows_ = 0;
+    uint64_t digest_ = 0;
     Names functions_;
     std::unordered_set<std::string> immutable_functions_;  // PostgreSQL's, with some overload
     Names own_functions_;  // unfit ones of the users, under names of PostgreSQL's

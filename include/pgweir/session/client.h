@@ -7,6 +7,7 @@
 #include "pgweir/base/intrusive_list.h"
 #include "pgweir/base/slab.h"
 #include "pgweir/base/stream.h"
+#include "pgweir/route/decisions.h"
 #include "pgweir/session/client_fsm.h"
 #include "pgweir/session/prepared.h"
 #include "pgweir/session/settings.h"
@@ -23,6 +24,15 @@
 namespace pgweir::session {
 
 class Engine;
+
+/// What a server is lent for.
+enum class Errand : uint8_t {
+    Any,              // whatever comes, on the primary
+    Read,             // one request that only reads
+    Forced,           // one request that an application wants there, whatever it is
+    ReadTransaction,  // a transaction of reads on a standby
+};
+
 struct Pool;
 struct ServerConn;
 struct Subscription;
@@ -57,7 +67,8 @@ struct ClientSession final : StreamEvents, ListHook, ClientFacts {
 
     Engine& engine;
     Stream* stream = nullptr;
-    Pool* pool = nullptr;
+    Pool* pool = nullptr;   // its home
+    Pool* queue = nullptr;  // whose server it wants for its request; set before it asks
     ServerConn* server = nullptr;
     Handle handle;
     Handle last_server;  // that it was attached to
@@ -74,9 +85,13 @@ struct ClientSession final : StreamEvents, ListHook, ClientFacts {
     uint32_t passing = 0;          // bytes of a message still to be forwarded as they come
     uint32_t discarding = 0;       // bytes of a message still to be dropped as they come
     Buffer inbox;                  // what could not be handled yet
-    SettingsRef settings;          // as this client sees its session
-    SettingsRef login_settings;    // what RESET ALL and DISCARD ALL return to
-    std::unique_ptr<Login> login;  // only until it is welcomed
+    uint32_t request_left = 0;     // bytes of the request that alone may be sent now
+    Errand errand = Errand::Any;   // that its next server is for
+    bool asks_primary = false;     // True exactly when its request was tried on a standby in vain.
+    route::Decisions::Ref decision;                // about that request
+    SettingsRef settings;                          // as this client sees its session
+    SettingsRef login_settings;                    // what RESET ALL and DISCARD ALL return to
+    std::unique_ptr<Login> login;                  // only until it is welcomed
     std::unique_ptr<ClientStatements> statements;  // only if it ever named one
     std::unique_ptr<Subscription> subscription;    // only while it listens
     Instant state_since;

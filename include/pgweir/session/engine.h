@@ -108,12 +108,20 @@ public:
     void reconnect(std::string_view database);
     void kill(std::string_view database);
 
-    /// The cluster's servers are opened there from now on. In another epoch those that are open are
-    /// cut off at once, and their clients told 08006. Without a primary clients wait for one.
-    void follow_primary(std::string_view cluster, Primary primary);
+    /// The cluster's servers are opened there from now on. In another epoch those that are open at
+    /// the primary of before are cut off at once, and their clients told 08006. Without a primary
+    /// clients wait for one. Standbys that take reads get them; who waits for one that does not is
+    /// sent elsewhere.
+    void follow_cluster(std::string_view cluster, Topology topology);
 
     /// The cluster is watched no more: of several nodes none is known to be its primary.
-    void forget_primary(std::string_view cluster);
+    void forget_cluster(std::string_view cluster);
+
+    /// What reads of this database, as the server calls it, are judged by, until another one comes.
+    /// nullptr: none leaves the primary.
+    void use_catalogue(std::string_view cluster,
+                       std::string_view database,
+                       const route::Catalogue* catalogue);
     bool kill_client(uint64_t id);
     void close_everything();
 
@@ -176,18 +184,32 @@ public:
         return clients_in_[static_cast<size_t>(state)];
     }
 
-    Pool& pool(std::string_view database, std::string_view user);
+    Pool& pool(std::string_view database, std::string_view user) {
+        return pool(PoolName{std::string(database), std::string(user)});
+    }
+
+    Pool& pool(const PoolName& name);
 
     /// nullptr: the cluster is not watched.
-    const Primary* primary_of(std::string_view cluster) const {
-        const auto known = primaries_.find(cluster);
-        return known == primaries_.end() ? nullptr : &known->second;
+    const Topology* topology_of(std::string_view cluster) const {
+        const auto known = topologies_.find(cluster);
+        return known == topologies_.end() ? nullptr : &known->second;
     }
 
     Pool* find_pool(const PoolShare& share);
-    Pool* find_pool(std::string_view database, std::string_view user);
 
-    std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>>& pools() { return pools_; }
+    Pool* find_pool(std::string_view database, std::string_view user) {
+        return find_pool(PoolName{std::string(database), std::string(user)});
+    }
+
+    Pool* find_pool(const PoolName& name);
+
+    std::map<PoolName, std::unique_ptr<Pool>>& pools() { return pools_; }
+
+    /// By cluster and database, as the server calls it.
+    std::map<std::pair<std::string, std::string>, route::Decisions>& decisions() {
+        return decisions_;
+    }
 
     void publish_idle(Pool& pool);
     ClientSession& make_client();
@@ -237,7 +259,9 @@ private:
     void enter_list(ClientSession& client);
     void apply_setup(Pool& pool);
     void apply_address(Pool& pool, const config::Database& database);
-    void apply_primary(std::string_view cluster);
+    void apply_place(Pool& pool, const config::Database& database);
+    void apply_routes(Pool& pool, const config::Database& database);
+    void apply_topology(std::string_view cluster);
 
     uint32_t worker_;
     Shell& shell_;
@@ -255,11 +279,12 @@ private:
     bool paused_ = false;
     bool places_freed_ = false;  // True exactly when some client may find a place now.
     StopOrders stop_orders_;
-    std::map<std::string, Primary, std::less<>> primaries_;  // of clusters that are watched
+    std::map<std::string, Topology, std::less<>> topologies_;  // of clusters that are watched
+    std::map<std::pair<std::string, std::string>, route::Decisions> decisions_;
     uint64_t unnamed_versions_ = 0;
     uint32_t generation_ = 0;
 
-    std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>> pools_;
+    std::map<PoolName, std::unique_ptr<Pool>> pools_;
     Slab<ClientSession> clients_;
     Slab<ServerConn> servers_;
     Slab<CancelConn> cancels_;

@@ -32,6 +32,9 @@ Error idle_in_transaction_too_long();
 Error killed_by_administrator();
 Error server_lost(std::string_view reason);
 Error primary_changed(std::string_view node);
+Error bound_to_standby(std::string_view node);
+/// `reason`: of kRouteReasonNames.
+Error routed_notice(std::string_view node, std::string_view reason);
 /// Units: nothing was sent for as long; zero: it did not wait.
 Error no_primary(std::string_view database, Duration waited);
 Error server_out_of_step();

@@ -45,9 +45,7 @@ struct Audience {
 /// It stands beside all pools: no client gets it, and it takes no permit.
 struct SharedListener {
     SharedListener(const PoolShare& of, uint32_t workers)
-        : share(of.database(), of.user(), workers),
-          pool(of.database(), of.user(), share),
-          outgoing(workers) {}
+        : share(of.name(), workers), pool(share), outgoing(workers) {}
 
     struct Channel {
         std::map<uint32_t, uint64_t> wishes;  // serials, by worker

@@ -87,8 +87,9 @@ public:
     /// True exactly when one batch is owed, from its Bind on, and nothing behind it.
     bool is_one_batch_from_bind() const;
 
-    /// Behind an error: the ReadyForQuery of this batch is not for the client.
-    void swallow_ready();
+    /// Behind an error: the ReadyForQuery of this batch or query is not for the client. False: none
+    /// is owed.
+    bool swallow_ready();
 
     bool empty() const { return begin_ == end_; }
 

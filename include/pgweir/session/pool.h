@@ -5,12 +5,15 @@
 #include "pgweir/base/prng.h"
 #include "pgweir/config/effective.h"
 #include "pgweir/metrics/histogram.h"
+#include "pgweir/route/choose.h"
+#include "pgweir/route/decisions.h"
 #include "pgweir/session/client.h"
 #include "pgweir/session/server.h"
 #include "pgweir/session/share.h"
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -24,6 +27,37 @@ enum class PoolState : uint8_t {
     Paused,    // PAUSE: nobody is served, servers close as they are given back
     Disabled,  // KILL: the same, and new logins are refused
     Gone,      // a reload took its database away; another one may bring it back
+};
+
+/// Why a request went where it went.
+enum class RouteReason : uint8_t {
+    Write,      // or what may be one
+    Read,       // to a standby
+    Behind,     // a read, but no standby shows yet what its session was told of
+    NoStandby,  // a read, but none takes reads
+    Balanced,   // a read whose turn it was at the primary
+    Asked,      // where a hint or a setting wanted it
+    Retried,    // a read that a standby did not answer, asked again
+    Undecided,  // it could not be looked into, or not now
+};
+
+inline constexpr size_t kRouteReasons = 8;
+
+inline constexpr std::array<std::string_view, kRouteReasons> kRouteReasonNames{
+    "write", "read", "behind", "no_standby", "balanced", "asked", "retried", "undecided"};
+
+/// How the requests of a pool find their nodes.
+struct Routes {
+    const Topology* topology = nullptr;
+    route::Decisions* decisions = nullptr;
+    const config::Routing* routing = nullptr;
+    std::vector<Pool*> standbys{};  // as the topology numbers its nodes; nullptr: not needed so far
+    std::vector<uint32_t> weights{};
+    std::vector<bool> near{};
+    uint32_t primary_weight = 0;  // zero: it takes reads only if no standby does
+    bool primary_near = true;
+    uint64_t primary_turn = 0;
+    route::Turns turns{};
 };
 
 /// How long to leave an unreachable server alone: doubles from the first failure to a limit.
@@ -65,8 +99,9 @@ struct PoolStats {
     uint64_t timeouts = 0;
     uint64_t queue_refusals = 0;
     uint64_t pin_refusals = 0;
-    uint64_t notifications = 0;   // told by the shared connection
-    uint64_t slow_listeners = 0;  // ended, because they did not read
+    uint64_t notifications = 0;                    // told by the shared connection
+    uint64_t slow_listeners = 0;                   // ended, because they did not read
+    std::array<uint64_t, kRouteReasons> routed{};  // requests that found their node, by the reason
     metrics::Histogram wait;
     metrics::Histogram query;
     metrics::Histogram transaction;
@@ -102,11 +137,17 @@ struct ServerAddress {
 };
 
 /// One worker's part of a pool: the clients of one database and user, and the servers they share.
+/// A client belongs to the pool on the primary, its home; one on each standby lends it servers for
+/// reads.
 /// Invariant: while it is served, an idle server and a waiting client never stand side by side.
 /// Thread: its worker's; `share` is what other workers see.
 struct Pool {
-    Pool(std::string its_database, std::string its_user, PoolShare& its_share)
-        : database(std::move(its_database)), user(std::move(its_user)), share(its_share) {}
+    bool of_standby() const { return home != nullptr; }
+
+    Pool& its_home() { return home != nullptr ? *home : *this; }
+
+    explicit Pool(PoolShare& its_share)
+        : database(its_share.name().database), user(its_share.name().user), share(its_share) {}
 
     IntrusiveList<ServerConn>& in(ServerState which) { return servers[static_cast<size_t>(which)]; }
 
@@ -133,7 +174,8 @@ struct Pool {
     ServerAddress address;
     std::string cluster;         // that its servers are opened in
     uint32_t primary_epoch = 0;  // of that cluster, when the address was found
-    bool has_primary = true;     // False exactly when nobody knows where its writes may go.
+    // False exactly when nobody knows where its writes may go; of a standby's, when it takes none.
+    bool has_node = true;
     PoolState state = PoolState::Open;
     bool being_served = false;  // True exactly when serve_waiting() is in its loop.
 
@@ -144,6 +186,10 @@ struct Pool {
     uint32_t yielding = 0;       // servers that are kept, but only as long as nobody waits
     uint32_t place_waiters = 0;  // clients that wait until fewer servers are kept
     uint32_t epoch = 0;          // servers opened in an older generation of orders are closed
+
+    Pool* home = nullptr;            // of a standby's; nullptr: it is one itself
+    std::unique_ptr<Routes> routes;  // of a home whose cluster has standbys
+    uint64_t turn = 0;               // of a standby's, see route::Turns
 
     SettingsRef base;  // what a fresh server reports; unknown until the first login
     std::unordered_map<std::string, SettingsRef> welcomes;  // by what clients ask for

@@ -8,6 +8,7 @@
 #include "pgweir/base/slab.h"
 #include "pgweir/base/stream.h"
 #include "pgweir/session/census.h"
+#include "pgweir/session/client.h"
 #include "pgweir/session/pins.h"
 #include "pgweir/session/pipeline.h"
 #include "pgweir/session/prepared.h"
@@ -87,16 +88,23 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook, ServerFacts {
     bool raw = false;              // True exactly when it is a walsender of one client for good.
     bool cancel_lost = false;      // True exactly when a cancel that was given up may still hit it.
     bool permitted = false;        // True exactly when it counts in its pool's permits.
-    uint32_t passing = 0;          // bytes of a message still to be handled as they come
-    uint32_t cancels = 0;          // cancel connections under way that are aimed at it
+    bool wrote = false;            // True exactly when its transaction may have, as far as it went.
+    bool refused = false;          // True exactly when it called that no read.
+    bool retry_due = false;        // True exactly when `request` is asked elsewhere once it rests.
+    bool changes_catalogue = false;  // True exactly when what it runs does.
+    Errand errand = Errand::Any;     // that it is lent for
+    uint32_t passing = 0;            // bytes of a message still to be handled as they come
+    uint32_t cancels = 0;            // cancel connections under way that are aimed at it
     Buffer inbox;
     Pipeline pipeline;
     ServerStatements statements;
     KeptBatch kept;
-    SettingsRef base;                // as reported at login: what RESET ALL leads to
-    SettingsRef settings;            // as they are now
-    SettingList reported;            // while it logs in
-    Pins pins;                       // why it stays with its client between transactions
+    std::string held_back;  // what it said before it said anything of weight
+    std::string request;    // on a standby: what it was lent for, while it may be asked elsewhere
+    SettingsRef base;       // as reported at login: what RESET ALL leads to
+    SettingsRef settings;   // as they are now
+    SettingList reported;   // while it logs in
+    Pins pins;              // why it stays with its client between transactions
     SettingList prepared_in_sql;     // statements of PREPARE, by name, while it is kept
     std::unique_ptr<Census> census;  // while one is under way
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "pgweir/base/error.h"
+#include "pgweir/sql/hints.h"
 #include "pgweir/wire/startup.h"
 
 #include <cstdint>
@@ -28,11 +29,19 @@ inline constexpr char kPreparedMark = '\x01';
 /// a server that was never told.
 inline constexpr char kSetMark = '\x02';
 
+/// What a client may SET to say where it wants to read, and that it wants to be told.
+inline constexpr std::string_view kRouteSetting = "pgweir.route";
+inline constexpr std::string_view kTraceSetting = "pgweir.trace_route";
+
 class SettingsTable;
 
 struct SettingSet {
     SettingList values;
     bool temporary_path = false;  // True exactly when search_path leads to pg_temp.
+    bool plain_strings = false;   // True exactly when a backslash in '…' is one.
+    bool utf8 = false;            // True exactly when texts come in UTF-8.
+    bool traces = false;          // True exactly when the client wants to be told where it reads.
+    sql::Wish wish = sql::Wish::Auto;
     size_t hash = 0;
     uint32_t references = 0;
     SettingsTable* table = nullptr;
@@ -64,6 +73,15 @@ public:
 
     /// True exactly when temporary objects can be made in it without a word that says so.
     bool temporary_path() const { return set_ != nullptr && set_->temporary_path; }
+
+    bool plain_strings() const { return set_ != nullptr && set_->plain_strings; }
+
+    bool utf8() const { return set_ != nullptr && set_->utf8; }
+
+    bool traces() const { return set_ != nullptr && set_->traces; }
+
+    /// Where it wants its statements to run.
+    sql::Wish wish() const { return set_ != nullptr ? set_->wish : sql::Wish::Auto; }
 
     /// The value, or empty when the set does not hold the name.
     std::string_view find(std::string_view name) const;

@@ -4,6 +4,7 @@
 #include "pgweir/base/clock.h"
 
 #include <atomic>
+#include <compare>
 #include <cstdint>
 #include <limits>
 #include <mutex>
@@ -23,6 +24,10 @@ struct GroupShare {
     std::atomic<uint32_t> servers{0};
     std::atomic<uint32_t> clients{0};
 
+    /// Of a database: what a standby has to show to show what any of its clients was told of, as
+    /// cluster::Progress counts. Kept where routing.consistency is database.
+    std::atomic<uint64_t> written{0};
+
     /// Pools, of all workers, whose clients wait because max_servers of the group is reached.
     std::atomic<uint32_t> starving{0};
 };
@@ -40,18 +45,24 @@ inline void give_back(std::atomic<uint32_t>& count) {
     count.fetch_sub(1, std::memory_order_seq_cst);
 }
 
-/// One pool, (database, user), over all workers.
+/// Whose servers a pool has, and where.
+struct PoolName {
+    std::string database;
+    std::string user;
+    std::string node{};  // a standby's name; empty: wherever the primary is
+
+    auto operator<=>(const PoolName&) const = default;
+};
+
+/// One pool over all workers.
 /// Thread: any; made once and kept for the life of the process.
 class PoolShare {
 public:
-    PoolShare(std::string database, std::string user, uint32_t workers)
-        : database_(std::move(database)), user_(std::move(user)), workers_(workers) {}
+    PoolShare(PoolName name, uint32_t workers) : name_(std::move(name)), workers_(workers) {}
 
     static constexpr int64_t kNobodyWaits = std::numeric_limits<int64_t>::max();
 
-    const std::string& database() const { return database_; }
-
-    const std::string& user() const { return user_; }
+    const PoolName& name() const { return name_; }
 
     uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
 
@@ -104,8 +115,7 @@ private:
         std::atomic<bool> idle{false};
     };
 
-    std::string database_;
-    std::string user_;
+    PoolName name_;
     std::vector<PerWorker> workers_;
     mutable std::mutex keys_mutex_;
     std::optional<auth::ScramKeys> passed_keys_;

@@ -6,6 +6,7 @@
 #include "pgweir/base/secret.h"
 #include "pgweir/base/slab.h"
 #include "pgweir/base/stream.h"
+#include "pgweir/cluster/progress.h"
 #include "pgweir/config/model.h"
 #include "pgweir/session/prepared.h"
 #include "pgweir/session/settings.h"
@@ -31,10 +32,25 @@ struct Setup {
     auth::UserList users;
 };
 
-/// Where the writes of a watched cluster go, as the control loop believes.
-struct Primary {
-    std::optional<config::Node> node;  // nullopt: none is known now
-    uint32_t epoch = 0;  // another one: what was meant for the old one must not reach it any more
+/// What a node is good for besides writes.
+enum class Reading : uint8_t {
+    Takes,   // a standby that is well
+    Drains,  // nothing new; what runs there may end
+    Lost,    // it does not answer, or is no standby of this cluster: nothing of it is to be used
+};
+
+/// What a watched cluster looks like, as the control loop believes.
+struct Topology {
+    std::optional<config::Node> primary;  // nullopt: none is known now
+    uint32_t epoch = 0;  // another one: what was meant for the old primary must not reach it
+
+    struct Node {
+        std::string name;
+        Reading reading = Reading::Drains;
+    };
+
+    std::vector<Node> nodes{};                    // as `progress` numbers them
+    const cluster::Progress* progress = nullptr;  // nullptr: nobody reads from standbys
 };
 
 /// The cancel key that a server gave us.
@@ -97,6 +113,7 @@ struct ClientFacts {
     uint64_t unnamed_version = 0;   // changes with each unnamed Parse; zero: it has none
     Instant connected_at;
     Instant query_started;           // first byte of the request under way
+    uint64_t must_show = 0;          // what a standby has to show it, see cluster::Progress
     sql::Effects unnamed_effects;    // of that statement
     bool sets_temp_buffers = false;  // True exactly when it needs a server that can.
     bool used_temporary = false;     // True exactly when its PREPAREs may name temporary tables.
@@ -207,12 +224,15 @@ public:
     virtual Stream& adopt(std::unique_ptr<DetachedStream> stream, StreamEvents& owner) = 0;
 
     virtual void post(uint32_t worker, PeerMessage message) = 0;
-    virtual PoolShare& pool_share(std::string_view database, std::string_view user) = 0;
+    virtual PoolShare& pool_share(const PoolName& name) = 0;
     virtual GroupShare& database_share(std::string_view name) = 0;
     virtual GroupShare& user_share(std::string_view name) = 0;
 
     /// Hands a console statement over; Engine::console_reply brings the answer.
     virtual void console(Handle client, ConsoleRole role, std::string sql) = 0;
+
+    /// What passed has changed what the catalogue of this database (as the server calls it) tells.
+    virtual void catalogue_changed(std::string_view cluster, std::string_view database) = 0;
 
     /// Makes the loop call Engine::reap() before it waits again.
     virtual void reap_soon() = 0;

@@ -13,6 +13,7 @@ namespace pgweir::session {
 struct PoolRow {
     std::string database;
     std::string user;
+    std::string node{};  // of a standby's; empty: it is on the primary
     PoolState state = PoolState::Open;
     config::PoolMode mode = config::PoolMode::Transaction;
     uint32_t clients_idle = 0;
@@ -75,14 +76,32 @@ struct ListenerRow {
     uint64_t losses = 0;
 };
 
+/// What one shape of statements is taken for, and where it went.
+struct RouteRow {
+    std::string cluster;
+    std::string database;  // as the server calls it
+    sql::Fingerprint fingerprint;
+    route::Decision decision;
+};
+
+/// What the looking into statements of one database has cost.
+struct DecisionsRow {
+    std::string cluster;
+    std::string database;
+    uint64_t looked_into = 0;
+    uint64_t not_looked_into = 0;  // for lack of time
+};
+
 /// How much a snapshot is wanted to hold.
-enum class Detail : uint8_t { Pools, Clients, Servers };
+enum class Detail : uint8_t { Pools, Clients, Servers, Routes };
 
 struct EngineSnapshot {
     std::vector<PoolRow> pools;
     std::vector<ClientRowData> clients;
     std::vector<ServerRowData> servers;
     std::vector<ListenerRow> listeners;
+    std::vector<RouteRow> routes;
+    std::vector<DecisionsRow> decisions;
     std::map<std::string, size_t> listening;  // clients of this worker, by database
     EngineStats stats;
     uint32_t login_clients = 0;

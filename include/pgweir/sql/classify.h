@@ -37,6 +37,8 @@ struct Classification {
     bool reads = false;  // by its text
     std::string why{};   // not; empty if it does
     Mentions mentions{};
+    bool begins_read_only = false;  // BEGIN or START TRANSACTION that says READ ONLY
+    bool of_session = false;  // settings, transactions, channels: no data, though it is no read
 };
 
 /// Texts that are longer, or could nest deeper, are not read: the grammar nests as they do, on the

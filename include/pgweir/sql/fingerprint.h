@@ -22,6 +22,9 @@ struct Fingerprint {
 /// 16 hexadecimal digits, as rules and SHOW ROUTES name it.
 std::string to_text(const Fingerprint& fingerprint);
 
+/// Of a text as it is: cheaper by far, and another one for each value. Cost: some 10 ns.
+Fingerprint digest_of(std::string_view text);
+
 /// Of texts up to this length.
 inline constexpr size_t kFingerprintedBytesMax = 64 << 10;
 

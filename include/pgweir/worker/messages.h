@@ -42,13 +42,26 @@ struct Kill {
     std::string database;
 };
 
-struct FollowPrimary {
+struct FollowCluster {
     std::string cluster;
-    session::Primary primary;
+    session::Topology topology;
+    std::shared_ptr<const cluster::Progress> progress;  // that the topology points to
 };
 
-struct ForgetPrimary {
+struct ForgetCluster {
     std::string cluster;
+};
+
+struct UseCatalogue {
+    std::string cluster;
+    std::string database;                               // as the server calls it
+    std::shared_ptr<const route::Catalogue> catalogue;  // nullptr: none is believed
+};
+
+/// Statements that passed have changed what the catalogue of this database tells.
+struct CatalogueChanged {
+    std::string cluster;
+    std::string database;
 };
 
 /// Answered with a ClientKilled that carries the same ticket.
@@ -79,8 +92,9 @@ using Order = std::variant<session::PeerMessage,
                            Resume,
                            Reconnect,
                            Kill,
-                           FollowPrimary,
-                           ForgetPrimary,
+                           FollowCluster,
+                           ForgetCluster,
+                           UseCatalogue,
                            KillClient,
                            TakeSnapshot,
                            ConsoleReply>;
@@ -110,6 +124,6 @@ struct Drained {
 };
 
 /// To the control loop.
-using Report = std::variant<ConsoleAsked, SnapshotTaken, ClientKilled, Drained>;
+using Report = std::variant<ConsoleAsked, SnapshotTaken, ClientKilled, CatalogueChanged, Drained>;
 
 }  // namespace pgweir::worker

@@ -35,7 +35,7 @@ public:
 
     session::ProcessShare& share() { return share_; }
 
-    session::PoolShare& pool_share(std::string_view database, std::string_view user);
+    session::PoolShare& pool_share(const session::PoolName& name);
     session::GroupShare& database_share(std::string_view name);
     session::GroupShare& user_share(std::string_view name);
 
@@ -61,7 +61,7 @@ private:
     Mailbox<Report> reports_;
     uv_async_t reports_wake_{};
     std::mutex mutex_;
-    std::map<std::pair<std::string, std::string>, std::unique_ptr<session::PoolShare>> pools_;
+    std::map<session::PoolName, std::unique_ptr<session::PoolShare>> pools_;
     std::map<std::string, std::unique_ptr<session::GroupShare>, std::less<>> databases_;
     std::map<std::string, std::unique_ptr<session::GroupShare>, std::less<>> users_;
     std::vector<std::unique_ptr<Worker>> workers_;
@@ -104,7 +104,8 @@ private:
     Stream& connect(const config::Node& node, StreamEvents& owner) override;
     Stream& adopt(std::unique_ptr<DetachedStream> stream, StreamEvents& owner) override;
     void post(uint32_t worker, session::PeerMessage message) override;
-    session::PoolShare& pool_share(std::string_view database, std::string_view user) override;
+    session::PoolShare& pool_share(const session::PoolName& name) override;
+    void catalogue_changed(std::string_view cluster, std::string_view database) override;
     session::GroupShare& database_share(std::string_view name) override;
     session::GroupShare& user_share(std::string_view name) override;
     void console(Handle client, session::ConsoleRole role, std::string sql) override;
@@ -134,6 +135,10 @@ private:
     Mailbox<Order> mailbox_;
     net::Wake wake_{loop_, *this};
     net::Acceptor acceptor_;
+    // What the engine looks at and others own as well; it outlives the engine.
+    std::map<std::string, std::shared_ptr<const cluster::Progress>> progresses_;
+    std::map<std::pair<std::string, std::string>, std::shared_ptr<const route::Catalogue>>
+        catalogues_;  // by cluster and database
     session::Engine engine_;
     std::atomic<uint32_t> clients_{0};
     session::BusyAverage average_;

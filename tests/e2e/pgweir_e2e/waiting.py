@@ -7,14 +7,14 @@ from concurrent.futures import Future
 
 
 def wait_until(predicate, why, timeout=10.0, every=0.02):
-    """Returns the first true value of predicate(); fails after `timeout` seconds, saying why."""
+    """Returns the first true value of predicate(); fails after `timeout` seconds, saying why (or what why() says then)."""
     deadline = time.monotonic() + timeout
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise AssertionError(f"not within {timeout} s: {why}")
+            raise AssertionError(f"not within {timeout} s: {why() if callable(why) else why}")
         time.sleep(every)
 
 

@@ -58,12 +58,41 @@ TEST_CASE("explain route: by the catalogue of each database") {
     REQUIRE(table.rows.size() == 1);
     CHECK(table.rows[0].size() == table.columns.size());
     const std::string shape = sql::to_text(*sql::fingerprint("select * from accounts;"));
-    CHECK(table.rows[0] == Row{"app", "read", "", "", "accounts", "primary", shape});
+    CHECK(table.rows[0] ==
+          Row{"app", "read", "", "", "accounts", "primary (routing.reads)", shape});
     CHECK(scene.explain("SELECT counted(1) FROM accounts").rows.at(0) ==
           Row{"app", "primary", "public.counted() is VOLATILE; if it only reads, declare it STABLE",
               "counted()", "accounts", "primary",
               sql::to_text(*sql::fingerprint("SELECT counted(2) FROM accounts"))});
     CHECK(scene.explain("DELETE FROM accounts").rows.at(0).at(2) == "delete_stmt is no read");
+}
+
+TEST_CASE("explain route: the nodes that take reads now") {
+    Scene scene;
+    scene.add_database("app", "main");
+    scene.config.databases["app"].dbname = "app_at_server";
+    auto& nodes = scene.pictures[0].nodes;
+    nodes = {
+        {"one", "10.0.0.1"},
+        {"two", "10.0.0.2"}
+    };
+    auto& view = scene.pictures[0].view;
+    view.nodes.resize(2);
+    view.nodes[0].state = cluster::NodeState::Primary;
+    view.nodes[1].state = cluster::NodeState::Standby;
+    const auto node = [&](std::string_view sql) { return scene.explain(sql).rows.at(0).at(5); };
+    scene.config.clusters["main"].routing.reads = config::Reads::Standby;
+    CHECK(node("SELECT * FROM accounts") == "two");
+    CHECK(node("BEGIN READ ONLY") == "two");
+    CHECK(node("DELETE FROM accounts") == "primary");
+    scene.config.clusters["main"].routing.reads = config::Reads::Any;
+    CHECK(node("SELECT * FROM accounts") == "primary, two");
+    scene.config.clusters["main"].routing.reads = config::Reads::Standby;
+    view.nodes[1].state = cluster::NodeState::Lagging;
+    CHECK(node("SELECT * FROM accounts") == "primary (no standby takes reads)");
+    view.nodes[1].state = cluster::NodeState::Standby;
+    nodes[1].weight = 0;
+    CHECK(node("SELECT * FROM accounts") == "primary (no standby takes reads)");
 }
 
 TEST_CASE("explain route: what is not known is said") {

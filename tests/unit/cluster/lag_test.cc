@@ -69,4 +69,21 @@ TEST_CASE("lag: a long history becomes coarser, and lags never smaller") {
     CHECK(log.behind(100, now) == now - at(0));
 }
 
+TEST_CASE("lag: the last sample that a standby shows") {
+    LogHistory log;
+    CHECK(log.last_within(1000) == 0);
+    log.add(at(0), 100, 1);
+    log.add(at(20), 300, 4);
+    log.add(at(40), 300, 5);  // the log rests: the later sample saw no more
+    log.add(at(60), 400, 9);
+    CHECK(log.last_within(99) == 0);
+    CHECK(log.last_within(100) == 1);
+    CHECK(log.last_within(299) == 1);
+    CHECK(log.last_within(300) == 5);
+    CHECK(log.last_within(1000) == 9);
+    log.add(at(80), 50, 11);  // another log
+    CHECK(log.last_within(49) == 0);
+    CHECK(log.last_within(50) == 11);
+}
+
 }  // namespace pgweir::cluster

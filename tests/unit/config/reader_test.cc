@@ -105,15 +105,10 @@ TEST_CASE("reader: keys of later versions are neither accepted nor unknown") {
                       "databases: {app: {host: db}}\n") ==
           Lines{"3: auth.hba_file is not supported by this version yet; remove the key",
                 "4: auth.query is not supported by this version yet; remove the key"});
-    CHECK(
-        problems_in("clusters:\n  main:\n    nodes: [{host: a, weight: 2}]\n    tls: {}\n"
-                    "    routing: {reads: standby, zone: b}\n    failover: {}\n") ==
-        Lines{
-            "3: clusters.main.nodes.1.weight is not supported by this version yet; remove the key",
-            "4: clusters.main.tls is not supported by this version yet; remove the key",
-            "5: clusters.main.routing.reads is not supported by this version yet; remove the key",
-            "5: clusters.main.routing.zone is not supported by this version yet; remove the key",
-            "6: clusters.main.failover is not supported by this version yet; remove the key"});
+    CHECK(problems_in(
+              "clusters:\n  main:\n    nodes: [{host: a}]\n    tls: {}\n    failover: {}\n") ==
+          Lines{"4: clusters.main.tls is not supported by this version yet; remove the key",
+                "5: clusters.main.failover is not supported by this version yet; remove the key"});
 }
 
 TEST_CASE("reader: a wrong value is reported in its own line") {

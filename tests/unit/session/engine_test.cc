@@ -127,7 +127,7 @@ TEST_CASE("engine: what a pool may do comes from its user, its database and the 
 
 TEST_CASE("engine: messages about pools that this worker never had are ignored") {
     Rig rig(2, [](Rig&) {});
-    PoolShare& share = rig.shell(0).pool_share("other", "bob");
+    PoolShare& share = rig.shell(0).pool_share({"other", "bob"});
     share.publish_oldest_wait(1, 5);
     rig.engine(0).receive(WantServer{&share, 1});
     rig.engine(0).receive(PermitFreed{&share});

@@ -246,7 +246,7 @@ struct FakeProcess {
 
     uint32_t workers;
     ProcessShare share;
-    std::map<std::pair<std::string, std::string>, std::unique_ptr<PoolShare>> pools;
+    std::map<PoolName, std::unique_ptr<PoolShare>> pools;
     std::map<std::string, GroupShare, std::less<>> databases;
     std::map<std::string, GroupShare, std::less<>> users;
     std::deque<FakeStream> streams;
@@ -290,13 +290,14 @@ public:
         posts.emplace_back(worker, std::move(message));
     }
 
-    PoolShare& pool_share(std::string_view database, std::string_view user) override {
-        auto& slot = process_.pools[{std::string(database), std::string(user)}];
-        if (slot == nullptr) {
-            slot = std::make_unique<PoolShare>(std::string(database), std::string(user),
-                                               process_.workers);
-        }
+    PoolShare& pool_share(const PoolName& name) override {
+        auto& slot = process_.pools[name];
+        if (slot == nullptr) slot = std::make_unique<PoolShare>(name, process_.workers);
         return *slot;
+    }
+
+    void catalogue_changed(std::string_view cluster, std::string_view database) override {
+        changed_catalogues.emplace_back(std::string(cluster) + "/" + std::string(database));
     }
 
     GroupShare& database_share(std::string_view name) override {
@@ -317,6 +318,7 @@ public:
     std::vector<config::Node> nodes;   // of the connects
     std::deque<std::pair<uint32_t, PeerMessage>> posts;
     std::vector<ConsoleAsked> console_asked;
+    std::vector<std::string> changed_catalogues;  // cluster/database
     bool reap_due = false;
 
 private:

@@ -2,7 +2,7 @@
 #include "session/parts.h"
 
 /// Clusters of several nodes: where servers are opened, and what becomes of them when the primary
-/// is another one. The code is in engine.cc, upkeep.cc and lending.cc.
+/// is another one.
 namespace pgweir::session {
 namespace {
 
@@ -19,12 +19,12 @@ void two_nodes(Rig& made) {
 struct Scene : Rig {
     explicit Scene(uint32_t count = 1) : Rig(count, two_nodes) {}
 
-    void tell(const Primary& primary, uint32_t worker) {
-        engine(worker).follow_primary("main", primary);
+    void tell(const Topology& primary, uint32_t worker) {
+        engine(worker).follow_cluster("main", primary);
         turn();
     }
 
-    void tell_all(const Primary& primary) {
+    void tell_all(const Topology& primary) {
         for (uint32_t worker = 0; worker < process.workers; ++worker) tell(primary, worker);
     }
 
@@ -44,7 +44,7 @@ struct Served : Scene {
 
 }  // namespace
 
-TEST_CASE("primary: of several nodes none is opened before one is known") {
+TEST_CASE("topology: of several nodes none is opened before one is known") {
     Scene scene;
     FakeStream& client = scene.begin_login();
     CHECK(scene.next_connect() == nullptr);
@@ -56,15 +56,15 @@ TEST_CASE("primary: of several nodes none is opened before one is known") {
     CHECK(scene.last_node() == "pg2");
 }
 
-TEST_CASE("primary: a cluster of another name changes nothing") {
+TEST_CASE("topology: a cluster of another name changes nothing") {
     Served scene;
-    scene.engine().follow_primary("other", {kSecond, 2});
+    scene.engine().follow_cluster("other", {kSecond, 2});
     scene.turn();
     CHECK_FALSE(scene.server->finished);
-    CHECK(scene.pool().has_primary);
+    CHECK(scene.pool().has_node);
 }
 
-TEST_CASE("primary: in another epoch idle servers go, and clients between transactions stay") {
+TEST_CASE("topology: in another epoch idle servers go, and clients between transactions stay") {
     Served scene;
     scene.tell({kSecond, 2}, 0);
     CHECK(scene.server->closed);
@@ -75,7 +75,7 @@ TEST_CASE("primary: in another epoch idle servers go, and clients between transa
     CHECK(fresh.take() == query("INSERT INTO t VALUES (1)"));
 }
 
-TEST_CASE("primary: who is in a transaction at an old one is told 08006 and cut off at once") {
+TEST_CASE("topology: who is in a transaction at an old one is told 08006 and cut off at once") {
     Served scene;
     scene.say(*scene.client, query("BEGIN"));
     scene.answer(*scene.server, "BEGIN", 'T');
@@ -94,7 +94,7 @@ TEST_CASE("primary: who is in a transaction at an old one is told 08006 and cut 
     CHECK(scene.process.pools.begin()->second->open.load() == 0);
 }
 
-TEST_CASE("primary: who is in a database that has gone is cut off all the same") {
+TEST_CASE("topology: who is in a database that has gone is cut off all the same") {
     Served scene;
     scene.say(*scene.client, query("BEGIN"));
     scene.answer(*scene.server, "BEGIN", 'T');
@@ -109,7 +109,7 @@ TEST_CASE("primary: who is in a database that has gone is cut off all the same")
     CHECK(sqlstate_of(scene.client->take()) == "08006");
 }
 
-TEST_CASE("primary: a server of a newer epoch than is known here stays") {
+TEST_CASE("topology: a server of a newer epoch than is known here stays") {
     Served scene;
     scene.tell({kSecond, 2}, 0);
     scene.say(*scene.client, query("SELECT 1"));
@@ -119,13 +119,13 @@ TEST_CASE("primary: a server of a newer epoch than is known here stays") {
     CHECK_FALSE(fresh.closed);
 }
 
-TEST_CASE("primary: the same node in another epoch is another primary") {
+TEST_CASE("topology: the same node in another epoch is another primary") {
     Served scene;
     scene.tell({kFirst, 2}, 0);
     CHECK(scene.server->closed);
 }
 
-TEST_CASE("primary: a server that is being opened at an old one is not used") {
+TEST_CASE("topology: a server that is being opened at an old one is not used") {
     Scene scene;
     scene.tell({kFirst, 1}, 0);
     FakeStream& client = scene.begin_login();
@@ -138,7 +138,7 @@ TEST_CASE("primary: a server that is being opened at an old one is not used") {
     CHECK(scene.last_node() == "pg2");
 }
 
-TEST_CASE("primary: while it is away nobody is lent a server, and open transactions go on") {
+TEST_CASE("topology: while it is away nobody is lent a server, and open transactions go on") {
     Served scene;
     scene.say(*scene.client, query("BEGIN"));
     scene.answer(*scene.server, "BEGIN", 'T');
@@ -154,7 +154,7 @@ TEST_CASE("primary: while it is away nobody is lent a server, and open transacti
     CHECK(scene.server->take() == query("SELECT 1"));
 }
 
-TEST_CASE("primary: who waits for one too long is told 25006") {
+TEST_CASE("topology: who waits for one too long is told 25006") {
     Served scene;
     scene.tell({std::nullopt, 1}, 0);
     scene.say(*scene.client, query("SELECT 1"));
@@ -163,7 +163,7 @@ TEST_CASE("primary: who waits for one too long is told 25006") {
     CHECK(scene.client->closed);
 }
 
-TEST_CASE("primary: replication does not wait for one") {
+TEST_CASE("topology: replication does not wait for one") {
     Scene scene;
     FakeStream& client = scene.begin_login({
         {"replication", "true"}
@@ -171,7 +171,7 @@ TEST_CASE("primary: replication does not wait for one") {
     CHECK(sqlstate_of(client.take()) == "25006");
 }
 
-TEST_CASE("primary: a server that is lent when it changes is not used by the other worker") {
+TEST_CASE("topology: a server that is lent when it changes is not used by the other worker") {
     Scene scene(2);
     scene.tell_all({kFirst, 1});
     FakeStream& client = scene.log_in({}, 1);
@@ -187,12 +187,12 @@ TEST_CASE("primary: a server that is lent when it changes is not used by the oth
     CHECK_FALSE(other.closed);
 }
 
-TEST_CASE("primary: a session that arrives with its server behind the order is cut off") {
+TEST_CASE("topology: a session that arrives with its server behind the order is cut off") {
     Rig rig(2, [](Rig& made) {
         two_nodes(made);
         made.config.pool.pool_mode = config::PoolMode::Session;
     });
-    for (uint32_t worker : {0u, 1u}) rig.engine(worker).follow_primary("main", {kFirst, 1});
+    for (uint32_t worker : {0u, 1u}) rig.engine(worker).follow_cluster("main", {kFirst, 1});
     FakeStream& client = rig.log_in();
     FakeStream& server = rig.process.streams.back();
     rig.answer(server, "DISCARD");  // the settings of the login are wiped
@@ -202,7 +202,7 @@ TEST_CASE("primary: a session that arrives with its server behind the order is c
     server.take();
     rig.hold_posts = true;
     REQUIRE(rig.engine(0).give_clients(1, 1, Instant{}) == 1);
-    rig.engine(1).follow_primary("main", {kSecond, 2});
+    rig.engine(1).follow_cluster("main", {kSecond, 2});
     rig.hold_posts = false;
     rig.turn();
     CHECK(server.closed);
@@ -210,7 +210,7 @@ TEST_CASE("primary: a session that arrives with its server behind the order is c
     CHECK(rig.process.share.clients_under_way.load() == 0);
 }
 
-TEST_CASE("primary: a cancel request goes to the node where the server is") {
+TEST_CASE("topology: a cancel request goes to the node where the server is") {
     Rig rig([](Rig& made) { made.config.pool.pool_size = 1; });
     FakeStream& client = rig.log_in();
     const std::string key = body_of(rig.welcome, 'K');
@@ -222,13 +222,13 @@ TEST_CASE("primary: a cancel request goes to the node where the server is") {
     CHECK(rig.shell().nodes.back().name == "pg1");
 }
 
-TEST_CASE("primary: a cluster that is watched no more keeps its only node") {
+TEST_CASE("topology: a cluster that is watched no more keeps its only node") {
     Served scene;
     scene.config.clusters["main"].nodes = {kFirst};
     scene.engine().reload(scene.setup());
-    scene.engine().forget_primary("main");
+    scene.engine().forget_cluster("main");
     scene.turn();
-    CHECK(scene.pool().has_primary);
+    CHECK(scene.pool().has_node);
     CHECK(scene.pool().address.node == kFirst);
 }
 

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+/// What a text says about where it wants to go, besides what it does.
+namespace pgweir::sql {
+
+/// Where an application wants a statement to run.
+enum class Wish : uint8_t {
+    Auto,     // wherever it may
+    Primary,  // although it only reads
+    Standby,  // although it is not known to
+};
+
+/// "primary", "standby" or "auto", as SET pgweir.route has it; whatever else is Auto.
+Wish wish_of(std::string_view word);
+
+/// Of a comment "/* pgweir: primary */" that the text begins with.
+Wish hint_of(std::string_view sql);
+
+/// True exactly when it makes, alters or drops what a catalogue tells of; also in some texts that
+/// only look so. Not for temporary tables.
+bool changes_catalogue(std::string_view sql);
+
+}  // namespace pgweir::sql

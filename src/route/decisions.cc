@@ -1,0 +1,106 @@
+#include "pgweir/route/decisions.h"
+
+#include "pgweir/route/judge.h"
+#include "pgweir/sql/classify.h"
+
+#include <utility>
+
+namespace pgweir::route {
+
+std::string_view to_text(Class its) {
+    constexpr std::array<std::string_view, 3> kNames{"primary", "read", "read-only transaction"};
+    return kNames[static_cast<size_t>(its)];
+}
+
+Decisions::Decisions() : texts_(kTextsMax) {
+    static_assert((kTextsMax & (kTextsMax - 1)) == 0);
+}
+
+const Decision* Decisions::about(std::string_view text, Ref& ref) {
+    const sql::Fingerprint digest = sql::digest_of(text);
+    Text& remembered = texts_[digest.high & (kTextsMax - 1)];
+    if (remembered.digest == digest && find(remembered.ref) != nullptr) {
+        ref = remembered.ref;
+        return judged(entries_[ref.place], text);
+    }
+    const auto shape = sql::fingerprint(text);
+    if (!shape) return nullptr;
+    uint32_t place = 0;
+    const auto known = places_.find(*shape);
+    if (known != places_.end()) {
+        place = known->second;
+    } else {
+        place = make_room();
+        Entry& entry = entries_[place];
+        entry.shape = *shape;
+        entry.decision.shape = sql::shape_of(text, kShapeBytesMax);
+        places_.emplace(*shape, place);
+    }
+    ref = {place, entries_[place].generation};
+    remembered = {digest, ref};
+    return judged(entries_[place], text);
+}
+
+Decision* Decisions::judged(Entry& entry, std::string_view text) {
+    entry.used = true;
+    if (entry.judged == version_) return &entry.decision;
+    if (looked_into_ >= kLookedIntoMax) {
+        ++skipped_;
+        return nullptr;
+    }
+    ++looked_into_;
+    ++looked_into_total_;
+    const sql::Classification found = sql::classify(text);
+    Decision& decision = entry.decision;
+    decision.refused = false;
+    if (found.begins_read_only) {
+        decision.its = Class::BeginsReadOnly;
+        decision.why.clear();
+    } else {
+        Judgement judgement = judge(found, catalogue_);
+        decision.its = judgement.standby ? Class::Read : Class::Write;
+        decision.why = std::move(judgement.why);
+    }
+    decision.writes = decision.its == Class::Write && !found.of_session;
+    entry.judged = version_;
+    return &decision;
+}
+
+/// A clock: who was used since the hand passed gets another round.
+uint32_t Decisions::make_room() {
+    if (entries_.size() < kShapesMax) {
+        entries_.emplace_back();
+        return static_cast<uint32_t>(entries_.size() - 1);
+    }
+    while (std::exchange(entries_[hand_].used, false)) hand_ = (hand_ + 1) % kShapesMax;
+    const size_t place = hand_;
+    hand_ = (hand_ + 1) % kShapesMax;
+    Entry& entry = entries_[place];
+    places_.erase(entry.shape);
+    const uint32_t generation = entry.generation + 1;
+    entry = {};
+    entry.generation = generation;
+    return static_cast<uint32_t>(place);
+}
+
+Decision* Decisions::find(Ref ref) {
+    if (ref.place >= entries_.size()) return nullptr;
+    Entry& entry = entries_[ref.place];
+    return entry.generation == ref.generation ? &entry.decision : nullptr;
+}
+
+void Decisions::use(const Catalogue* catalogue) {
+    catalogue_ = catalogue;
+    ++version_;
+}
+
+void Decisions::refuse(Ref ref) {
+    Decision* decision = find(ref);
+    if (decision == nullptr) return;
+    decision->its = Class::Write;
+    decision->writes = true;
+    decision->refused = true;
+    decision->why = "a standby refused it";
+}
+
+}  // namespace pgweir::route

@@ -1,0 +1,443 @@
+#include "pgweir/base/log.h"
+#include "pgweir/session/errors.h"
+#include "pgweir/sql/hints.h"
+#include "pgweir/wire/backend.h"
+#include "pgweir/wire/frame.h"
+#include "pgweir/wire/frontend.h"
+#include "session/parts.h"
+
+#include <algorithm>
+
+/// Which node a request goes to, and what becomes of a read that its standby does not answer.
+///
+/// A request is what ends with a ReadyForQuery: a simple query, or messages up to a Sync. It is
+/// judged as a whole before it gets a server, and a read on a standby is kept until something of
+/// its answer went to the client: until then it can be asked at another node.
+namespace pgweir::session {
+namespace {
+
+// A longer request is for the primary: it would have to be kept.
+constexpr size_t kRequestBytesMax = 16384;
+
+// PostgreSQL's own types have smaller numbers.
+constexpr uint32_t kFirstOwnType = 16384;
+
+/// "…\0", a count, and the numbers of types.
+bool names_own_types(Bytes query_and_types) {
+    const auto end = std::find(query_and_types.begin(), query_and_types.end(), uint8_t{0});
+    const auto text_bytes = static_cast<size_t>(end - query_and_types.begin());
+    constexpr size_t kCountBytes = 2;
+    if (query_and_types.size() < text_bytes + 1 + kCountBytes) return true;
+    Bytes types = query_and_types.subspan(text_bytes + 1 + kCountBytes);
+    for (; types.size() >= sizeof(uint32_t); types = types.subspan(sizeof(uint32_t))) {
+        if (load_be32(types.data()) >= kFirstOwnType) return true;
+    }
+    return false;
+}
+
+bool is_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+/// Whoever names things in another encoding, or has other strings, is read by PostgreSQL only.
+bool is_readable(const ClientSession& client, std::string_view text) {
+    return client.settings.plain_strings() && (client.settings.utf8() || is_ascii(text));
+}
+
+/// What is found out about a request.
+class Judge {
+public:
+    Judge(ClientSession& client, Routes& routes)
+        : client_(client), routes_(routes), wish_(client.settings.wish()) {}
+
+    enum class Verdict : uint8_t { Primary, Undecided, Read, ReadTransaction, Wanted };
+
+    /// nullopt: more of it has to come first.
+    std::optional<Verdict> look(Bytes input) {
+        wire::FrameHeader header;
+        while (true) {
+            const Bytes rest = input.subspan(bytes_);
+            const auto framing = wire::read_header(rest, kRequestBytesMax, header);
+            if (framing == wire::Framing::Invalid) return Verdict::Primary;
+            const bool whole =
+                framing == wire::Framing::Complete && rest.size() >= header.total_bytes();
+            if (!whole) {
+                const bool too_long = bytes_ + rest.size() >= kRequestBytesMax ||
+                                      (framing == wire::Framing::Complete &&
+                                       bytes_ + header.total_bytes() > kRequestBytesMax);
+                return too_long ? std::optional(Verdict::Primary) : std::nullopt;
+            }
+            bytes_ += header.total_bytes();
+            if (bytes_ > kRequestBytesMax) return Verdict::Primary;
+            const Bytes body = rest.subspan(wire::kHeaderBytes, header.body_bytes);
+            if (!take(header.type, body)) return undecided_ ? Verdict::Undecided : Verdict::Primary;
+            if (header.type == 'Q' || header.type == 'S') return verdict();
+        }
+    }
+
+    size_t bytes() const { return bytes_; }
+
+    route::Decisions::Ref decision() const { return decision_; }
+
+    /// True exactly when where it goes is what somebody asked for.
+    bool asked() const { return asked_; }
+
+private:
+    /// False: nothing more has to be known, it is for the primary.
+    bool take(char type, Bytes body) {
+        switch (type) {
+            case 'Q': {
+                const auto text = wire::decode_text(body);
+                return text && judge(*text);
+            }
+            case 'P': {
+                const auto parse = wire::decode_parse(body);
+                // A name is taken or not: that is found out once.
+                if (!parse || !parse->statement.empty()) return false;
+                parsed_unnamed_ = true;
+                return !names_own_types(parse->query_and_types) && judge(parse->query);
+            }
+            case 'B': {
+                const auto bind = wire::decode_bind(body);
+                return bind && (bind->statement.empty() ? bound_unnamed() : bound(bind->statement));
+            }
+            case 'C':
+            case 'D': {
+                const auto message = wire::decode_describe(body);
+                return message && (type == 'D' || message->target == wire::Target::Portal);
+            }
+            case 'E':
+            case 'S': return true;
+        }
+        return false;
+    }
+
+    bool bound_unnamed() {
+        return parsed_unnamed_ || judge_prepared(as_bytes(client_.unnamed_statement));
+    }
+
+    bool bound(std::string_view name) {
+        if (client_.statements == nullptr) return false;
+        const StatementRef* statement = client_.statements->find(name);
+        return statement != nullptr && judge_prepared(as_bytes((*statement)->query_and_types));
+    }
+
+    bool judge_prepared(Bytes query_and_types) {
+        const std::string_view all = as_text(query_and_types);
+        return !names_own_types(query_and_types) && judge(all.substr(0, all.find('\0')));
+    }
+
+    bool judge(std::string_view text) {
+        const sql::Wish hint = sql::hint_of(text);
+        const sql::Wish wish = hint == sql::Wish::Auto ? wish_ : hint;
+        asked_ = wish != sql::Wish::Auto;
+        if (wish == sql::Wish::Primary) return false;
+        const bool routed = routes_.routing->reads != config::Reads::Primary;
+        if (!routed && !asked_) return false;
+        const route::Decision* decision =
+            is_readable(client_, text) ? routes_.decisions->about(text, decision_) : nullptr;
+        ++statements_;
+        if (decision != nullptr && decision->its == route::Class::Read) return true;
+        if (decision != nullptr && decision->its == route::Class::BeginsReadOnly) {
+            begins_ = true;
+            return true;
+        }
+        const bool refused = decision != nullptr && decision->refused;
+        const bool wanted = wish == sql::Wish::Standby && !refused &&
+                            !sql::effects_of(text).has(sql::Effect::MayPin);
+        wanted_ = wanted_ || wanted;
+        undecided_ = decision == nullptr && !wanted;
+        return wanted;
+    }
+
+    Verdict verdict() const {
+        if (statements_ == 0) return Verdict::Primary;  // a Sync that nothing stands in front of
+        if (wanted_) return Verdict::Wanted;
+        return begins_ ? Verdict::ReadTransaction : Verdict::Read;
+    }
+
+    ClientSession& client_;
+    Routes& routes_;
+    sql::Wish wish_;
+    size_t bytes_ = 0;
+    size_t statements_ = 0;
+    route::Decisions::Ref decision_{};  // of its last statement
+    bool parsed_unnamed_ = false;
+    bool begins_ = false;
+    bool wanted_ = false;
+    bool asked_ = false;
+    bool undecided_ = false;
+};
+
+bool has_room(Pool& pool) {
+    return !pool.in(ServerState::Idle).empty() ||
+           pool.share.open.load(std::memory_order_relaxed) < pool.limits.size;
+}
+
+uint32_t load_of(const Pool& pool) {
+    return pool.attached + static_cast<uint32_t>(pool.waiting.size());
+}
+
+/// What a standby has to show to this client.
+uint64_t must_show(const ClientSession& client, const Routes& routes) {
+    switch (routes.routing->consistency) {
+        case config::Consistency::Eventual: return 0;
+        case config::Consistency::Session: return client.must_show;
+        case config::Consistency::Database:
+            return std::max(client.must_show, client.pool->database_group->written.load());
+    }
+    return UINT64_MAX;
+}
+
+Pool& standby_pool(Engine& engine, Pool& home, size_t number) {
+    Pool*& known = home.routes->standbys[number];
+    if (known == nullptr) {
+        const std::string& node = home.routes->topology->nodes[number].name;
+        known = &engine.pool(PoolName{home.database, home.user, node});
+    }
+    return *known;
+}
+
+/// Nodes that one cluster may have, so that choosing takes no memory.
+constexpr size_t kNodesMax = 32;
+
+struct Chosen {
+    Pool* pool = nullptr;  // nullptr: the primary's
+    RouteReason reason = RouteReason::NoStandby;
+};
+
+Chosen choose_node(Engine& engine, ClientSession& client, bool standby_only) {
+    Pool& home = *client.pool;
+    Routes& routes = *home.routes;
+    const Topology& topology = *routes.topology;
+    const uint64_t wanted = must_show(client, routes);
+    std::array<route::Candidate, kNodesMax + 1> candidates{};
+    const size_t count = std::min(topology.nodes.size(), kNodesMax);
+    bool behind = false;
+    for (size_t i = 0; i < count; ++i) {
+        if (topology.nodes[i].reading != Reading::Takes || routes.weights[i] == 0) continue;
+        Pool& pool = standby_pool(engine, home, i);
+        const bool out_of_reach =
+            pool.share.open.load(std::memory_order_relaxed) == 0 && engine.now() < pool.retry_at;
+        if (!pool.has_node || out_of_reach) continue;
+        const bool shows = topology.progress->shown(i) >= wanted;
+        behind = behind || !shows;
+        candidates[i] = {.fit = shows,
+                         .near = routes.near[i],
+                         .room = has_room(pool),
+                         .weight = routes.weights[i],
+                         .busy = load_of(pool),
+                         .turn = routes.turns.of(pool.turn)};
+    }
+    const bool fills_up = routes.routing->reads == config::Reads::PreferStandby;
+    candidates[count] = {.fit = !standby_only && routes.primary_weight > 0 && home.has_node,
+                         .near = routes.primary_near,
+                         .room = has_room(home),
+                         .weight = routes.primary_weight,
+                         .busy = load_of(home),
+                         .turn = routes.turns.of(routes.primary_turn)};
+    const auto best = route::choose(std::span(candidates).first(count + 1));
+    if (!best) return {nullptr, behind ? RouteReason::Behind : RouteReason::NoStandby};
+    if (*best == count) {
+        routes.primary_turn = routes.turns.take(routes.primary_turn, routes.primary_weight);
+        return {nullptr, RouteReason::Balanced};
+    }
+    Pool& pool = *routes.standbys[*best];
+    if (fills_up && !candidates[*best].room && !standby_only && home.has_node && has_room(home)) {
+        return {nullptr, RouteReason::Balanced};
+    }
+    pool.turn = routes.turns.take(pool.turn, routes.weights[*best]);
+    return {&pool, RouteReason::Read};
+}
+
+void go(ClientSession& client, Pool& pool, RouteReason reason, Errand errand, size_t bytes) {
+    client.queue = &pool;
+    client.errand = errand;
+    client.request_left = static_cast<uint32_t>(bytes);
+    ++client.pool->stats.routed[static_cast<size_t>(reason)];
+}
+
+void note_use(Routes& routes, route::Decisions::Ref ref, bool on_standby) {
+    route::Decision* decision = routes.decisions->find(ref);
+    if (decision == nullptr) return;
+    ++decision->seen;
+    if (on_standby) ++decision->on_standbys;
+}
+
+void tell_node(Engine& engine, ClientSession& client, RouteReason reason) {
+    const Pool& pool = *client.queue;
+    wire::Writer out;
+    const std::string_view node = pool.address.node.name;
+    wire::encode_notice(out, "NOTICE",
+                        routed_notice(node, kRouteReasonNames[static_cast<size_t>(reason)]));
+    engine.send(client, out.bytes());
+}
+
+/// The shape of a statement that is for the primary from now on.
+std::string refuse(Pool& home, route::Decisions::Ref ref) {
+    if (home.routes == nullptr) return "";
+    home.routes->decisions->refuse(ref);
+    const route::Decision* decision = home.routes->decisions->find(ref);
+    return decision != nullptr ? decision->shape : "";
+}
+
+/// The client is free of its server, which sent it nothing; it asks the primary.
+void ask_primary(Engine& engine, ClientSession& client, std::string_view request) {
+    if (!request.empty()) {
+        const std::string behind(as_text(client.inbox.view()));
+        client.inbox.clear(engine.buffers());
+        client.inbox.append(engine.buffers(), as_bytes(request));
+        client.inbox.append(engine.buffers(), as_bytes(behind));
+    }
+    client.asks_primary = true;
+    client.request_left = 0;
+    client.errand = Errand::Any;
+}
+
+}  // namespace
+
+bool aim(Engine& engine, ClientSession& client, Bytes input) {
+    Pool& home = *client.pool;
+    client.queue = &home;
+    client.errand = Errand::Any;
+    client.request_left = 0;
+    if (home.routes == nullptr) return true;
+    const bool retries = std::exchange(client.asks_primary, false);
+    // Who listens is told by the server that it has, or is about to be.
+    if (client.subscription != nullptr) {
+        go(client, home, RouteReason::Undecided, Errand::Any, 0);
+        return true;
+    }
+    Judge judge(client, *home.routes);
+    const auto verdict = judge.look(input);
+    if (!verdict) {
+        client.asks_primary = retries;
+        return false;
+    }
+    client.decision = judge.decision();
+    RouteReason reason = RouteReason::Write;
+    if (*verdict == Judge::Verdict::Primary || *verdict == Judge::Verdict::Undecided) {
+        if (*verdict == Judge::Verdict::Undecided) reason = RouteReason::Undecided;
+        if (judge.asked()) reason = RouteReason::Asked;
+        if (retries) reason = RouteReason::Retried;
+        go(client, home, reason, Errand::Any, 0);
+    } else if (retries) {
+        reason = RouteReason::Retried;
+        go(client, home, reason, Errand::Any, 0);
+    } else {
+        const bool transaction = *verdict == Judge::Verdict::ReadTransaction;
+        const bool wanted = *verdict == Judge::Verdict::Wanted;
+        const Chosen chosen = choose_node(engine, client, judge.asked());
+        reason = judge.asked() && chosen.pool != nullptr ? RouteReason::Asked : chosen.reason;
+        Errand errand = wanted ? Errand::Forced : Errand::Read;
+        if (transaction) errand = Errand::ReadTransaction;
+        const bool stays_read = chosen.pool != nullptr || errand == Errand::Read;
+        go(client, chosen.pool != nullptr ? *chosen.pool : home, reason,
+           stays_read ? errand : Errand::Any, stays_read ? judge.bytes() : 0);
+    }
+    note_use(*home.routes, client.decision, client.queue->of_standby());
+    if (client.settings.traces()) tell_node(engine, client, reason);
+    return true;
+}
+
+void note_text(ClientSession& client, ServerConn& server, std::string_view text) {
+    const Pool& pool = server.pool;
+    if (pool.routes == nullptr || server.errand == Errand::Read) return;
+    server.changes_catalogue = server.changes_catalogue || sql::changes_catalogue(text);
+    if (server.wrote) return;
+    Routes& routes = *pool.routes;
+    const bool readable = is_readable(client, text) && !text.empty();
+    route::Decisions::Ref ref;
+    const route::Decision* decision = readable ? routes.decisions->about(text, ref) : nullptr;
+    server.wrote = decision == nullptr || decision->writes;
+}
+
+void note_answer(ClientSession& client, int64_t took) {
+    if (client.pool->routes == nullptr) return;
+    route::Decision* decision =
+        client.pool->routes->decisions->find(std::exchange(client.decision, {}));
+    if (decision != nullptr) decision->microseconds += static_cast<uint64_t>(took);
+}
+
+void note_write(ServerConn& server) {
+    const Pool& pool = server.pool;
+    if (!server.wrote || pool.routes == nullptr) return;
+    const Routes& routes = *pool.routes;
+    const uint64_t sample = routes.topology->progress->next_sample();
+    server.client->must_show = sample;
+    if (routes.routing->consistency != config::Consistency::Database) return;
+    std::atomic<uint64_t>& written = pool.database_group->written;
+    uint64_t known = written.load();
+    while (known < sample && !written.compare_exchange_weak(known, sample)) continue;
+}
+
+bool can_ask_elsewhere(const ServerConn& server, const wire::ErrorFields& error) {
+    if (server.request.empty() || server.client == nullptr) return false;
+    // Somebody wanted it to end, or it took too long: once more would take as long again.
+    return error.sqlstate != sqlstate::kQueryCanceled.text();
+}
+
+void retry_elsewhere(Engine& engine, ServerConn& server) {
+    ClientSession& client = *server.client;
+    const std::string request = std::exchange(server.request, {});
+    server.retry_due = false;
+    if (std::exchange(server.refused, false)) {
+        log::warning(
+            "a statement that seemed to read is none: {}; it goes to the primary from now on",
+            refuse(*client.pool, client.decision));
+    }
+    ask_primary(engine, client, request);
+    if (server.effects.any()) {
+        server.effects = {};
+        server.client = nullptr;
+        client.server = nullptr;
+        --server.pool.attached;
+        engine.move(client, ClientEvent::ServerReleased);
+        engine.retire(server, "it refused what may have changed its session");
+        go_on_without_server(engine, client);
+        return;
+    }
+    release(engine, server);
+}
+
+bool lost_standby(Engine& engine, ServerConn& server, std::string_view reason) {
+    ClientSession* client = server.client;
+    const bool unsent = server.state == ServerState::Syncing && server.pool.of_standby();
+    if (client == nullptr || (server.request.empty() && !unsent)) return false;
+    log::info("client {}: its read at {} was not answered, {}; it is asked elsewhere", client->id,
+              server.node.name, reason);
+    const std::string request = std::exchange(server.request, {});
+    server.retry_due = false;
+    server.client = nullptr;
+    client->server = nullptr;
+    --server.pool.attached;
+    engine.close(server, reason);
+    engine.move(*client, ClientEvent::ServerReleased);
+    ask_primary(engine, *client, request);
+    go_on_without_server(engine, *client);
+    return true;
+}
+
+void send_elsewhere(Engine& engine, Pool& pool) {
+    for (size_t left = pool.waiting.size(); left > 0 && !pool.waiting.empty(); --left) {
+        ClientSession& client = pool.waiting.front();
+        engine.move(client, ClientEvent::WaitCancelled);
+        resume_client(engine, client);
+    }
+    publish_waiting(engine, pool);
+}
+
+void abandon_standby(Engine& engine, Pool& pool) {
+    constexpr const char* kReason = "its node is no standby that answers";
+    for (auto& list : pool.servers) {
+        list.for_each([&](ServerConn& server) {
+            if (server.state == ServerState::Closed || lost_standby(engine, server, kReason))
+                return;
+            // What is under way may still end: a long read shall not die of a short silence.
+            if (server.client == nullptr) engine.close(server, kReason);
+        });
+    }
+}
+
+}  // namespace pgweir::session

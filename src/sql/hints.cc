@@ -1,0 +1,68 @@
+#include "pgweir/sql/hints.h"
+
+#include "sql/lexer.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <utility>
+
+namespace pgweir::sql {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view kBlank = " \t\r\n\f";
+    const size_t begin = text.find_first_not_of(kBlank);
+    if (begin == std::string_view::npos) return {};
+    return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
+}
+
+bool is_any_of(std::string_view word, std::initializer_list<std::string_view> words) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view each) { return same_word(word, each); });
+}
+
+}  // namespace
+
+Wish wish_of(std::string_view word) {
+    if (same_word(word, "primary")) return Wish::Primary;
+    if (same_word(word, "standby")) return Wish::Standby;
+    return Wish::Auto;
+}
+
+Wish hint_of(std::string_view sql) {
+    constexpr std::string_view kName = "pgweir";
+    constexpr std::string_view kOpen = "/*";
+    const size_t begin = sql.find_first_not_of(" \t\r\n\f");
+    if (begin == std::string_view::npos || sql.substr(begin, kOpen.size()) != kOpen) {
+        return Wish::Auto;
+    }
+    std::string_view comment = sql.substr(begin + kOpen.size());
+    comment = trimmed(comment.substr(0, comment.find("*/")));
+    if (!same_word(comment.substr(0, kName.size()), kName)) return Wish::Auto;
+    comment = trimmed(comment.substr(kName.size()));
+    if (comment.empty() || comment.front() != ':') return Wish::Auto;
+    return wish_of(trimmed(comment.substr(1)));
+}
+
+bool changes_catalogue(std::string_view sql) {
+    Lexer lexer(sql);
+    bool begins = true;    // a statement
+    bool creates = false;  // the word before was CREATE
+    for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {
+        if (creates && !is_any_of(token.text, {"temp", "temporary", "local", "global"}))
+            return true;
+        creates = false;
+        if (token.kind == TokenKind::Semicolon) {
+            begins = true;
+            continue;
+        }
+        if (!std::exchange(begins, false) || token.kind != TokenKind::Word) continue;
+        if (is_any_of(token.text, {"alter", "drop"})) return true;
+        creates = same_word(token.text, "create");
+        // Most texts are one statement, and their first word says all.
+        if (!creates && sql.find(';') == std::string_view::npos) return false;
+    }
+    return creates;
+}
+
+}  // namespace pgweir::sql

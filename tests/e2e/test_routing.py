@@ -1,0 +1,278 @@
+"""Reads go to standbys by themselves, a session reads what it wrote, and nobody notices a standby that goes."""
+
+import functools
+import signal
+
+import psycopg
+import pytest
+from pgweir_e2e.waiting import in_background, wait_until
+
+pytestmark = pytest.mark.pooler_only
+
+ROUTING = {"reads": "standby", "max_lag": "10s"}
+
+
+@pytest.fixture
+def nodes(make_nodes):
+    made = make_nodes()
+    made.primary.sql("CREATE TABLE t (id int PRIMARY KEY, name text); ALTER TABLE t OWNER TO app;"
+                     "INSERT INTO t SELECT n, 'name ' || n FROM generate_series(1, 100) n", "app")
+    return made
+
+
+def states(pooler):
+    return {row["node"]: row["state"] for row in pooler.console("SHOW NODES")}
+
+
+def judged(pooler, sql):
+    rows = {row["database"]: row for row in pooler.console("EXPLAIN ROUTE " + sql)}
+    return rows["app"]["class"]
+
+
+def routing_pooler(make_pooler, nodes, routing=None, **options):
+    sections = nodes.sections(routing={**ROUTING, **(routing or {})})
+    sections["databases"] = {**sections["databases"], "app": {"cluster": "main", "pool_size": 2}}
+    pooler = make_pooler(**{**sections, **options})
+    wait_until(lambda: list(states(pooler).values()) == ["primary", "standby", "standby"],
+               "all nodes serve", timeout=30)
+    wait_until(lambda: judged(pooler, "SELECT name FROM t") == "read", "the catalogue is known", timeout=30)
+    return pooler
+
+
+class Traced:
+    """A connection that notes which node each of its requests went to."""
+
+    def __init__(self, pooler, **options):
+        self.connection = pooler.connect(**options)
+        self.nodes = []
+        self.connection.add_notice_handler(self._heard)
+        self.connection.execute("SET pgweir.trace_route = on")
+
+    def _heard(self, notice):
+        if notice.message_primary.startswith("pgweir: node "):
+            self.nodes.append(notice.message_primary.removeprefix("pgweir: node "))
+
+    def __call__(self, sql, *arguments, **options):
+        """The rows, or None, and the node with the reason."""
+        self.nodes.clear()
+        cursor = self.connection.execute(sql, *arguments, **options)
+        rows = cursor.fetchall() if cursor.description else None
+        return rows, self.nodes[-1] if self.nodes else None
+
+    def node_of(self, sql, *arguments, **options):
+        return self(sql, *arguments, **options)[1]
+
+
+@pytest.fixture
+def pooler(make_pooler, nodes):
+    return routing_pooler(make_pooler, nodes)
+
+
+def test_reads_go_to_both_standbys_and_writes_to_the_primary(pooler, nodes):
+    traced = Traced(pooler)
+    seen = {traced.node_of("SELECT name FROM t WHERE id = 1") for _ in range(10)}
+    assert seen == {"standby1, read", "standby2, read"}
+    assert {traced.node_of("SELECT name FROM t WHERE id = %s", (7,)) for _ in range(10)} == seen
+    rows, node = traced("SELECT name FROM t WHERE id = %s", (7,), prepare=True)
+    assert rows == [("name 7",)] and node in seen
+    assert traced.node_of("INSERT INTO t VALUES (200, 'new')") == "primary, write"
+    assert traced.node_of("SELECT name FROM t WHERE id = 1 FOR UPDATE") == "primary, write"
+    assert nodes.primary.value("SELECT count(*) FROM t", "app") == 101
+
+
+def pause_replay(*standbys):
+    for standby in standbys:
+        standby.sql("SELECT pg_wal_replay_pause()")
+    for standby in standbys:
+        wait_until(lambda: standby.value("SELECT pg_get_wal_replay_pause_state()") == "paused", "replay is paused")
+
+
+def resume_replay(*standbys):
+    for standby in standbys:
+        standby.sql("SELECT pg_wal_replay_resume()")
+
+
+def reads_on_standbys(traced, sql="SELECT name FROM t WHERE id = 1"):
+    return traced.node_of(sql).startswith("standby")
+
+
+def test_a_session_reads_what_it_wrote(pooler, nodes):
+    traced = Traced(pooler)
+    # As long as pgweir believes in both, only the session's own token keeps its reads from them.
+    for round_number in range(20):
+        traced(f"UPDATE t SET name = 'round {round_number}' WHERE id = 1")
+        rows, _ = traced("SELECT name FROM t WHERE id = 1")
+        assert rows == [(f"round {round_number}",)]
+    wait_until(lambda: reads_on_standbys(traced), "a standby has it")
+    rows, node = traced("SELECT name FROM t WHERE id = 1")
+    assert rows == [("round 19",)] and node.endswith(", read")
+
+
+def test_the_token_alone_keeps_reads_from_a_standby_that_is_behind(make_pooler, nodes):
+    for name in ("standby1", "standby2"):
+        # Replay that is late looks well to max_lag.
+        nodes.nodes[name].sql("ALTER SYSTEM SET recovery_min_apply_delay = '3s'")
+        nodes.nodes[name].sql("SELECT pg_reload_conf()")
+    pooler = routing_pooler(make_pooler, nodes, {"max_lag": "1h"})
+    traced, other = Traced(pooler), Traced(pooler)
+    traced("UPDATE t SET name = 'late' WHERE id = 1")
+    rows, node = traced("SELECT name FROM t WHERE id = 1")
+    assert (rows, node) == ([("late",)], "primary, behind")
+    # Who has written nothing reads from them, and may see what was.
+    assert reads_on_standbys(other)
+    wait_until(lambda: reads_on_standbys(traced), "the standbys have it", timeout=20)
+    assert traced("SELECT name FROM t WHERE id = 1")[0] == [("late",)]
+
+
+def test_a_database_that_wants_it_reads_what_anybody_wrote(make_pooler, nodes):
+    for name in ("standby1", "standby2"):
+        nodes.nodes[name].sql("ALTER SYSTEM SET recovery_min_apply_delay = '3s'")
+        nodes.nodes[name].sql("SELECT pg_reload_conf()")
+    pooler = routing_pooler(make_pooler, nodes, {"max_lag": "1h", "consistency": "database"}, workers=2)
+    writer, reader = Traced(pooler), Traced(pooler)
+    wait_until(lambda: reads_on_standbys(reader), "nothing is written yet")
+    writer("UPDATE t SET name = 'seen by all' WHERE id = 1")
+    assert reader("SELECT name FROM t WHERE id = 1") == ([("seen by all",)], "primary, behind")
+
+
+def test_transactions_that_only_read_leave_the_session_where_it_is(pooler):
+    traced = Traced(pooler)
+    wait_until(lambda: reads_on_standbys(traced), "the first reads are told apart from the login")
+    traced("BEGIN")
+    assert traced("SELECT name FROM t WHERE id = 1")[1] is None  # within one, nothing is decided
+    traced("COMMIT")
+    assert reads_on_standbys(traced)
+    traced("BEGIN")
+    traced("UPDATE t SET name = 'x' WHERE id = 1")
+    traced("ROLLBACK")
+    traced("SET statement_timeout = '10s'")
+    wait_until(lambda: reads_on_standbys(traced), "settings go along")
+
+
+def test_a_read_only_transaction_stays_on_one_standby(pooler):
+    traced = Traced(pooler)
+    assert traced.node_of("BEGIN READ ONLY").startswith("standby")
+    assert traced("SELECT count(*) FROM t")[0] == [(100,)]
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        traced("INSERT INTO t VALUES (300, 'x')")
+    traced("ROLLBACK")
+    assert traced.node_of("INSERT INTO t VALUES (300, 'x')") == "primary, write"
+    assert traced.node_of("BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY") == "primary, write"
+    traced("COMMIT")
+
+
+def test_what_binds_a_session_is_refused_in_a_read_only_transaction_on_a_standby(pooler):
+    traced = Traced(pooler)
+    assert traced.node_of("BEGIN READ ONLY").startswith("standby")
+    with pytest.raises(psycopg.OperationalError, match="cannot be done on standby"):
+        traced("SELECT pg_advisory_lock(1)")
+    assert traced.connection.closed
+
+
+def test_an_application_can_say_where_it_wants_to_read(make_pooler, nodes):
+    pooler = routing_pooler(make_pooler, nodes, {"reads": "primary"})
+    traced = Traced(pooler)
+    assert traced.node_of("SELECT name FROM t WHERE id = 1") == "primary, write"
+    assert traced.node_of("/* pgweir: standby */ SELECT name FROM t WHERE id = 1").endswith(", asked")
+    traced("SET pgweir.route = 'standby'")
+    assert {traced.node_of("SELECT name FROM t WHERE id = 1") for _ in range(6)} == \
+        {"standby1, asked", "standby2, asked"}
+    # It is a wish for whole transactions too, and for what nobody knows to be a read.
+    assert traced.node_of("BEGIN").startswith("standby")
+    traced("COMMIT")
+    assert traced("SELECT pg_is_in_recovery()")[0] == [(True,)]
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        traced("INSERT INTO t VALUES (400, 'x')")
+    assert traced.node_of("/* pgweir: primary */ SELECT name FROM t WHERE id = 1") == "primary, asked"
+    assert traced("SHOW pgweir.route")[0] == [("standby",)]
+    traced("SET pgweir.route = 'auto'")
+    assert traced.node_of("SELECT name FROM t WHERE id = 1") == "primary, write"
+    with pooler.connect(options="-c pgweir.route=standby") as connection:
+        assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+
+
+def test_what_only_seemed_to_read_runs_on_the_primary_and_is_remembered(make_pooler, nodes):
+    nodes.primary.sql("CREATE SEQUENCE s; ALTER SEQUENCE s OWNER TO app;"
+                      "CREATE FUNCTION drawn() RETURNS bigint LANGUAGE sql AS $$SELECT nextval('s')$$;"
+                      "CREATE FUNCTION sly() RETURNS bigint STABLE LANGUAGE plpgsql AS "
+                      "$$BEGIN RETURN drawn(); END$$", "app")
+    pooler = routing_pooler(make_pooler, nodes)
+    traced = Traced(pooler)
+    assert traced("SELECT sly()") == ([(1,)], "primary, retried")
+    assert traced("SELECT sly()") == ([(2,)], "primary, write")
+    wait_until(lambda: reads_on_standbys(traced), "what was drawn is on the standbys")
+    assert traced("SELECT sly() + %s", (1,)) == ([(4,)], "primary, retried")
+    pooler.log_contains("seemed to read is none: select sly\\(\\)")
+
+
+def test_errors_of_reads_are_the_primarys(pooler, nodes):
+    traced = Traced(pooler)
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        traced("SELECT 1 / (id - 1) FROM t WHERE id = 1")
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        traced("SELECT * FROM nowhere")
+    # What is not there yet on the standbys is there on the primary.
+    pause_replay(nodes.standby1, nodes.standby2)
+    assert traced("SELECT name FROM t WHERE id = 2")[0] == [("name 2",)]
+    resume_replay(nodes.standby1, nodes.standby2)
+
+
+def test_new_objects_are_known_at_once(pooler, nodes):
+    traced = Traced(pooler)
+    assert judged(pooler, "SELECT fresh(1)") == "primary"
+    traced("CREATE FUNCTION fresh(int) RETURNS int STABLE LANGUAGE sql AS 'SELECT $1'")
+    wait_until(lambda: judged(pooler, "SELECT fresh(1)") == "read", "the catalogue was read again", timeout=10)
+    wait_until(lambda: reads_on_standbys(traced, "SELECT fresh(1)"), "and the workers have it", timeout=10)
+
+
+class Readers:
+    """Sessions that read over and over until they are told to end; no error may reach them."""
+
+    def __init__(self, pooler, count=4, extended=False):
+        self.pooler, self.stopping, self.reads = pooler, False, 0
+        self.threads = [in_background(functools.partial(self._read, pooler, extended and number % 2 == 0))
+                        for number in range(count)]
+
+    def _read(self, pooler, prepare):
+        with pooler.connect() as connection:
+            while not self.stopping:
+                rows = connection.execute("SELECT name FROM t WHERE id = %s", (5,), prepare=prepare).fetchall()
+                assert rows == [("name 5",)]
+                self.reads += 1
+
+    def some_more(self):
+        before = self.reads
+        wait_until(lambda: self.reads > before + 50, "reads go on", timeout=20)
+
+    def end(self):
+        self.stopping = True
+        wait_until(lambda: all(thread.done() for thread in self.threads),
+                   lambda: f"all readers end: {self.pooler.console('SHOW CLIENTS')} {self.pooler.console('SHOW SERVERS')}")
+        for thread in self.threads:
+            thread.result()
+
+
+@pytest.mark.parametrize("fault", ["kill", "stop", "pause", "fast shutdown"])
+def test_nobody_who_reads_notices_a_standby_that_goes(pooler, nodes, fault):
+    readers = Readers(pooler, extended=True)
+    readers.some_more()
+    standby = nodes.standby1
+    if fault == "kill":
+        standby.stop(signal.SIGKILL)
+    elif fault == "fast shutdown":
+        standby.stop()
+    elif fault == "stop":
+        standby.freeze()
+    else:
+        pause_replay(standby)
+    wait_until(lambda: states(pooler)["standby1"] != "standby", "it is missed", timeout=20)
+    readers.some_more()
+    if fault in ("kill", "fast shutdown"):
+        standby.start()
+    elif fault == "stop":
+        standby.thaw()
+    else:
+        resume_replay(standby)
+    wait_until(lambda: states(pooler)["standby1"] == "standby", "it is back", timeout=30)
+    readers.some_more()
+    readers.end()

@@ -1,0 +1,329 @@
+#include "pgweir/cluster/progress.h"
+#include "rig.h"
+#include "session/parts.h"
+
+#include <memory>
+
+/// Requests and the nodes that they go to.
+namespace pgweir::session {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Pairs kPrimarySays{
+    {"standard_conforming_strings", "on" },
+    {"in_hot_standby",              "off"}
+};
+const Pairs kStandbySays{
+    {"standard_conforming_strings", "on"},
+    {"in_hot_standby",              "on"}
+};
+const std::string kRead = query("SELECT v FROM t");
+const std::string kWrite = query("DELETE FROM t");
+const std::string kRow = message('T', be16(0)) + message('D', be16(0));
+
+std::unique_ptr<const route::Catalogue> known_table() {
+    // As the fields of route::kCatalogueQuestion.
+    const std::vector<std::optional<std::string_view>> cells{"relation", "1",  "public",
+                                                             "t",        "rp", "0"};
+    auto made = route::Catalogue::from_rows(1, cells);
+    REQUIRE(made.has_value());
+    return std::make_unique<const route::Catalogue>(std::move(*made));
+}
+
+/// A primary and two standbys, of which the second takes no reads at first; a client is logged in.
+struct Scene : Rig {
+    Scene()
+        : Rig([](Rig& rig) {
+              auto& cluster = rig.config.clusters["main"];
+              cluster.nodes = {
+                  {"pg1", "10.0.0.9" },
+                  {"pg2", "10.0.0.10"},
+                  {"pg3", "10.0.0.11"}
+              };
+              cluster.routing.reads = config::Reads::Standby;
+              rig.config.pool.pool_size = 1;
+          }) {
+        engine().use_catalogue("main", "app", catalogue.get());
+        tell(Reading::Takes, Reading::Drains);
+        progress->begin_question();
+        client = &begin_login();
+        primary = &open(0, kPrimarySays);
+        REQUIRE(types(primary->take()) == "Q");
+        say(*primary, message('I') + ready());
+        client->take();
+    }
+
+    void tell(Reading second, Reading third, uint32_t epoch = 1) {
+        Topology topology{.primary = config.clusters["main"].nodes[0], .epoch = epoch};
+        topology.nodes = {
+            {"pg1", Reading::Drains},
+            {"pg2", second         },
+            {"pg3", third          }
+        };
+        topology.progress = progress.get();
+        engine().follow_cluster("main", std::move(topology));
+        turn();
+    }
+
+    FakeStream& open_standby() { return open(0, kStandbySays); }
+
+    std::string last_node() { return shell().nodes.back().name; }
+
+    std::unique_ptr<cluster::Progress> progress = std::make_unique<cluster::Progress>(3);
+    std::unique_ptr<const route::Catalogue> catalogue = known_table();
+    FakeStream* client = nullptr;
+    FakeStream* primary = nullptr;
+};
+
+struct ReadingScene : Scene {
+    ReadingScene() {
+        say(*client, kRead);
+        standby = &open_standby();
+        REQUIRE(standby->take() == kRead);
+    }
+
+    FakeStream* standby = nullptr;
+};
+
+}  // namespace
+
+TEST_CASE("routing: a read goes to the standby, and what it says to the client") {
+    ReadingScene scene;
+    CHECK(scene.last_node() == "pg2");
+    scene.say(*scene.standby, kRow + complete("SELECT 1") + ready());
+    CHECK(scene.client->take() == kRow + complete("SELECT 1") + ready());
+    CHECK(scene.primary->sent.empty());
+    // The same server again; it needs no settings, for it looks like the primary's.
+    scene.say(*scene.client, kRead);
+    CHECK(scene.standby->take() == kRead);
+}
+
+TEST_CASE("routing: whoever wrote reads at the primary until a standby shows it") {
+    Scene scene;
+    scene.say(*scene.client, kWrite);
+    CHECK(scene.primary->take() == kWrite);
+    scene.answer(*scene.primary, "DELETE 1");
+    scene.client->take();
+    scene.progress->publish(1, 1);  // a sample of before
+    scene.say(*scene.client, kRead);
+    CHECK(scene.primary->take() == kRead);
+    scene.answer(*scene.primary);
+    scene.progress->publish(1, scene.progress->begin_question());
+    scene.say(*scene.client, kRead);
+    CHECK(scene.primary->sent.empty());
+    CHECK(scene.open_standby().take() == kRead);
+}
+
+TEST_CASE("routing: with eventual consistency nobody waits for what it wrote") {
+    Scene scene;
+    scene.config.clusters["main"].routing.consistency = config::Consistency::Eventual;
+    scene.engine().reload(scene.setup());
+    scene.say(*scene.client, kWrite);
+    scene.answer(*scene.primary, "DELETE 1");
+    scene.primary->take();
+    scene.say(*scene.client, kRead);
+    CHECK(scene.open_standby().take() == kRead);
+}
+
+TEST_CASE("routing: with the database's consistency nobody reads before what anybody wrote") {
+    Scene scene;
+    scene.config.clusters["main"].routing.consistency = config::Consistency::Database;
+    scene.engine().reload(scene.setup());
+    scene.say(*scene.client, kWrite);
+    scene.answer(*scene.primary, "DELETE 1");
+    scene.primary->take();
+    FakeStream& other = scene.log_in();
+    scene.say(other, kRead);
+    CHECK(scene.primary->take() == kRead);
+}
+
+TEST_CASE("routing: an open write is waited for only from when it is told") {
+    Scene scene;
+    scene.say(*scene.client, query("BEGIN"));
+    scene.answer(*scene.primary, "BEGIN", 'T');
+    scene.say(*scene.client, kRead);
+    scene.answer(*scene.primary, "SELECT 1", 'T');
+    scene.say(*scene.client, query("COMMIT"));
+    scene.answer(*scene.primary, "COMMIT");
+    scene.primary->take();
+    scene.say(*scene.client, kRead);  // that transaction wrote nothing
+    CHECK(scene.open_standby().take() == kRead);
+}
+
+TEST_CASE("routing: what a standby says before an error is not told, and the primary is asked") {
+    ReadingScene scene;
+    const std::string cut = message('T', be16(0));
+    scene.say(*scene.standby, cut);
+    CHECK(scene.client->sent.empty());
+    scene.say(*scene.standby, failure("40001", "conflict with recovery"));
+    CHECK(scene.client->sent.empty());
+    CHECK(scene.primary->sent.empty());
+    scene.say(*scene.standby, ready());
+    CHECK(scene.primary->take() == kRead);
+    scene.say(*scene.primary, kRow + complete("SELECT 1") + ready());
+    CHECK(scene.client->take() == kRow + complete("SELECT 1") + ready());
+    // It is still a read.
+    scene.progress->publish(1, scene.progress->begin_question());
+    scene.say(*scene.client, kRead);
+    CHECK(scene.standby->take() == kRead);
+}
+
+TEST_CASE("routing: what was refused as a write is for the primary from then on") {
+    ReadingScene scene;
+    scene.say(*scene.standby, failure("25006", "cannot execute") + ready());
+    CHECK(scene.primary->take() == kRead);
+    scene.answer(*scene.primary);
+    scene.progress->publish(1, scene.progress->begin_question());
+    scene.say(*scene.client, kRead);
+    CHECK(scene.primary->take() == kRead);
+}
+
+TEST_CASE("routing: once a row is told, the error behind it is too") {
+    ReadingScene scene;
+    const std::string answer = kRow + failure("40001", "conflict with recovery") + ready();
+    scene.say(*scene.standby, answer);
+    CHECK(scene.client->take() == answer);
+    CHECK(scene.primary->sent.empty());
+}
+
+TEST_CASE("routing: a cancelled read is not asked again") {
+    ReadingScene scene;
+    scene.say(*scene.standby, failure("57014", "canceling statement") + ready());
+    CHECK(sqlstate_of(scene.client->take()) == "57014");
+    CHECK(scene.primary->sent.empty());
+}
+
+TEST_CASE("routing: a standby that is lost, or says farewell, costs its reader nothing") {
+    ReadingScene scene;
+    SUBCASE("lost") {}
+    SUBCASE("farewell") {
+        scene.say(*scene.standby, failure("57P01", "terminating connection", "FATAL"));
+        CHECK(scene.client->sent.empty());
+    }
+    scene.lose(*scene.standby);
+    CHECK(scene.primary->take() == kRead);
+    scene.say(*scene.primary, kRow + complete("SELECT 1") + ready());
+    CHECK(scene.client->take() == kRow + complete("SELECT 1") + ready());
+}
+
+TEST_CASE("routing: a farewell behind an answer costs nothing either") {
+    ReadingScene scene;
+    scene.say(*scene.standby, kRow + complete("SELECT 1") + ready() +
+                                  failure("57P01", "terminating connection", "FATAL"));
+    CHECK(types(scene.client->take()) == "TDCZ");
+    scene.say(*scene.client, kWrite);
+    CHECK(scene.primary->take() == kWrite);
+}
+
+TEST_CASE("routing: who waits for a standby that takes no reads any more goes elsewhere") {
+    ReadingScene scene;
+    FakeStream& second = scene.log_in();
+    scene.say(second, kRead);  // the one server of pg2 is taken
+    CHECK(scene.primary->sent.empty());
+    scene.tell(Reading::Drains, Reading::Drains);
+    CHECK(scene.primary->take() == kRead);
+    scene.say(*scene.standby, kRow + complete("SELECT 1") + ready());
+    CHECK(types(scene.client->take()) == "TDCZ");
+}
+
+TEST_CASE("routing: a node that answers no more loses its readers, and what was told of it stays") {
+    ReadingScene scene;
+    SUBCASE("nothing was told") {
+        scene.tell(Reading::Lost, Reading::Drains);
+        CHECK(scene.standby->closed);
+        CHECK(scene.primary->take() == kRead);
+    }
+    SUBCASE("a row was") {
+        scene.say(*scene.standby, kRow);
+        scene.tell(Reading::Lost, Reading::Drains);
+        CHECK_FALSE(scene.standby->closed);
+        CHECK(scene.primary->sent.empty());
+    }
+}
+
+TEST_CASE("routing: another epoch cuts no standby off") {
+    ReadingScene scene;
+    scene.tell(Reading::Takes, Reading::Drains, 2);
+    CHECK_FALSE(scene.standby->closed);
+    CHECK_FALSE(scene.client->closed);
+}
+
+TEST_CASE("routing: a batch is judged as a whole, wherever the network cuts it") {
+    Scene scene;
+    const std::string batch = parse("", "SELECT v FROM t") + bind_to("") + execute() + sync();
+    scene.dribble(*scene.client, batch.substr(0, batch.size() - 1));
+    CHECK(scene.shell().connects.empty());
+    scene.say(*scene.client, batch.substr(batch.size() - 1));
+    CHECK(scene.open_standby().take() == batch);
+}
+
+TEST_CASE("routing: a batch with a write in it, or without an end, is for the primary") {
+    Scene scene;
+    std::string batch = parse("", "SELECT v FROM t") + bind_to("") + execute();
+    SUBCASE("a write") {
+        batch += parse("", "DELETE FROM t") + bind_to("") + execute() + sync();
+    }
+    SUBCASE("a flush") {
+        batch += flush();
+    }
+    SUBCASE("a name") {
+        batch = parse("s", "SELECT v FROM t") + sync();
+    }
+    scene.say(*scene.client, batch);
+    CHECK_FALSE(scene.primary->sent.empty());
+}
+
+TEST_CASE("routing: what comes behind a read is judged anew") {
+    Scene scene;
+    scene.say(*scene.client, kRead + kWrite);
+    FakeStream& standby = scene.open_standby();
+    CHECK(standby.take() == kRead);
+    CHECK(scene.primary->sent.empty());
+    scene.say(standby, kRow + complete("SELECT 1") + ready());
+    CHECK(standby.sent.empty());
+    CHECK(scene.primary->take() == kWrite);
+}
+
+TEST_CASE("routing: a read-only transaction stays at its standby, and what follows it does not") {
+    Scene scene;
+    scene.say(*scene.client, query("BEGIN READ ONLY"));
+    FakeStream& standby = scene.open_standby();
+    CHECK(standby.take() == query("BEGIN READ ONLY"));
+    scene.answer(standby, "BEGIN", 'T');
+    scene.say(*scene.client, kRead);
+    CHECK(standby.take() == kRead);
+    scene.answer(standby, "SELECT 1", 'T');
+    scene.say(*scene.client, query("COMMIT") + kWrite);
+    CHECK(standby.take() == query("COMMIT"));
+    scene.answer(standby, "COMMIT");
+    CHECK(scene.primary->take() == kWrite);
+}
+
+TEST_CASE("routing: in a read-only transaction nothing is asked elsewhere") {
+    Scene scene;
+    scene.say(*scene.client, query("BEGIN READ ONLY"));
+    FakeStream& standby = scene.open_standby();
+    scene.answer(standby, "BEGIN", 'T');
+    scene.client->take();
+    scene.say(*scene.client, kRead);
+    scene.lose(standby);
+    CHECK(sqlstate_of(scene.client->take()) == "08006");
+}
+
+TEST_CASE("routing: a node that is not what it was taken for is not used") {
+    Scene scene;
+    scene.say(*scene.client, kRead);
+    scene.open(0, kPrimarySays);  // promoted a moment ago
+    CHECK(scene.primary->take() == kRead);
+}
+
+TEST_CASE("routing: what changes the catalogue is told when it is over") {
+    Scene scene;
+    scene.say(*scene.client, query("CREATE TABLE u ()"));
+    CHECK(scene.shell().changed_catalogues.empty());
+    scene.answer(*scene.primary, "CREATE TABLE");
+    CHECK(scene.shell().changed_catalogues == std::vector<std::string>{"main/app"});
+}
+
+}  // namespace pgweir::session
