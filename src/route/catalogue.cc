@@ -242,9 +242,11 @@ void Catalogue::Builder::spread() {
         const Relation& unfit = relations_[pending.back()];
         pending.pop_back();
         for (const uint64_t id : unfit.users) {
-            Relation& user = relations_.at(id);
-            if (!user.why.empty()) continue;
-            user.why = fmt::format("reads {}, which {}", sql::to_text(unfit.name), unfit.why);
+            const auto user = relations_.find(id);
+            // A temporary view is no fact: it is its session's, which is never judged.
+            if (user == relations_.end() || !user->second.why.empty()) continue;
+            user->second.why =
+                fmt::format("reads {}, which {}", sql::to_text(unfit.name), unfit.why);
             pending.push_back(id);
         }
     }

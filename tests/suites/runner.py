@@ -1,18 +1,22 @@
 """One run of PostgreSQL's tests: a fresh cluster, pgweir before it or not, pg_regress watched to its end."""
 
+import collections
 import contextlib
 import glob
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
 import time
 
 import psycopg
+from pgweir_e2e.cluster import Standby
 from pgweir_e2e.pooler import Direct, Pooler
 from pgweir_e2e.postgres import Postgres, binaries
 from pgweir_e2e.system import as_postgres, children_of, start_process
+from pgweir_e2e.waiting import wait_until
 
 import schedule as schedules
 
@@ -42,6 +46,13 @@ class Cluster(Postgres):
             self.sql(f"ALTER DATABASE {self.database} SET {name} TO '{value}'")
 
 
+class Copy(Standby):
+    """A standby of it, and everybody may log in there too."""
+
+    log_statement = "none"
+    _write_configuration = Cluster._write_configuration
+
+
 class Run:
     """Lifecycle: made for one run(), which leaves what was said in `folder`."""
 
@@ -62,7 +73,11 @@ class Run:
         with contextlib.ExitStack() as stack:
             cluster = Cluster(self.suite.database, self.options.log_statements)
             stack.callback(self._end_cluster, cluster)
-            endpoint = self._pooler(cluster, stack) if through else Direct(cluster)
+            standbys = []
+            for _ in range(self.options.standbys if through else 0):
+                standbys.append(Copy(cluster))
+                stack.callback(standbys[-1].close)
+            endpoint = self._pooler(cluster, standbys, stack) if through else Direct(cluster)
             if hammer:
                 stack.enter_context(hammer(endpoint, cluster, self))
             self._watch(self._start(endpoint), endpoint)
@@ -84,15 +99,36 @@ class Run:
         shutil.copy2(cluster.log_path, f"{self.folder}/postgres.log")
         cluster.close()
 
-    def _pooler(self, cluster, stack):
+    def _pooler(self, cluster, standbys, stack):
         pooler = Pooler(cluster, pool_size=self.options.pool_size, workers=self.options.workers,
-                        binary=self.options.pgweir, pool={"pool_mode": self.options.pool_mode},
-                        auth={"method": "trust", "users_file": None})
+                        binary=self.options.pgweir, pool={"pool_mode": self.options.pool_mode}, http=True,
+                        auth={"method": "trust", "users_file": None},
+                        **(self._with_standbys(cluster, standbys) if standbys else {}))
         stack.callback(self._end_pooler, pooler)
+        if standbys:
+            wait_until(lambda: [row["state"] for row in pooler.console("SHOW NODES", user="postgres")]
+                       == ["primary"] + ["standby"] * len(standbys), "all nodes serve", timeout=30)
         return pooler
+
+    def _with_standbys(self, cluster, standbys):
+        nodes = [{"name": f"node{number}", "host": node.host, "port": node.port}
+                 for number, node in enumerate([cluster, *standbys])]
+        database = {"cluster": "main", "pool_size": self.options.pool_size}
+        return {"admin": {"users": ["postgres"]},
+                "clusters": {"main": {"nodes": nodes, "monitor": {"user": "postgres", "password": "none"},
+                                      "routing": {"reads": "standby", "max_lag": "1m"}}},
+                "databases": {"*": {**database, "host": None, "port": None}, self.suite.database: database}}
 
     def _end_pooler(self, pooler):
         """A crash, a hang or a sanitizer's report fails the suite, whatever the tests said."""
+        with contextlib.suppress(OSError):  # it may have crashed
+            _, metrics = pooler.http_get("/metrics")
+            found = re.findall(r'pgweir_routed_total\{.*?reason="(\w+)".*?\} (\S+)', metrics)
+            counts = collections.Counter()
+            for reason, count in found:
+                counts[reason] += int(float(count))
+            if counts:
+                print("   requests: " + ", ".join(f"{reason} {count}" for reason, count in counts.most_common()), flush=True)
         try:
             with open(f"{self.folder}/pgweir.log", "w", encoding="utf-8") as log, contextlib.redirect_stdout(log):
                 pooler.close()

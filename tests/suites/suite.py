@@ -51,6 +51,8 @@ def parse(arguments):
                         help="of pgweir: as many as there are tests at a time (20)")
     parser.add_argument("--pool-mode", choices=("transaction", "session"), default="transaction",
                         help="session shows what passes when sessions are not shared (transaction)")
+    parser.add_argument("--standbys", type=int, default=0, metavar="N",
+                        help="of the cluster behind pgweir, which reads from them (0)")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="runs through pgweir; direct it is one (1)")
     parser.add_argument("--tests", type=lambda text: text.split(","), metavar="A,B",
                         help="only these and what they need")

@@ -29,6 +29,15 @@ Catalogue made_of(const std::vector<Line>& lines) {
 
 }  // namespace
 
+TEST_CASE("catalogue: what a temporary view reads is nobody's fault") {
+    // Its rule is in the catalogue, and it is no relation there: it is its session's alone.
+    const Catalogue catalogue = made_of({
+        {"relation", "1", "public", "s", "Sp", "0"},
+        {"uses",     "9", "",       "",  "",   "1"},
+    });
+    CHECK(catalogue.against_relation({"", "s"}) != "");
+}
+
 TEST_CASE("catalogue: functions that are volatile stay, others may go") {
     const Catalogue catalogue = made_of({
         {"function", "1",  "public",     "counted",              "v", "0"},
