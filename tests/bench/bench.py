@@ -46,7 +46,7 @@ def parse(arguments):
     options.benches = list(benches.ALL) if "all" in options.benches else options.benches or ["cpu"]
     check_names(parser, "bench", options.benches, benches.ALL)
     check_names(parser, "protocol", options.protocols, ("simple", "extended", "prepared"))
-    check_names(parser, "pooler", options.only, [*benches.ALL["cpu"][1], *options.also])
+    check_names(parser, "pooler", options.only, [*benches.ALL["cpu"][1], *benches.WITH_STANDBYS, *options.also])
     return options
 
 
@@ -75,10 +75,16 @@ def run(options, stack):
     postgres = services.Postgres(folder)
     stack.callback(postgres.stop)
     wanted = dict.fromkeys(pooler for name in options.benches for pooler in chosen(name, options))
-    poolers = {name: services.make(name, folder, postgres.port, options) for name in wanted}
+    standbys = []
+    if any(name in benches.WITH_STANDBYS for name in wanted):
+        standbys = [services.Standby(folder, postgres, number) for number in (1, 2)]
+    poolers = {name: services.make(name, folder, postgres.port, options, [postgres, *standbys]) for name in wanted}
     versions = {service.name: service.version() for service in (postgres, *poolers.values())}
     print_facts(facts, versions)
     postgres.prepare()
+    for standby in standbys:
+        stack.callback(standby.stop)
+        standby.prepare()
     for pooler in poolers.values():
         stack.callback(pooler.stop)
         pooler.start()

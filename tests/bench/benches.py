@@ -6,6 +6,7 @@ import time
 import client
 from figures import comparison, interleaved, print_table
 from pgbench import Pgbench, measure, percentile
+from social import social
 
 CPU = ("cpu_us", "CPU µs/tx", 1, "ratio (min–max)")
 TPS = ("tps", "tx/s", 0, "tx/s ratio")
@@ -30,6 +31,22 @@ def cpu(services, options):
                 comparison(samples, [CPU, TPS], ["protocol", "clients"]),
                 ["CPU µs/tx: user and system time of the pooler's own processes; below 1 is less than the reference",
                  "haproxy and pgpool have a backend for each client, the others share 20"])
+    return samples
+
+
+def route(services, options):
+    cells = [(protocol, clients) for protocol in options.protocols for clients in options.clients or (16,)]
+    warm(services, max(clients for _, clients in cells))
+
+    def one(service, protocol, clients):
+        outcome = measure(service, clients, options.seconds or 5, protocol=protocol)
+        return {"cpu_us": outcome.cpu_us, "tps": outcome.tps, "transactions": outcome.transactions}
+
+    samples = interleaved(cells, services, options.rounds or 5, one)
+    print_table("CPU per transaction before a primary and two standbys: pgbench -S -j 2",
+                comparison(samples, [CPU, TPS], ["protocol", "clients"]),
+                ["pgweir-off: the same cluster with reads: primary; pgweir-routing: reads: any; 20 servers at each node",
+                 "pgpool-balancing: streaming replication mode with load balancing; a backend at each node for each client"])
     return samples
 
 
@@ -153,9 +170,14 @@ def _watch(service, running, slow):
     return top, read
 
 
+# Poolers that want standbys.
+WITH_STANDBYS = ("pgweir-off", "pgweir-routing", "pgweir-standby", "pgpool-balancing")
+
 # name -> (function, poolers that make sense in it)
 ALL = {
     "cpu": (cpu, ("pgweir-1", "pgweir-2", "pgbouncer", "haproxy", "pgpool")),
+    "route": (route, ("pgweir-off", "pgweir-routing", "pgpool-balancing")),
+    "social": (social, ("pgweir-off", "pgweir-standby")),
     "many": (many, ("pgweir-1", "pgweir-2", "pgbouncer")),
     "login": (login, ("pgweir-1", "pgweir-2", "pgbouncer", "haproxy", "pgpool")),
     "idle": (idle, ("pgweir-1", "pgweir-2", "pgbouncer")),

@@ -70,8 +70,9 @@ class Client:
         self.socket.close()
 
     def query(self, sql):
+        """All that was answered, as it came."""
         self.send(sql)
-        self._until_ready()
+        return self._until_ready()
 
     def send(self, sql):
         self.socket.sendall(query_message(sql))
@@ -89,6 +90,7 @@ class Client:
             if not more:
                 raise ServerError("the connection ended")
             received += more
+        return bytes(received)
 
 
 class Crowd:

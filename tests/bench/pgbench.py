@@ -20,10 +20,10 @@ class Outcome:
 class Pgbench:
     """Lifecycle: the constructor starts it; outcome() waits for its end; close() ends it in any case."""
 
-    def __init__(self, service, clients, seconds, protocol="simple", reconnect=False, logged=False):
+    def __init__(self, service, clients, seconds, protocol="simple", reconnect=False, logged=False, options=()):
         self.service, self.seconds = service, seconds
         self.log_prefix = os.path.join(service.folder, f"latency-{os.getpid()}")
-        command = [f"{postgres_binaries()}/pgbench", "--select-only", "--no-vacuum", f"--protocol={protocol}",
+        command = [f"{postgres_binaries()}/pgbench", *(options or ["--select-only"]), "--no-vacuum", f"--protocol={protocol}",
                    f"--client={clients}", f"--jobs={min(2, clients)}", f"--time={seconds}", f"--host={HOST}",
                    f"--port={service.port}", "--username=postgres"]
         command += ["--connect"] if reconnect else []

@@ -125,6 +125,23 @@ class Postgres(Service):
         return [self.program, "-D", self.data]
 
 
+class Standby(Postgres):
+    """A copy of the primary that streams from it."""
+
+    def __init__(self, folder, primary, number):
+        self.name = f"standby{number}"
+        super().__init__(folder)
+        self.primary = primary
+
+    def prepare(self):
+        run(as_service([f"{postgres_binaries()}/pg_basebackup", "--pgdata", self.data, f"--host={HOST}",
+                        f"--port={self.primary.port}", "--username=postgres", "--checkpoint=fast",
+                        "--write-recovery-conf", "--no-sync"]))
+        with open(f"{self.data}/postgresql.auto.conf", "a", encoding="utf-8") as settings:
+            settings.write(f"port = {self.port}\n")
+        self.start()
+
+
 class Pgweir(Service):
     """A copy of the program, since somebody may rebuild it during the run, in a place that postgres can read."""
 
@@ -155,6 +172,41 @@ admin: {{users: [postgres]}}
 log: {{level: warning}}
 databases:
   "*": {{host: {HOST}, port: {self.server_port}, pool_size: {POOL_SIZE}}}
+""")
+        return [self.program, config]
+
+
+class RoutingPgweir(Pgweir):
+    """Before a primary and its standbys; reads: as routing.reads has it, so that primary is: without."""
+
+    def __init__(self, folder, nodes, name, reads, program=f"{TOP}/build/release/pgweir"):
+        super().__init__(folder, nodes[0].port, name, 1, program)
+        self.nodes, self.reads = nodes, reads
+
+    def knows(self, table):
+        """Lifecycle: starts anew, until it knows the table and that the standbys are well."""
+        self.stop()
+        self.start()
+        with client.Client(self.port, "pgbouncer") as console:
+            # Cells of text have their length in front.
+            wait_until(lambda: console.query("SHOW NODES").count(b"\x07standby") == len(self.nodes) - 1,
+                       "the standbys are well")
+            wait_until(lambda: b"\x04read" in console.query(f"EXPLAIN ROUTE SELECT * FROM {table}"), f"{table} is known")
+
+    def command(self):
+        command = super().command()
+        nodes = "".join(f"      - {{name: node{number}, host: {HOST}, port: {node.port}}}\n"
+                        for number, node in enumerate(self.nodes))
+        with open(command[1], encoding="utf-8") as file:
+            plain = file.read().partition("databases:")[0]
+        config = self.write("pgweir.yaml", f"""\
+{plain}clusters:
+  main:
+    nodes:
+{nodes}    monitor: {{user: postgres, database: {DATABASE}}}
+    routing: {{reads: {self.reads}, max_lag: 10s}}
+databases:
+  {DATABASE}: {{cluster: main, pool_size: {POOL_SIZE}}}
 """)
         return [self.program, config]
 
@@ -251,8 +303,40 @@ log_min_messages = error
         return [self.program, "-n", "-D", "-f", config, "-F", pcp]
 
 
-def make(name, folder, server_port, options):
-    """The pooler of that name, not started yet."""
+class BalancingPgpool(Pgpool):
+    """Streaming replication mode with load balancing: what it is for."""
+
+    name = "pgpool-balancing"
+
+    def __init__(self, folder, nodes):
+        super().__init__(folder, nodes[0].port)
+        self.nodes = nodes
+
+    def command(self):
+        command = super().command()
+        config = command[command.index("-f") + 1]
+        with open(config, encoding="utf-8") as file:
+            lines = [line for line in file.read().splitlines()
+                     if not line.startswith(("backend_", "load_balance_mode"))]
+        lines += ["backend_clustering_mode = 'streaming_replication'", "load_balance_mode = on",
+                  "sr_check_period = 10", "sr_check_user = 'postgres'", f"sr_check_database = '{DATABASE}'"]
+        for number, node in enumerate(self.nodes):
+            lines += [f"backend_hostname{number} = '{HOST}'", f"backend_port{number} = {node.port}",
+                      f"backend_weight{number} = 1"]
+        self.write("pgpool.conf", "\n".join(lines) + "\n")
+        return command
+
+
+def make(name, folder, server_port, options, nodes=()):
+    """The pooler of that name, not started yet. nodes: the primary and its standbys."""
+    if name == "pgweir-off":
+        return RoutingPgweir(folder, nodes, name, "primary")
+    if name == "pgweir-standby":
+        return RoutingPgweir(folder, nodes, name, "standby")
+    if name == "pgweir-routing":
+        return RoutingPgweir(folder, nodes, name, "any")
+    if name == "pgpool-balancing":
+        return BalancingPgpool(folder, nodes)
     others = {"pgbouncer": lambda: PgBouncer(folder, server_port, options.pgbouncer),
               "haproxy": lambda: HaProxy(folder, server_port),
               "pgpool": lambda: Pgpool(folder, server_port)}

@@ -56,8 +56,9 @@ class Copy(Standby):
 class Run:
     """Lifecycle: made for one run(), which leaves what was said in `folder`."""
 
-    def __init__(self, suite, schedule, folder, options):
+    def __init__(self, suite, schedule, folder, options, standbys=0):
         self.suite, self.schedule, self.folder, self.options = suite, schedule, folder, options
+        self.standbys = standbys  # that pgweir reads from
         self.log_path = os.path.join(folder, "said")
         self.hung, self.complaints = set(), []
         os.makedirs(folder)
@@ -74,7 +75,7 @@ class Run:
             cluster = Cluster(self.suite.database, self.options.log_statements)
             stack.callback(self._end_cluster, cluster)
             standbys = []
-            for _ in range(self.options.standbys if through else 0):
+            for _ in range(self.standbys):
                 standbys.append(Copy(cluster))
                 stack.callback(standbys[-1].close)
             endpoint = self._pooler(cluster, standbys, stack) if through else Direct(cluster)

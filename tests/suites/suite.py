@@ -52,7 +52,7 @@ def parse(arguments):
     parser.add_argument("--pool-mode", choices=("transaction", "session"), default="transaction",
                         help="session shows what passes when sessions are not shared (transaction)")
     parser.add_argument("--standbys", type=int, default=0, metavar="N",
-                        help="of the cluster behind pgweir, which reads from them (0)")
+                        help="once more through pgweir, with reads on so many standbys (0: not)")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="runs through pgweir; direct it is one (1)")
     parser.add_argument("--tests", type=lambda text: text.split(","), metavar="A,B",
                         help="only these and what they need")
@@ -119,9 +119,9 @@ def hammer_for(suite):
     return enter
 
 
-def run_once(name, suite, options, folder, through):
+def run_once(name, suite, options, folder, through, standbys=0):
     print(f"== {suite.name}, {name}", flush=True)
-    run = Run(suite, suite.schedule, os.path.join(folder, name), options)
+    run = Run(suite, suite.schedule, os.path.join(folder, name), options, standbys)
     try:
         result = run.run(through, hammer_for(suite) if options.hammer else None)
     finally:
@@ -191,13 +191,15 @@ def run(options, stack):
     stack.callback(remove_folder, folder)
     known = differences.load(options.suite)
     suite = prepare(options, folder)
-    for former in glob.glob(f"{options.keep}/direct") + glob.glob(f"{options.keep}/through*"):
+    for former in glob.glob(f"{options.keep}/direct") + glob.glob(f"{options.keep}/through*") + glob.glob(f"{options.keep}/routed"):
         remove_folder(former)
     once = functools.partial(run_once, suite=suite, options=options, folder=folder)
     direct, rounds = once("direct", through=False), {}
     for number in range(0 if options.direct_only else options.rounds):
         name = "through" if options.rounds == 1 else f"through-{number + 1}"
         rounds[name] = once(name, through=True)
+    if options.standbys and not options.direct_only:
+        rounds["routed"] = once("routed", through=True, standbys=options.standbys)
     if not direct.passed:
         print("0 passed, 1 failed")
         return 1
