@@ -2,9 +2,12 @@
 
 import functools
 import signal
+import time
 
 import psycopg
 import pytest
+from pgweir_e2e.cluster import follow
+from pgweir_e2e.relay import SlowRelay
 from pgweir_e2e.waiting import in_background, wait_until
 
 pytestmark = pytest.mark.pooler_only
@@ -276,3 +279,77 @@ def test_nobody_who_reads_notices_a_standby_that_goes(pooler, nodes, fault):
     wait_until(lambda: states(pooler)["standby1"] == "standby", "it is back", timeout=30)
     readers.some_more()
     readers.end()
+
+
+@pytest.fixture
+def far_standby2(nodes):
+    relay = SlowRelay(nodes.standby2, delay=0.015)
+    yield relay
+    relay.close()
+
+
+def test_reads_stay_in_their_zone_while_somebody_there_serves(make_pooler, nodes, far_standby2):
+    sections = nodes.sections(routing={**ROUTING, "zone": "here"})
+    here, there = ({"zone": "here"}, {"zone": "there", "port": far_standby2.port})
+    for node, more in zip(sections["clusters"]["main"]["nodes"], (here, here, there)):
+        node.update(more)
+    pooler = routing_pooler(make_pooler, nodes, **{"clusters": sections["clusters"]})
+    traced = Traced(pooler)
+    wait_until(lambda: reads_on_standbys(traced), "what the session was told of is there")
+
+    def some_reads():
+        """Seconds that a read took, the median of 50, and the nodes that they went to."""
+        times, seen = [], set()
+        for _ in range(50):
+            started = time.monotonic()
+            seen.add(traced.node_of("SELECT name FROM t WHERE id = 1"))
+            times.append(time.monotonic() - started)
+        return sorted(times)[len(times) // 2], seen
+
+    near, seen = some_reads()
+    assert seen == {"standby1, read"}
+    nodes.standby1.stop()
+    wait_until(lambda: states(pooler)["standby1"] == "unreachable", "it is missed")
+    far, seen = some_reads()
+    print(f"a read in the zone took {near * 1000:.1f} ms, one in another {far * 1000:.1f} ms")
+    assert seen == {"standby2, read"} and far > 0.03
+
+
+def test_nobody_who_reads_notices_a_promotion(pooler, nodes):
+    readers = Readers(pooler, extended=True)
+    readers.some_more()
+    nodes.standby1.promote()
+    wait_until(lambda: states(pooler)["standby1"] == "primary", "it is found", timeout=20)
+    readers.some_more()
+    follow(nodes.standby2, nodes.standby1)
+    wait_until(lambda: states(pooler)["standby2"] == "standby", "the other one follows it", timeout=30)
+    readers.some_more()
+    readers.end()
+    traced = Traced(pooler)
+    assert traced.node_of("UPDATE t SET name = 'after' WHERE id = 1") == "standby1, write"
+    assert traced("SELECT name FROM t WHERE id = 1")[0] == [("after",)]
+    wait_until(lambda: traced.node_of("SELECT name FROM t WHERE id = 1") == "standby2, read", "it shows that too")
+
+
+def test_a_read_that_stands_in_the_way_of_replay_is_asked_again(make_pooler, nodes):
+    nodes.standby1.sql("ALTER SYSTEM SET max_standby_streaming_delay = 0")
+    nodes.standby1.sql("SELECT pg_reload_conf()")
+    nodes.standby2.stop()
+    sections = nodes.sections(routing=ROUTING)
+    sections["databases"] = {**sections["databases"], "app": {"cluster": "main", "pool_size": 2}}
+    pooler = make_pooler(**sections, http=True)
+    wait_until(lambda: states(pooler)["standby1"] == "standby", "it serves", timeout=30)
+    wait_until(lambda: judged(pooler, "SELECT name FROM t") == "read", "the catalogue is known", timeout=30)
+    # As long as it takes: what it looks for is in no row, and it is in the way from its beginning.
+    slow = ("SELECT count(*) FROM t a, t b, generate_series(1, 4000) c "
+            "WHERE a.name || b.name || c::text = 'nothing'")
+    with pooler.connect() as reader:
+        answer = in_background(lambda: reader.execute(slow).fetchone())
+        wait_until(lambda: nodes.standby1.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%nothing%' "
+                                                "AND backend_type = 'client backend' AND pid <> pg_backend_pid()") == 1,
+                   "it runs on the standby")
+        nodes.primary.sql("DELETE FROM t WHERE id = 50", "app")
+        nodes.primary.sql("VACUUM t", "app")
+        assert answer.result(timeout=100) == (0,)
+    _, metrics = pooler.http_get("/metrics")
+    assert 'reason="retried"' in metrics
