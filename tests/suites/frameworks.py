@@ -1,4 +1,4 @@
-"""frameworks.py [options]: small applications of frameworks, straight to a server and then through pgweir."""
+"""frameworks.py [options]: small applications of frameworks, straight to a server, through pgweir, and with standbys."""
 
 import argparse
 import contextlib
@@ -14,9 +14,11 @@ from collections import namedtuple
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
+from pgweir_e2e.cluster import MONITOR, Standby  # noqa: E402
 from pgweir_e2e.pooler import BINARY, Direct, Pooler  # noqa: E402
 from pgweir_e2e.postgres import Postgres  # noqa: E402
 from pgweir_e2e.system import TOP, remove_folder, run, start_process  # noqa: E402
+from pgweir_e2e.waiting import wait_until  # noqa: E402
 
 PROGRAMS = os.path.join(HERE, "frameworks.d")
 NODE = os.path.join(PROGRAMS, "typeorm")
@@ -51,7 +53,7 @@ class Cluster(Postgres):
     """Its log has every statement: what PostgreSQL was asked direct and through pgweir can be compared."""
 
     def _write_configuration(self):
-        super()._write_configuration()
+        Postgres._write_configuration(self)
         with open(f"{self.data}/postgresql.auto.conf", "a", encoding="utf-8") as settings:
             settings.write("max_prepared_transactions = 50\nlog_statement = 'all'\n")
 
@@ -60,11 +62,16 @@ class Cluster(Postgres):
         self.sql("ALTER ROLE app CREATEDB; CREATE ROLE shop_clerk; GRANT shop_clerk TO app")
 
 
+class Copy(Standby):
+    _write_configuration = Cluster._write_configuration
+
+
 def parse():
     parser = argparse.ArgumentParser(
         prog="tests/suites/frameworks",
-        description="Runs an application of each framework, straight to a server and then through pgweir in "
-                    "transaction pooling. Passes when every check of every application passes both ways.",
+        description="Runs an application of each framework, straight to a server, then through pgweir in "
+                    "transaction pooling, and then with reads on two standbys. Passes when every check of every "
+                    "application passes all ways.",
         epilog="It wants the packages of: scripts/bootstrap suites. TypeORM comes once from the registry of npm.")
     parser.add_argument("--only", type=lambda text: text.split(","), metavar="A,B", default=list(FRAMEWORKS),
                         help=f"some of {','.join(FRAMEWORKS)}")
@@ -94,9 +101,10 @@ def parse():
 class Run:
     """One application, one way. Lifecycle: made for one run(), which leaves what was said in `folder`."""
 
-    def __init__(self, name, through, options):
-        self.name, self.through, self.options = name, through, options
-        self.folder = os.path.join(options.keep, name, "through" if through else "direct")
+    def __init__(self, name, way, options):
+        self.name, self.through, self.options = name, way != "direct", options
+        self.standbys = 2 if way == "routed" else 0
+        self.folder = os.path.join(options.keep, name, way)
         self.log_path = os.path.join(self.folder, "said")
         self.complaints, self.status = [], 0
         remove_folder(self.folder)
@@ -106,7 +114,11 @@ class Run:
         with contextlib.ExitStack() as stack:
             cluster = Cluster()
             stack.callback(self._end_cluster, cluster)
-            endpoint = self._pooler(cluster, stack) if self.through else Direct(cluster)
+            nodes = [cluster]
+            for _ in range(self.standbys):
+                nodes.append(Copy(cluster))
+                stack.callback(nodes[-1].close)
+            endpoint = self._pooler(nodes, stack) if self.through else Direct(cluster)
             started = time.monotonic()
             self._application(endpoint)
             seconds = time.monotonic() - started
@@ -133,14 +145,30 @@ class Run:
         shutil.copy2(cluster.log_path, f"{self.folder}/postgres.log")
         cluster.close()
 
-    def _pooler(self, cluster, stack):
-        pooler = Pooler(cluster, pool_size=self.options.pool_size, workers=self.options.workers,
-                        binary=self.options.pgweir, pool={"pool_mode": self.options.pool_mode})
+    def _pooler(self, nodes, stack):
+        pooler = Pooler(nodes[0], pool_size=self.options.pool_size, workers=self.options.workers,
+                        binary=self.options.pgweir, pool={"pool_mode": self.options.pool_mode}, http=True,
+                        **(self._with_standbys(nodes) if len(nodes) > 1 else {}))
         stack.callback(self._end_pooler, pooler)
+        if len(nodes) > 1:
+            wait_until(lambda: [row["state"] for row in pooler.console("SHOW NODES")][1:] == ["standby"] * self.standbys,
+                       "the standbys serve", timeout=30)
         return pooler
+
+    def _with_standbys(self, nodes):
+        database = {"cluster": "main", "pool_size": self.options.pool_size}
+        listed = [{"name": f"node{number}", "host": node.host, "port": node.port} for number, node in enumerate(nodes)]
+        return {"clusters": {"main": {"nodes": listed, "monitor": MONITOR,
+                                      "routing": {"reads": "standby", "max_lag": "1m"}}},
+                "databases": {"*": {**database, "host": None, "port": None}, "app": database}}
 
     def _end_pooler(self, pooler):
         """A crash, a hang or a sanitizer's report fails the suite, whatever the application said."""
+        with contextlib.suppress(OSError):
+            _, metrics = pooler.http_get("/metrics")
+            counts = re.findall(r'pgweir_routed_total\{.*?reason="(\w+)".*?\} (\S+)', metrics)
+            if counts:
+                print("       requests: " + ", ".join(f"{reason} {count}" for reason, count in counts), flush=True)
         try:
             with open(f"{self.folder}/pgweir.log", "w", encoding="utf-8") as log, contextlib.redirect_stdout(log):
                 pooler.close()
@@ -176,14 +204,13 @@ def report(name, way, result):
     return result
 
 
-def both_ways(name, options):
+def all_ways(name, options):
     """How many checks passed in all ways, and how many did not in one of them."""
     prepare = FRAMEWORKS[name][1]
     if prepare:
         prepare()
-    results = [report(name, "direct", Run(name, False, options).run())]
-    if not options.direct_only:
-        results.append(report(name, "through", Run(name, True, options).run()))
+    ways = ["direct"] if options.direct_only else ["direct", "through", "routed"]
+    results = [report(name, way, Run(name, way, options).run()) for way in ways]
     passed = set.intersection(*(result.passed for result in results))
     failed = set().union(*(result.passed | set(result.failed) for result in results)) - passed
     failed -= set().union(*(result.known for result in results))
@@ -197,7 +224,7 @@ def main():
     passed = failed = 0
     try:
         for name in options.only:
-            good, bad = both_ways(name, options)
+            good, bad = all_ways(name, options)
             passed, failed = passed + good, failed + bad
     except FileNotFoundError as missing:
         print(f"suites: {missing.filename} is missing: run scripts/bootstrap suites", file=sys.stderr)
