@@ -183,6 +183,9 @@ class RoutingPgweir(Pgweir):
         super().__init__(folder, nodes[0].port, name, 1, program)
         self.nodes, self.reads = nodes, reads
 
+    def weight(self, number):
+        return 0 if number and self.name == "pgweir-deciding" else 1
+
     def knows(self, table):
         """Lifecycle: starts anew, until it knows the table and that the standbys are well."""
         self.stop()
@@ -195,7 +198,7 @@ class RoutingPgweir(Pgweir):
 
     def command(self):
         command = super().command()
-        nodes = "".join(f"      - {{name: node{number}, host: {HOST}, port: {node.port}}}\n"
+        nodes = "".join(f"      - {{name: node{number}, host: {HOST}, port: {node.port}, weight: {self.weight(number)}}}\n"
                         for number, node in enumerate(self.nodes))
         with open(command[1], encoding="utf-8") as file:
             plain = file.read().partition("databases:")[0]
@@ -333,6 +336,8 @@ def make(name, folder, server_port, options, nodes=()):
         return RoutingPgweir(folder, nodes, name, "primary")
     if name == "pgweir-standby":
         return RoutingPgweir(folder, nodes, name, "standby")
+    if name == "pgweir-deciding":
+        return RoutingPgweir(folder, nodes, name, "any")
     if name == "pgweir-routing":
         return RoutingPgweir(folder, nodes, name, "any")
     if name == "pgpool-balancing":

@@ -1,8 +1,10 @@
 // What deciding about a statement costs: scripts/bench micro.
+#include "pgweir/route/decisions.h"
 #include "pgweir/sql/classify.h"
 #include "pgweir/sql/fingerprint.h"
 
 #include <string>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 #include <pg_query.h>
@@ -36,6 +38,28 @@ void parse_alone(benchmark::State& state, const std::string& sql) {
     }
 }
 
+/// Of a text that came before, to the byte.
+void decision_by_text(benchmark::State& state, const std::string& sql) {
+    pgweir::route::Decisions decisions;
+    pgweir::route::Decisions::Ref ref;
+    for (auto _ : state) benchmark::DoNotOptimize(decisions.about(sql, ref));
+}
+
+/// Of a shape that came before, with a value that did not.
+void decision_by_shape(benchmark::State& state, const std::string& sql) {
+    constexpr size_t kTexts = 100'000;
+    pgweir::route::Decisions decisions;
+    pgweir::route::Decisions::Ref ref;
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < kTexts; ++i) texts.push_back(sql + " OFFSET " + std::to_string(i));
+    size_t i = 0;
+    for (auto _ : state) benchmark::DoNotOptimize(decisions.about(texts[i++ % kTexts], ref));
+}
+
+BENCHMARK_CAPTURE(decision_by_text, pgbench, kPgbench);
+BENCHMARK_CAPTURE(decision_by_text, join, kJoin);
+BENCHMARK_CAPTURE(decision_by_shape, pgbench, kPgbench);
+BENCHMARK_CAPTURE(decision_by_shape, join, kJoin);
 BENCHMARK_CAPTURE(fingerprint, pgbench, kPgbench);
 BENCHMARK_CAPTURE(fingerprint, join, kJoin);
 BENCHMARK_CAPTURE(classify, pgbench, kPgbench);
