@@ -35,8 +35,14 @@ CatalogueReader::~CatalogueReader() {
 void CatalogueReader::set_databases(const std::vector<std::string>& names) {
     for (auto each = known_.begin(); each != known_.end();) {
         const bool stays = std::find(names.begin(), names.end(), each->first) != names.end();
-        if (!stays) forget(each->second);
-        each = stays ? std::next(each) : known_.erase(each);
+        if (stays) {
+            ++each;
+            continue;
+        }
+        const std::string gone = each->first;
+        forget(each->second);
+        each = known_.erase(each);
+        owner_.on_catalogue(gone);
     }
     for (const std::string& name : names) known_.try_emplace(name);
 }
@@ -86,6 +92,7 @@ void CatalogueReader::read_soon(const std::string& database) {
     const bool under_way = database_ == database;
     const Instant last = under_way ? begun_ : known->second.read;
     known->second.due = std::min(known->second.due, last + kSoon);
+    known->second.untold = true;
     if (under_way) read_again_ = true;
 }
 
@@ -158,7 +165,12 @@ void CatalogueReader::succeed(route::Catalogue catalogue) {
         known->due = net::Loop::read_clock() + (read_again_ ? kSoon : kEvery);
         known->pause = {};
         known->why.clear();
-        if (!same) owner_.on_catalogue(database_);
+        known->untold = known->untold || !same;
+        // One that was begun before the last change is not the answer to it.
+        if (known->untold && !read_again_) {
+            known->untold = false;
+            owner_.on_catalogue(database_);
+        }
     }
     database_.clear();
 }

@@ -17,6 +17,7 @@ Decisions::Decisions() : texts_(kTextsMax) {
 }
 
 const Decision* Decisions::about(std::string_view text, Ref& ref) {
+    if (distrusted_) return nullptr;
     const sql::Fingerprint digest = sql::digest_of(text);
     Text& remembered = texts_[digest.high & (kTextsMax - 1)];
     if (remembered.digest == digest && find(remembered.ref) != nullptr) {
@@ -61,7 +62,10 @@ Decision* Decisions::judged(Entry& entry, std::string_view text) {
         decision.its = judgement.standby ? Class::Read : Class::Write;
         decision.why = std::move(judgement.why);
     }
-    decision.writes = decision.its == Class::Write && !found.of_session;
+    // What somebody made is believed as declared; where nothing would refuse it, it may write.
+    const bool calls = !found.mentions.functions.empty();
+    decision.writes = decision.its == Class::Read ? calls : !found.of_session;
+    if (decision.its == Class::BeginsReadOnly) decision.writes = false;
     entry.judged = version_;
     return &decision;
 }
@@ -90,6 +94,8 @@ Decision* Decisions::find(Ref ref) {
 }
 
 void Decisions::use(const Catalogue* catalogue) {
+    distrusted_ = false;
+    if (catalogue == catalogue_) return;
     catalogue_ = catalogue;
     ++version_;
 }

@@ -65,7 +65,8 @@ public:
                 server_.pins.any() || server_.pool.limits.mode == config::PoolMode::Session;
             if (stays) server_.transaction_started = engine_.now();
             client_.names_undecided = false;
-            begin_errand(all);
+            // Behind a Flush a batch goes on, though all that was asked for is answered.
+            if (server_.pipeline.at_rest()) begin_errand(all);
             // What is made in pg_temp need not say so.
             if (client_.settings.temporary_path()) {
                 note_effects(client_, server_, sql::Effect::MayChangeSession, {});
@@ -123,8 +124,9 @@ private:
     }
 
     /// What lives in one session only must not begin at a standby, where no write could follow.
-    bool is_misplaced(sql::Effects effects) const {
-        return server_.pool.of_standby() && effects.has(sql::Effect::MayPin);
+    bool is_misplaced(sql::Effects effects, std::string_view text) const {
+        return server_.pool.of_standby() &&
+               (effects.has(sql::Effect::MayPin) || sql::misplaced_on_standby(text));
     }
 
     /// Only what a stranger left is in its way: what is its own is told by PostgreSQL.
@@ -282,7 +284,7 @@ private:
         const Bytes body = rest.subspan(wire::kHeaderBytes, header.body_bytes);
         const std::string_view text = as_text(body).substr(0, as_text(body).find('\0'));
         const sql::Effects effects = sql::effects_of(text);
-        misplaced_ = is_misplaced(effects);
+        misplaced_ = is_misplaced(effects, text);
         note_text(client_, server_, text);
         if (effects.any()) {
             note_effects(client_, server_, effects, text);
@@ -343,8 +345,9 @@ private:
         if (is_undecided(message->statement)) return await_reply();
         const StatementRef* statement = statements_.find(message->statement);
         const sql::Effects effects = statements_.effects_of(*message, statement);
-        if (is_misplaced(effects)) return stop(bound_to_standby(server_.node.name));
-        if (server_.errand == Errand::Any) note_bound(*message, statement);
+        const std::string_view text = text_of(*message, statement);
+        if (is_misplaced(effects, text)) return stop(bound_to_standby(server_.node.name));
+        if (server_.errand == Errand::Any) note_text(client_, server_, text);
         guard_sequences(effects);
         if (effects.has(sql::Effect::MayChangeSession)) {
             // Among its values may be the name of a setting.
@@ -359,12 +362,15 @@ private:
         return wire::kHeaderBytes + body.size();
     }
 
-    void note_bound(const wire::BindMessage& message, const StatementRef* statement) {
-        std::string_view text = client_.unnamed_statement;
-        if (statement != nullptr) text = (*statement)->query_and_types;
-        // Of a name that the client never prepared PostgreSQL says so.
-        const bool known = statement != nullptr || message.statement.empty();
-        if (known) note_text(client_, server_, text.substr(0, text.find('\0')));
+    /// Empty: nobody has read it. A name that was never prepared may be one of SQL's PREPARE.
+    std::string_view text_of(const wire::BindMessage& bind, const StatementRef* statement) const {
+        std::string_view text;
+        if (statement != nullptr) {
+            text = (*statement)->query_and_types;
+        } else if (bind.statement.empty()) {
+            text = client_.unnamed_statement;
+        }
+        return text.substr(0, text.find('\0'));
     }
 
     /// True exactly when nobody knows yet whether the client has a statement of this name.
@@ -583,9 +589,12 @@ void send_again(Engine& engine, ServerConn& server) {
     std::string batch = std::exchange(kept.bytes, {});
     kept.state = KeptBatch::State::Nothing;
     renew_statement(engine, client, as_bytes(batch));
+    // What it sent behind the batch goes on waiting, if it did.
+    const bool holding = std::exchange(client.holding, false);
     const size_t used =
         ClientPump(engine, client, server, ClientPump::Sending::Again).run(as_bytes(batch));
     PGW_CHECK(used == batch.size());
+    client.holding = holding;
     if (++kept.sent_again == KeptBatch::kTries) return;
     kept.bytes = std::move(batch);
     kept.state = KeptBatch::State::Whole;

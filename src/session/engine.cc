@@ -257,7 +257,7 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
         if (waited) publish_waiting(*this, *client.queue);
     }
     if (ServerConn* server = std::exchange(client.server, nullptr)) {
-        --pool->attached;
+        --server->pool.attached;
         server->client = nullptr;
         const bool clean = server->state == ServerState::Active &&
                            (!server->raw || planted(Bug::WalsenderPooled)) &&

@@ -255,7 +255,12 @@ bool acquire(Engine& engine, ClientSession& client) {
             return true;
         }
     }
-    if (pool.share.waiting.load(std::memory_order_relaxed) >= engine.config().limits.queue) {
+    const uint32_t waiting = pool.share.waiting.load(std::memory_order_relaxed);
+    if (waiting >= engine.config().limits.queue && pool.of_standby()) {
+        client.queue = client.pool;  // there may be room
+        return acquire(engine, client);
+    }
+    if (waiting >= engine.config().limits.queue) {
         ++pool.stats.queue_refusals;
         const Error error = queue_full(pool.database, pool.user, engine.config().limits.queue);
         engine.close(client, &error, "the queue is full");
@@ -340,6 +345,8 @@ void release(Engine& engine, ServerConn& server) {
     server.stream->resume();  // it may have been stopped for a client that reads slowly
     server.request.clear();
     server.held_back.clear();
+    server.retry_due = false;
+    server.refused = false;
     const NextUse next = next_use(server);
     if (server.cancel_lost) {
         engine.retire(server, "a cancel that was given up may still hit it");

@@ -231,6 +231,8 @@ bool can_ask_elsewhere(const ServerConn& server, const wire::ErrorFields& error)
 void retry_elsewhere(Engine& engine, ServerConn& server);
 /// The same if the server is lost. False: something of it was told already.
 bool lost_standby(Engine& engine, ServerConn& server, std::string_view reason);
+/// The request or transaction at this standby is over, and all is known that it left.
+void leave_standby(Engine& engine, ServerConn& server);
 /// Clients that wait for a standby that takes no reads look for another node.
 void send_elsewhere(Engine& engine, Pool& pool);
 /// Nothing of this standby is to be used: its servers are closed, and who waits for an answer asks

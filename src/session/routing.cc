@@ -40,9 +40,10 @@ bool is_ascii(std::string_view text) {
                        [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-/// Whoever names things in another encoding, or has other strings, is read by PostgreSQL only.
+/// Whoever names things in another encoding, or has other strings, is read by PostgreSQL only; and
+/// no standby can be serializable.
 bool is_readable(const ClientSession& client, std::string_view text) {
-    return client.settings.plain_strings() && (client.settings.utf8() || is_ascii(text));
+    return client.settings.plain_strings() && !client.settings.serializable() && (client.settings.utf8() || is_ascii(text));
 }
 
 /// What is found out about a request.
@@ -78,7 +79,13 @@ public:
 
     size_t bytes() const { return bytes_; }
 
-    route::Decisions::Ref decision() const { return decision_; }
+    /// About its one statement; of several none is to blame alone.
+    route::Decisions::Ref decision() const {
+        return statements_ == 1 ? decision_ : route::Decisions::Ref{};
+    }
+
+    /// True exactly when it calls what somebody made, who may have said too much of it.
+    bool may_write() const { return may_write_; }
 
     /// True exactly when where it goes is what somebody asked for.
     bool asked() const { return asked_; }
@@ -88,8 +95,9 @@ private:
     bool take(char type, Bytes body) {
         switch (type) {
             case 'Q': {
+                const bool alone = bytes_ == wire::kHeaderBytes + body.size();
                 const auto text = wire::decode_text(body);
-                return text && judge(*text);
+                return alone && text && judge(*text);
             }
             case 'P': {
                 const auto parse = wire::decode_parse(body);
@@ -138,7 +146,10 @@ private:
         const route::Decision* decision =
             is_readable(client_, text) ? routes_.decisions->about(text, decision_) : nullptr;
         ++statements_;
-        if (decision != nullptr && decision->its == route::Class::Read) return true;
+        if (decision != nullptr && decision->its == route::Class::Read) {
+            may_write_ = may_write_ || decision->writes;
+            return true;
+        }
         if (decision != nullptr && decision->its == route::Class::BeginsReadOnly) {
             begins_ = true;
             return true;
@@ -163,6 +174,7 @@ private:
     size_t bytes_ = 0;
     size_t statements_ = 0;
     route::Decisions::Ref decision_{};  // of its last statement
+    bool may_write_ = false;
     bool parsed_unnamed_ = false;
     bool begins_ = false;
     bool wanted_ = false;
@@ -185,7 +197,7 @@ uint64_t must_show(const ClientSession& client, const Routes& routes) {
         case config::Consistency::Eventual: return 0;
         case config::Consistency::Session: return client.must_show;
         case config::Consistency::Database:
-            return std::max(client.must_show, client.pool->database_group->written.load());
+            return std::max(client.must_show, routes.written->load());
     }
     return UINT64_MAX;
 }
@@ -302,7 +314,7 @@ bool aim(Engine& engine, ClientSession& client, Bytes input) {
     client.queue = &home;
     client.errand = Errand::Any;
     client.request_left = 0;
-    if (home.routes == nullptr) return true;
+    if (home.routes == nullptr || home.limits.mode == config::PoolMode::Session) return true;
     const bool retries = std::exchange(client.asks_primary, false);
     // Who listens is told by the server that it has, or is about to be.
     if (client.subscription != nullptr) {
@@ -332,7 +344,8 @@ bool aim(Engine& engine, ClientSession& client, Bytes input) {
         reason = judge.asked() && chosen.pool != nullptr ? RouteReason::Asked : chosen.reason;
         Errand errand = wanted ? Errand::Forced : Errand::Read;
         if (transaction) errand = Errand::ReadTransaction;
-        const bool stays_read = chosen.pool != nullptr || errand == Errand::Read;
+        const bool stays_read =
+            chosen.pool != nullptr || (errand == Errand::Read && !judge.may_write());
         go(client, chosen.pool != nullptr ? *chosen.pool : home, reason,
            stays_read ? errand : Errand::Any, stays_read ? judge.bytes() : 0);
     }
@@ -367,13 +380,13 @@ void note_write(ServerConn& server) {
     const uint64_t sample = routes.topology->progress->next_sample();
     server.client->must_show = sample;
     if (routes.routing->consistency != config::Consistency::Database) return;
-    std::atomic<uint64_t>& written = pool.database_group->written;
+    std::atomic<uint64_t>& written = *routes.written;
     uint64_t known = written.load();
     while (known < sample && !written.compare_exchange_weak(known, sample)) continue;
 }
 
 bool can_ask_elsewhere(const ServerConn& server, const wire::ErrorFields& error) {
-    if (server.request.empty() || server.client == nullptr) return false;
+    if (server.request.empty() || server.client == nullptr || server.cancels > 0) return false;
     // Somebody wanted it to end, or it took too long: once more would take as long again.
     return error.sqlstate != sqlstate::kQueryCanceled.text();
 }
@@ -403,20 +416,43 @@ void retry_elsewhere(Engine& engine, ServerConn& server) {
 
 bool lost_standby(Engine& engine, ServerConn& server, std::string_view reason) {
     ClientSession* client = server.client;
-    const bool unsent = server.state == ServerState::Syncing && server.pool.of_standby();
-    if (client == nullptr || (server.request.empty() && !unsent)) return false;
-    log::info("client {}: its read at {} was not answered, {}; it is asked elsewhere", client->id,
-              server.node.name, reason);
+    if (client == nullptr) return false;
+    const bool unanswered = !server.request.empty() && server.cancels == 0;
+    const bool unsent = server.state == ServerState::Syncing;
+    const bool answered = server.state == ServerState::Active && server.request.empty() &&
+                          server.status == wire::TransactionStatus::Idle &&
+                          server.pipeline.at_rest() && server.passing == 0;
+    const bool asking = server.state == ServerState::Asking;
+    if (!unanswered && !unsent && !answered && !asking) return false;
+    log::info("server {} at {} is lost, and its client {} goes on elsewhere: {}", server.id,
+              server.node.name, client->id, reason);
     const std::string request = std::exchange(server.request, {});
     server.retry_due = false;
-    server.client = nullptr;
-    client->server = nullptr;
-    --server.pool.attached;
+    part_client(engine, server);
     engine.close(server, reason);
-    engine.move(*client, ClientEvent::ServerReleased);
-    ask_primary(engine, *client, request);
+    if (unanswered || unsent) ask_primary(engine, *client, request);
     go_on_without_server(engine, *client);
     return true;
+}
+
+void leave_standby(Engine& engine, ServerConn& server) {
+    server.effects = {};
+    if (!server.pins.any()) {
+        release(engine, server);
+        return;
+    }
+    // Nothing of a session stays where no write can follow.
+    ClientSession& client = *server.client;
+    const bool bound = server.pins.has(Pin::AdvisoryLock) || server.pins.has(Pin::HoldableCursor);
+    const std::string why = "its session left at a standby: " + server.pins.to_text();
+    part_client(engine, server);
+    engine.retire(server, why);
+    if (bound) {
+        const Error error = bound_to_standby(server.node.name);
+        engine.close(client, &error, why);
+        return;
+    }
+    go_on_without_server(engine, client);
 }
 
 void send_elsewhere(Engine& engine, Pool& pool) {

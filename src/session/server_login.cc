@@ -152,9 +152,9 @@ Result<bool> note_reported(ServerConn& server, const wire::ParameterStatus& stat
     const bool tells_role = status.name == kInHotStandby && server.shared == nullptr;
     const bool watched = server.engine.topology_of(server.cluster) != nullptr && !server.raw;
     if (tells_role && watched && (status.value == "on") != server.pool.of_standby()) {
-        return fail(cannot_log_in(server.node.name, server.pool.of_standby()
-                                                        ? "it is no standby any more"
-                                                        : "it is a standby"));
+        return fail(cannot_reach(server.node.name, server.pool.of_standby()
+                                                       ? "it is no standby any more"
+                                                       : "it is a standby"));
     }
     server.reported.emplace_back(status.name, tells_role && watched ? "off" : status.value);
     return true;

@@ -94,6 +94,9 @@ private:
         const size_t count = std::min(header.total_bytes(), rest.size());
         server_.passing = static_cast<uint32_t>(header.total_bytes() - count);
         server_.passing_forward = verdict == Verdict::Forward && is_for_client(header.type);
+        // A commit is told by these: before the bytes go anywhere.
+        const bool tells = header.type == 'C' || header.type == 'Z' || header.type == 'I';
+        if (server_.passing_forward && tells) note_write(server_);
         if (server_.passing_forward && header.type == 'A') {
             add_notification(rest.first(count));
         } else if (server_.passing_forward && !holds_back(header, rest.first(count))) {
@@ -103,13 +106,15 @@ private:
         return count;
     }
 
+    static bool is_light(char type) {
+        return type == '1' || type == '2' || type == 'T' || type == 'n';
+    }
+
     /// What a standby says before it says anything of weight is held back: until then its client
     /// can ask elsewhere. PostgreSQL itself does not send it before that either, as a rule.
     bool holds_back(const wire::FrameHeader& header, Bytes message) {
-        if (server_.request.empty() || header.type == 'S' || header.type == 'N') return false;
-        const bool light =
-            header.type == '1' || header.type == '2' || header.type == 'T' || header.type == 'n';
-        if (light && message.size() == header.total_bytes() && held_count_ < held_.size()) {
+        if (server_.request.empty() || header.type == 'S') return false;
+        if (is_light(header.type) && message.size() == header.total_bytes() && held_count_ < held_.size()) {
             held_[held_count_++] = message;
             return true;
         }
@@ -129,6 +134,12 @@ private:
         held_count_ = 0;
     }
 
+    /// It writes, or wants what no standby has.
+    static bool cannot_run_there(std::string_view sqlstate) {
+        return sqlstate == sqlstate::kReadOnlyTransaction.text() || sqlstate == "0A000" ||
+               sqlstate == "55000";
+    }
+
     /// The standby's error is not told: another node is asked.
     bool takes_back(const wire::FrameHeader& header, Bytes body) {
         if (!has_reader() || header.body_bytes > body.size()) return false;
@@ -139,15 +150,18 @@ private:
             log::debug("server {} at {} says {} to a read, and the primary is asked: {}",
                        server_.id, server_.node.name, error->sqlstate, error->message);
         }
+        const bool stale = plan_is_stale(header, body);  // whoever prepares it anew gets another
         held_count_ = 0;
         server_.held_back.clear();
         server_.retry_due = true;
-        server_.refused = error->sqlstate == sqlstate::kReadOnlyTransaction.text();
+        server_.refused = !stale && cannot_run_there(error->sqlstate);
         return true;
     }
 
     bool wanted_whole(const wire::FrameHeader& header, wire::Handling handling) const {
         if (handling == wire::Handling::Whole) return true;
+        const bool held_back = !server_.request.empty() && is_light(header.type);
+        if (held_back && header.body_bytes <= kWholeMessageMax) return true;
         switch (header.type) {
             case 'A': return true;
             case 'E': return header.body_bytes <= kErrorLookedAtMax;
@@ -384,7 +398,6 @@ private:
     void flush() {
         if (out_ && server_.passing == 0) synthesize();
         if (!out_) return;
-        if (server_.pool.routes != nullptr && has_reader()) note_write(server_);
         out_->flush();
         server_.pool.stats.bytes_sent += out_->bytes();
         ClientSession& client = *server_.client;
@@ -460,7 +473,9 @@ void go_on(Engine& engine, ServerConn& server, const std::optional<Error>& failu
             }
             break;
         case ServerState::Syncing:
-            if (failure && server.preparing) {
+            if (failure && server.pool.of_standby()) {
+                lost_standby(engine, server, failure->message);  // it may lack what others made
+            } else if (failure && server.preparing) {
                 prepared_in_sql_failed(engine, server, *failure);
                 settings_applied(engine, server);
             } else if (failure && server.client != nullptr && is_returning(*server.client)) {
@@ -518,7 +533,11 @@ void rested(Engine& engine, ServerConn& server) {
 void let_client_go_on(Engine& engine, ServerConn& server, bool was_full) {
     if (server.client == nullptr || server.pipeline.full()) return;
     ClientSession& client = *server.client;
-    const bool held = client.holding && (server.pipeline.at_rest() || server.pipeline.skipping());
+    // At a standby the next request is looked at when it is known where it goes.
+    const bool looked_at =
+        !server.pool.of_standby() || server.status != wire::TransactionStatus::Idle;
+    const bool held = client.holding && looked_at &&
+                      (server.pipeline.at_rest() || server.pipeline.skipping());
     if (held) client.holding = false;
     if (held || was_full || !client.inbox.empty()) resume_client(engine, client);
 }
@@ -588,10 +607,15 @@ void break_up(Engine& engine, ServerConn& server, const Error& error, std::strin
 
 void transaction_over(Engine& engine, ServerConn& server) {
     const ClientSession& client = *server.client;
+    if (server.pool.of_standby()) {
+        leave_standby(engine, server);
+        return;
+    }
     if (server.effects.any()) keep_for_what_is_known(engine, server);
     const bool leaving = client.killed || engine.admission() == Admission::Draining;
     server.effects = {};
     if (std::exchange(server.changes_catalogue, false)) {
+        if (server.pool.routes != nullptr) server.pool.routes->decisions->distrust();
         engine.shell().catalogue_changed(server.pool.cluster, server.pool.address.database);
     }
     const bool stays = server.pool.limits.mode == config::PoolMode::Session || server.pins.any();

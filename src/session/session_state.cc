@@ -544,7 +544,7 @@ bool take_pins(Engine& engine, ServerConn& server, Pins pins) {
     hard.remove(Pin::Channel);
     const bool one_more = kept(hard) && !kept(server.pins);
     // Where statements wait, one that did not say so has its server: others wait a little longer.
-    const bool too_many = one_more && no_place(server.pool) &&
+    const bool too_many = one_more && !server.pool.of_standby() && no_place(server.pool) &&
                           server.pool.limits.pinned_full == config::PinnedFull::Error;
     set_pins(engine, server, pins);
     if (!too_many || server.client == nullptr) return true;
@@ -563,7 +563,8 @@ void take_settings(Engine& engine, ServerConn& server, const Census& census) {
     remember_custom_settings(client, census);
     server.effects = {};
     client.settings = with_startup_values(engine, server, client, census);
-    const bool stays = server.pins.any() || server.pool.limits.mode == config::PoolMode::Session;
+    const bool keeps = server.pins.any() || server.pool.limits.mode == config::PoolMode::Session;
+    const bool stays = keeps && !server.pool.of_standby();
     if (!stays || client.settings == server.settings) {
         tell_difference(engine, client, server);
         transaction_over(engine, server);

@@ -298,6 +298,7 @@ SettingsRef SettingsTable::intern(SettingList values) {
         value_of(set->values, "search_path").find("pg_temp") != std::string_view::npos;
     set->plain_strings = value_of(set->values, "standard_conforming_strings") == "on";
     set->utf8 = value_of(set->values, "client_encoding") == "UTF8";
+    set->serializable = value_of(set->values, "default_transaction_isolation") == "serializable";
     set->wish = sql::wish_of(value_of(set->values, kRouteSetting));
     set->traces = is_true(value_of(set->values, kTraceSetting));
     set->hash = hash;

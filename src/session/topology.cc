@@ -33,7 +33,7 @@ void Engine::apply_setup(Pool& pool) {
     // Also of a database that this worker does not know yet: its clients are counted there.
     // A standby's servers are counted apart: each node has slots of its own.
     const std::string& node = pool.share.name().node;
-    const std::string there = node.empty() ? "" : " at " + node;
+    const std::string there = node.empty() ? "" : "\n" + node;  // no name has such an end
     pool.database_group = &shell_.database_share(pool.database + there);
     pool.user_group = &shell_.user_share(pool.user + there);
     const config::Database* database = config::find_database(config(), pool.database);
@@ -65,7 +65,8 @@ void Engine::apply_place(Pool& pool, const config::Database& database) {
         const config::Node* its = find_node(cluster, pool.share.name().node);
         if (its != nullptr) node = *its;
         const bool takes = reading_at(watched, pool.share.name().node) == Reading::Takes;
-        pool.has_node = node.has_value() && takes && pool.its_home().routes != nullptr;
+        pool.has_node = node.has_value() && takes && pool.its_home().routes != nullptr &&
+                        pool.limits.mode != config::PoolMode::Session;
     } else {
         if (watched != nullptr) {
             node = watched->primary;
@@ -98,9 +99,9 @@ void Engine::apply_place(Pool& pool, const config::Database& database) {
 
 void Engine::apply_routes(Pool& pool, const config::Database& database) {
     const Topology* topology = topology_of(database.cluster);
+    // Also where whole sessions are pooled: nothing of them is routed, but what they write counts.
     const bool can_route = topology != nullptr && topology->progress != nullptr &&
-                           topology->nodes.size() > 1 &&
-                           pool.limits.mode != config::PoolMode::Session;
+                           topology->nodes.size() > 1;
     if (!can_route) {
         pool.routes.reset();
         return;
@@ -109,6 +110,13 @@ void Engine::apply_routes(Pool& pool, const config::Database& database) {
     const std::string& here = cluster.routing.zone;
     if (pool.routes == nullptr) pool.routes = std::make_unique<Routes>();
     Routes& routes = *pool.routes;
+    const std::string& name = database.dbname.value_or(pool.database);
+    routes.written = &shell_.database_share(database.cluster + "\n" + name + "\n").written;
+    const bool counted = routes.progress == topology->progress &&
+                         routes.consistency == cluster.routing.consistency;
+    if (!counted) forget_tokens(pool, routes, topology->progress->next_sample());
+    routes.progress = topology->progress;
+    routes.consistency = cluster.routing.consistency;
     routes.topology = topology;
     routes.routing = &cluster.routing;
     routes.decisions = &decisions_[{database.cluster, database.dbname.value_or(pool.database)}];
@@ -126,6 +134,15 @@ void Engine::apply_routes(Pool& pool, const config::Database& database) {
     const bool shares = cluster.routing.reads == config::Reads::Any;
     routes.primary_weight = shares && primary != nullptr ? primary->weight : 0;
     routes.primary_near = primary != nullptr && is_near(here, primary->zone);
+}
+
+/// What was written before is not known, or was counted in another way: all of it has to be shown.
+void Engine::forget_tokens(const Pool& pool, Routes& routes, uint64_t sample) {
+    uint64_t known = routes.written->load();
+    while (known < sample && !routes.written->compare_exchange_weak(known, sample)) continue;
+    clients_.for_each([&](ClientSession& client) {
+        if (client.pool == &pool) client.must_show = std::max(client.must_show, sample);
+    });
 }
 
 void cut_off_if_older(Engine& engine, ServerConn& server) {
@@ -162,8 +179,11 @@ void Engine::apply_topology(std::string_view cluster) {
     ++generation_;
     for (auto& [key, pool] : pools_) {
         const config::Database* database = config::find_database(config(), pool->database);
+        if (database != nullptr && database->cluster == cluster) apply_place(*pool, *database);
+    }
+    for (auto& [key, pool] : pools_) {
+        const config::Database* database = config::find_database(config(), pool->database);
         const bool is_its = database != nullptr && database->cluster == cluster;
-        if (is_its) apply_place(*pool, *database);
         // Its database may have gone, or be another cluster's now: its old servers are still there.
         for (auto& list : pool->servers) {
             list.for_each([&](ServerConn& server) { cut_off_if_older(*this, server); });

@@ -233,6 +233,9 @@ void Engine::reload(std::unique_ptr<const Setup> setup) {
             refuse_waiting(*this, *pool, unknown_database(pool->database));
         }
     }
+    for (auto& [key, pool] : pools_) {
+        if (pool->of_standby() && !pool->has_node) send_elsewhere(*this, *pool);
+    }
 }
 
 void Engine::drain() {

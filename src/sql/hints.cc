@@ -44,6 +44,28 @@ Wish hint_of(std::string_view sql) {
     return wish_of(trimmed(comment.substr(1)));
 }
 
+bool misplaced_on_standby(std::string_view sql) {
+    const bool several = sql.find(';') != std::string_view::npos;
+    if (!several && sql.find('(') == std::string_view::npos) return false;
+    Lexer lexer(sql);
+    bool begins = true;  // a statement
+    bool ended = false;  // the transaction
+    for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {
+        if (token.kind == TokenKind::Semicolon) {
+            begins = true;
+            continue;
+        }
+        const bool first = std::exchange(begins, false);
+        if (first && ended) return true;
+        if (token.kind != TokenKind::Word) continue;
+        ended = ended || (first && is_any_of(token.text, {"commit", "end", "rollback", "abort"}));
+        for (const std::string_view lock : {"pg_advisory_", "pg_try_advisory_"}) {
+            if (same_word(token.text.substr(0, lock.size()), lock)) return true;
+        }
+    }
+    return false;
+}
+
 bool changes_catalogue(std::string_view sql) {
     Lexer lexer(sql);
     bool begins = true;    // a statement

@@ -47,6 +47,7 @@ public:
         Instant due{};            // the next one
         Duration pause{};         // before the last one, if it failed
         Instant failing_since{};  // if why is not empty
+        bool untold = false;      // True exactly when the owner waits for what is read next.
     };
 
     using ByDatabase = std::map<std::string, Known, std::less<>>;

@@ -25,7 +25,7 @@ std::string_view to_text(Class its);
 /// What is known of one shape of statements.
 struct Decision {
     Class its = Class::Write;
-    bool writes = true;    // or may; a SET is no read, and writes no data
+    bool writes = true;    // or may, on the primary; a SET is no read, and writes no data
     std::string why{};     // it is no read; empty if it is
     std::string shape{};   // its text without values, cut off
     bool refused = false;  // True exactly when a standby refused it, although it seemed to read.
@@ -62,6 +62,10 @@ public:
 
     /// From now on; nullptr: no read leaves the primary. Lifetime: until the next one.
     void use(const Catalogue* catalogue);
+
+    /// What the catalogue tells has just changed: nothing is decided by it until the next one, or the
+    /// same once more, is used.
+    void distrust() { distrusted_ = catalogue_ != nullptr; }
 
     /// A standby refused it: until the catalogue changes it is for the primary.
     void refuse(Ref ref);
@@ -102,6 +106,7 @@ private:
 
     const Catalogue* catalogue_ = nullptr;
     uint32_t version_ = 1;  // of the catalogue
+    bool distrusted_ = false;
     std::vector<Entry> entries_;
     std::unordered_map<sql::Fingerprint, uint32_t, Hash> places_;
     std::vector<Text> texts_;

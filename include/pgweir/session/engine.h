@@ -261,6 +261,7 @@ private:
     void apply_address(Pool& pool, const config::Database& database);
     void apply_place(Pool& pool, const config::Database& database);
     void apply_routes(Pool& pool, const config::Database& database);
+    void forget_tokens(const Pool& pool, Routes& routes, uint64_t sample);
     void apply_topology(std::string_view cluster);
 
     uint32_t worker_;

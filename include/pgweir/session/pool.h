@@ -49,8 +49,11 @@ inline constexpr std::array<std::string_view, kRouteReasons> kRouteReasonNames{
 /// How the requests of a pool find their nodes.
 struct Routes {
     const Topology* topology = nullptr;
+    const cluster::Progress* progress = nullptr;  // that clients' tokens count by
+    config::Consistency consistency = config::Consistency::Session;
     route::Decisions* decisions = nullptr;
     const config::Routing* routing = nullptr;
+    std::atomic<uint64_t>* written = nullptr;  // GroupShare::written of its database
     std::vector<Pool*> standbys{};  // as the topology numbers its nodes; nullptr: not needed so far
     std::vector<uint32_t> weights{};
     std::vector<bool> near{};

@@ -40,6 +40,7 @@ struct SettingSet {
     bool temporary_path = false;  // True exactly when search_path leads to pg_temp.
     bool plain_strings = false;   // True exactly when a backslash in '…' is one.
     bool utf8 = false;            // True exactly when texts come in UTF-8.
+    bool serializable = false;    // True exactly when its transactions are, by default.
     bool traces = false;          // True exactly when the client wants to be told where it reads.
     sql::Wish wish = sql::Wish::Auto;
     size_t hash = 0;
@@ -77,6 +78,8 @@ public:
     bool plain_strings() const { return set_ != nullptr && set_->plain_strings; }
 
     bool utf8() const { return set_ != nullptr && set_->utf8; }
+
+    bool serializable() const { return set_ != nullptr && set_->serializable; }
 
     bool traces() const { return set_ != nullptr && set_->traces; }
 

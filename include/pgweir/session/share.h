@@ -24,8 +24,9 @@ struct GroupShare {
     std::atomic<uint32_t> servers{0};
     std::atomic<uint32_t> clients{0};
 
-    /// Of a database: what a standby has to show to show what any of its clients was told of, as
-    /// cluster::Progress counts. Kept where routing.consistency is database.
+    /// What a standby has to show to show what any client of the database was told of, as
+    /// cluster::Progress counts. Of a database as its cluster calls it; kept where
+    /// routing.consistency is database.
     std::atomic<uint64_t> written{0};
 
     /// Pools, of all workers, whose clients wait because max_servers of the group is reached.

@@ -19,6 +19,11 @@ Wish wish_of(std::string_view word);
 /// Of a comment "/* pgweir: primary */" that the text begins with.
 Wish hint_of(std::string_view sql);
 
+/// True exactly when, on a standby, it would do something else than on the primary, and PostgreSQL
+/// would not say so: an advisory lock would be that node's alone. Or it ends its transaction and goes
+/// on, so that what follows would be at the wrong node.
+bool misplaced_on_standby(std::string_view sql);
+
 /// True exactly when it makes, alters or drops what a catalogue tells of; also in some texts that
 /// only look so. Not for temporary tables.
 bool changes_catalogue(std::string_view sql);

@@ -66,6 +66,15 @@ TEST_CASE("decisions: what writes no data is known, though it is no read") {
     }
 }
 
+TEST_CASE("decisions: where nothing refuses it, what somebody made may write though it seems to read") {
+    const auto catalogue = catalogue_with("");
+    Decisions decisions;
+    decisions.use(catalogue.get());
+    Decisions::Ref ref;
+    CHECK(decisions.about("SELECT f(1)", ref)->writes);
+    CHECK_FALSE(decisions.about("SELECT lower('x') FROM t", ref)->writes);
+}
+
 TEST_CASE("decisions: another catalogue, another decision") {
     Decisions decisions;
     CHECK(class_of(decisions, "SELECT f(id) FROM t") == Class::Write);
@@ -75,6 +84,22 @@ TEST_CASE("decisions: another catalogue, another decision") {
     const auto catalogue4 = catalogue_with("v");
     decisions.use(catalogue4.get());
     CHECK(class_of(decisions, "SELECT f(id) FROM t") == Class::Write);
+}
+
+TEST_CASE("decisions: behind a change nothing is decided until the catalogue has come again") {
+    const auto catalogue = catalogue_with("");
+    Decisions decisions;
+    Decisions::Ref ref;
+    decisions.distrust();  // there was none to trust
+    CHECK(decisions.about("SELECT f(1)", ref) != nullptr);
+    decisions.use(catalogue.get());
+    CHECK(class_of(decisions, "SELECT f(1)") == Class::Read);
+    decisions.distrust();
+    CHECK(decisions.about("SELECT f(1)", ref) == nullptr);
+    const uint64_t before = decisions.looked_into();
+    decisions.use(catalogue.get());
+    CHECK(class_of(decisions, "SELECT f(1)") == Class::Read);
+    CHECK(decisions.looked_into() == before);  // it says the same as before
 }
 
 TEST_CASE("decisions: what a standby refused is for the primary until the catalogue changes") {

@@ -326,4 +326,97 @@ TEST_CASE("routing: what changes the catalogue is told when it is over") {
     CHECK(scene.shell().changed_catalogues == std::vector<std::string>{"main/app"});
 }
 
+TEST_CASE("routing: a batch that goes on behind a Flush is one, and its commit is counted") {
+    Scene scene;
+    scene.say(*scene.client, parse("", "DELETE FROM t") + bind_to("") + execute() + flush());
+    scene.say(*scene.primary, message('1') + message('2') + complete("DELETE 1"));
+    scene.progress->publish(1, scene.progress->begin_question());
+    scene.say(*scene.client, sync());
+    scene.say(*scene.primary, ready());
+    scene.primary->take();
+    scene.say(*scene.client, kRead);  // the sample was taken before the commit
+    CHECK(scene.primary->take() == kRead);
+}
+
+TEST_CASE("routing: a statement of SQL's PREPARE may write whatever its name is") {
+    Scene scene;
+    scene.say(*scene.client, bind_to("w") + execute() + sync());
+    scene.say(*scene.primary, message('2') + complete("INSERT 0 1") + ready());
+    scene.primary->take();
+    scene.say(*scene.client, kRead);
+    CHECK(scene.primary->take() == kRead);
+}
+
+TEST_CASE("routing: a read at the primary whose plan is out of date is sent again there") {
+    Scene scene;
+    scene.say(*scene.client, parse("s", "SELECT v FROM t") + sync());
+    scene.say(*scene.primary, message('1') + ready());
+    scene.client->take();
+    scene.primary->take();
+    scene.tell(Reading::Drains, Reading::Drains);
+    scene.say(*scene.client, bind_to("s") + message('D', "P" + text("")) + execute() + sync() + kWrite);
+    scene.primary->take();
+    std::string stale = failure("0A000", "cached plan must not change result type");
+    stale.insert(stale.size() - 1, "R" + text("RevalidateCachedQuery"));
+    const uint32_t length = static_cast<uint32_t>(stale.size() - 1);
+    stale.replace(1, 4, be32(length));
+    scene.say(*scene.primary, stale + ready());
+    CHECK(types(scene.primary->take()) == "PBDES");
+    scene.say(*scene.primary, message('1') + message('2') + message('T', be16(0)) +
+                                  complete("SELECT 0") + ready());
+    CHECK(types(scene.client->take()) == "2TCZ");
+    CHECK(scene.primary->take() == kWrite);
+}
+
+TEST_CASE("routing: no session stays at a standby") {
+    Scene scene;
+    scene.say(*scene.client, query("BEGIN READ ONLY"));
+    FakeStream& standby = scene.open_standby();
+    scene.answer(standby, "BEGIN", 'T');
+    scene.say(*scene.client, query("SELECT pg_backend_pid()"));
+    scene.answer(standby, "SELECT 1", 'T');
+    scene.say(*scene.client, query("COMMIT"));
+    scene.answer(standby, "COMMIT");
+    standby.take();
+    scene.say(*scene.client, kWrite);
+    CHECK(scene.primary->take() == kWrite);
+}
+
+TEST_CASE("routing: a standby that is lost while it is asked what it holds costs nothing") {
+    Scene scene;
+    scene.hold_censuses = true;
+    scene.say(*scene.client, query("BEGIN READ ONLY"));
+    FakeStream& standby = scene.open_standby();
+    scene.answer(standby, "BEGIN", 'T');
+    scene.say(*scene.client, query("SET LOCAL work_mem = '1MB'; SELECT own(1)"));
+    scene.answer(standby, "SELECT 1", 'T');
+    scene.say(*scene.client, query("COMMIT"));
+    scene.answer(standby, "COMMIT");
+    scene.client->take();
+    scene.lose(standby);
+    CHECK_FALSE(scene.client->closed);
+    scene.say(*scene.client, kWrite);
+    CHECK(scene.primary->take() == kWrite);
+}
+
+TEST_CASE("routing: settings that only the standby refuses are asked of the primary") {
+    ReadingScene scene;
+    scene.say(*scene.standby, kRow + complete("SELECT 1") + ready());
+    FakeStream& other = scene.begin_login({
+        {"application_name", "other"}
+    });
+    scene.say(other, kRead);
+    REQUIRE(types(scene.standby->take()) == "Q");  // the settings
+    scene.say(*scene.standby, failure("0A000", "cannot use serializable mode") + ready());
+    CHECK_FALSE(other.closed);
+    REQUIRE(types(scene.primary->take()) == "Q");
+}
+
+TEST_CASE("routing: a client that leaves a standby is counted out there") {
+    ReadingScene scene;
+    scene.lose(*scene.client);
+    CHECK(scene.pool().attached == 0);
+    CHECK(scene.engine().pool(PoolName{"app", "ann", "pg2"}).attached == 0);
+}
+
 }  // namespace pgweir::session

@@ -17,6 +17,20 @@ TEST_CASE("hints: a comment at the beginning says where") {
     }
 }
 
+TEST_CASE("hints: what would be another thing on a standby, and nobody would say so") {
+    for (const char* text :
+         {"SELECT pg_advisory_xact_lock(1)", "SELECT PG_TRY_ADVISORY_LOCK(1) FROM t",
+          "COMMIT; INSERT INTO t VALUES (1)", "SELECT 1; rollback; SELECT 2"}) {
+        CAPTURE(text);
+        CHECK(misplaced_on_standby(text));
+    }
+    for (const char* text : {"SELECT 1", "COMMIT", "COMMIT;", "SELECT advisory FROM t", "SELECT f(1)",
+                             "SELECT 'pg_advisory_lock(1)'", "SELECT 1; SELECT 2; COMMIT"}) {
+        CAPTURE(text);
+        CHECK_FALSE(misplaced_on_standby(text));
+    }
+}
+
 TEST_CASE("hints: what makes, alters or drops") {
     for (const char* text :
          {"CREATE TABLE t ()", "create or replace function f() …", "ALTER TABLE t ADD c int",
