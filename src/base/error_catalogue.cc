@@ -121,7 +121,7 @@ constexpr std::array<ErrorRow, kErrors> kCatalogue{{
      "connect again; an open transaction is rolled back, the outcome of a COMMIT under way is unknown"},
     {BoundToStandby, Servers, sqlstate::kReadOnlyTransaction, kFatal,
      "this cannot be done on standby …",
-     "a statement that binds its session to one server came in a read-only transaction on a standby; it was not sent",
+     "a statement that binds its session to one server, or goes on behind its end, came in a read-only transaction on a standby; it was not sent",
      "begin the transaction without READ ONLY, or `SET pgweir.route = 'primary'` before it"},
     {RoutedNotice, Servers, sqlstate::kSuccessfulCompletion, kError,
      "pgweir: node …, …",

@@ -64,6 +64,13 @@ void check_node_names(const Draft& draft, const Cluster& cluster, Problems& prob
 void check_nodes(const Draft& draft, Cluster& cluster, Problems& problems) {
     const std::string nodes_key = key_of("clusters", cluster.name, "nodes");
     if (draft.is_broken(key_of("clusters", cluster.name)) || draft.is_broken(nodes_key)) return;
+    if (cluster.nodes.size() > kNodesMax) {
+        problems.add(draft.line_of(nodes_key),
+                     fmt::format("cluster {} has {} nodes, at most {} can be watched", cluster.name,
+                                 cluster.nodes.size(), kNodesMax),
+                     "leave some out, or make several clusters");
+        return;
+    }
     if (cluster.nodes.empty()) {
         problems.add(draft.line_of(nodes_key),
                      fmt::format("cluster {} has no node", in_quotes(cluster.name)),

@@ -1,6 +1,7 @@
 #include "pgweir/control/setup.h"
 
 #include "pgweir/auth/users_file.h"
+#include "pgweir/config/advice.h"
 #include "pgweir/config/loader.h"
 
 #include <fmt/format.h>
@@ -18,6 +19,9 @@ ReadSetup read_setup(const std::string& path) {
     config::Loaded loaded = config::load_file(path);
     for (const auto& problem : loaded.problems) result.problems.push_back(problem.to_line());
     if (!loaded.config) return result;
+    for (const std::string& sentence : config::advice(*loaded.config)) {
+        result.warnings.push_back(fmt::format("{}: {}", path, sentence));
+    }
 
     auth::UserList users;
     const std::string& users_file = loaded.config->auth.users_file;

@@ -128,8 +128,9 @@ Error killed_by_administrator() {
 Error bound_to_standby(std::string_view node) {
     return make_error(
         ErrorId::BoundToStandby, {node},
-        "Temporary tables, advisory locks, LISTEN and cursors WITH HOLD belong to one "
-        "server, and this read-only transaction runs on a standby.",
+        "Temporary tables, advisory locks, LISTEN, cursors WITH HOLD, and what stands "
+        "behind the end of a transaction in one query belong to the primary, and this "
+        "read-only transaction runs on a standby.",
         "Begin the transaction without READ ONLY, or SET pgweir.route = 'primary' "
         "before it.");
 }

@@ -43,7 +43,8 @@ bool is_ascii(std::string_view text) {
 /// Whoever names things in another encoding, or has other strings, is read by PostgreSQL only; and
 /// no standby can be serializable.
 bool is_readable(const ClientSession& client, std::string_view text) {
-    return client.settings.plain_strings() && !client.settings.serializable() && (client.settings.utf8() || is_ascii(text));
+    return client.settings.plain_strings() && !client.settings.serializable() &&
+           (client.settings.utf8() || is_ascii(text));
 }
 
 /// What is found out about a request.
@@ -211,9 +212,6 @@ Pool& standby_pool(Engine& engine, Pool& home, size_t number) {
     return *known;
 }
 
-/// Nodes that one cluster may have, so that choosing takes no memory.
-constexpr size_t kNodesMax = 32;
-
 struct Chosen {
     Pool* pool = nullptr;  // nullptr: the primary's
     RouteReason reason = RouteReason::NoStandby;
@@ -224,8 +222,8 @@ Chosen choose_node(Engine& engine, ClientSession& client, bool standby_only) {
     Routes& routes = *home.routes;
     const Topology& topology = *routes.topology;
     const uint64_t wanted = must_show(client, routes);
-    std::array<route::Candidate, kNodesMax + 1> candidates{};
-    const size_t count = std::min(topology.nodes.size(), kNodesMax);
+    std::array<route::Candidate, config::kNodesMax + 1> candidates{};  // it takes no memory
+    const size_t count = std::min(topology.nodes.size(), config::kNodesMax);
     bool behind = false;
     for (size_t i = 0; i < count; ++i) {
         if (topology.nodes[i].reading != Reading::Takes || routes.weights[i] == 0) continue;

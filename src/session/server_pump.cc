@@ -114,7 +114,8 @@ private:
     /// can ask elsewhere. PostgreSQL itself does not send it before that either, as a rule.
     bool holds_back(const wire::FrameHeader& header, Bytes message) {
         if (server_.request.empty() || header.type == 'S') return false;
-        if (is_light(header.type) && message.size() == header.total_bytes() && held_count_ < held_.size()) {
+        if (is_light(header.type) && message.size() == header.total_bytes() &&
+            held_count_ < held_.size()) {
             held_[held_count_++] = message;
             return true;
         }
@@ -443,6 +444,22 @@ void settings_were_refused(Engine& engine, ServerConn& server, const Error& caus
     engine.close(*client, &error, "a server refused its settings");
 }
 
+/// The server has, or has not, taken the settings of its client.
+void settings_answered(Engine& engine, ServerConn& server, const std::optional<Error>& failure) {
+    if (failure && server.pool.of_standby()) {
+        lost_standby(engine, server, failure->message);  // it may lack what others made
+    } else if (failure && server.preparing) {
+        prepared_in_sql_failed(engine, server, *failure);
+        settings_applied(engine, server);
+    } else if (failure && server.client != nullptr && is_returning(*server.client)) {
+        break_up(engine, server, settings_refused(*failure), "it did not LISTEN");
+    } else if (failure) {
+        settings_were_refused(engine, server, *failure);
+    } else {
+        settings_applied(engine, server);
+    }
+}
+
 /// The next step of a server at rest. `failure`: what pgweir's own query was told.
 void go_on(Engine& engine, ServerConn& server, const std::optional<Error>& failure) {
     switch (server.state) {
@@ -472,20 +489,7 @@ void go_on(Engine& engine, ServerConn& server, const std::optional<Error>& failu
                 server.errand = Errand::ReadTransaction;
             }
             break;
-        case ServerState::Syncing:
-            if (failure && server.pool.of_standby()) {
-                lost_standby(engine, server, failure->message);  // it may lack what others made
-            } else if (failure && server.preparing) {
-                prepared_in_sql_failed(engine, server, *failure);
-                settings_applied(engine, server);
-            } else if (failure && server.client != nullptr && is_returning(*server.client)) {
-                break_up(engine, server, settings_refused(*failure), "it did not LISTEN");
-            } else if (failure) {
-                settings_were_refused(engine, server, *failure);
-            } else {
-                settings_applied(engine, server);
-            }
-            break;
+        case ServerState::Syncing: settings_answered(engine, server, failure); break;
         case ServerState::Checking:
             engine.move(server, ServerEvent::CheckAnswered);
             offer(engine, server);
@@ -536,8 +540,8 @@ void let_client_go_on(Engine& engine, ServerConn& server, bool was_full) {
     // At a standby the next request is looked at when it is known where it goes.
     const bool looked_at =
         !server.pool.of_standby() || server.status != wire::TransactionStatus::Idle;
-    const bool held = client.holding && looked_at &&
-                      (server.pipeline.at_rest() || server.pipeline.skipping());
+    const bool held =
+        client.holding && looked_at && (server.pipeline.at_rest() || server.pipeline.skipping());
     if (held) client.holding = false;
     if (held || was_full || !client.inbox.empty()) resume_client(engine, client);
 }

@@ -100,8 +100,8 @@ void Engine::apply_place(Pool& pool, const config::Database& database) {
 void Engine::apply_routes(Pool& pool, const config::Database& database) {
     const Topology* topology = topology_of(database.cluster);
     // Also where whole sessions are pooled: nothing of them is routed, but what they write counts.
-    const bool can_route = topology != nullptr && topology->progress != nullptr &&
-                           topology->nodes.size() > 1;
+    const bool can_route =
+        topology != nullptr && topology->progress != nullptr && topology->nodes.size() > 1;
     if (!can_route) {
         pool.routes.reset();
         return;
@@ -112,8 +112,8 @@ void Engine::apply_routes(Pool& pool, const config::Database& database) {
     Routes& routes = *pool.routes;
     const std::string& name = database.dbname.value_or(pool.database);
     routes.written = &shell_.database_share(database.cluster + "\n" + name + "\n").written;
-    const bool counted = routes.progress == topology->progress &&
-                         routes.consistency == cluster.routing.consistency;
+    const bool counted =
+        routes.progress == topology->progress && routes.consistency == cluster.routing.consistency;
     if (!counted) forget_tokens(pool, routes, topology->progress->next_sample());
     routes.progress = topology->progress;
     routes.consistency = cluster.routing.consistency;

@@ -3,6 +3,7 @@
 #include "pgweir/base/clock.h"
 #include "pgweir/base/secret.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -42,6 +43,9 @@ struct HttpAddress {
 
     bool operator==(const HttpAddress&) const = default;
 };
+
+/// Of one cluster.
+inline constexpr size_t kNodesMax = 32;
 
 /// A PostgreSQL instance. A host that begins with '/' is the folder of its unix socket.
 struct Node {

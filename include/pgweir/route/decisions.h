@@ -63,8 +63,8 @@ public:
     /// From now on; nullptr: no read leaves the primary. Lifetime: until the next one.
     void use(const Catalogue* catalogue);
 
-    /// What the catalogue tells has just changed: nothing is decided by it until the next one, or the
-    /// same once more, is used.
+    /// What the catalogue tells has just changed: nothing is decided by it until the next one, or
+    /// the same once more, is used.
     void distrust() { distrusted_ = catalogue_ != nullptr; }
 
     /// A standby refused it: until the catalogue changes it is for the primary.

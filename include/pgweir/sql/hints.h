@@ -20,8 +20,8 @@ Wish wish_of(std::string_view word);
 Wish hint_of(std::string_view sql);
 
 /// True exactly when, on a standby, it would do something else than on the primary, and PostgreSQL
-/// would not say so: an advisory lock would be that node's alone. Or it ends its transaction and goes
-/// on, so that what follows would be at the wrong node.
+/// would not say so: an advisory lock would be that node's alone. Or it ends its transaction and
+/// goes on, so that what follows would be at the wrong node.
 bool misplaced_on_standby(std::string_view sql);
 
 /// True exactly when it makes, alters or drops what a catalogue tells of; also in some texts that

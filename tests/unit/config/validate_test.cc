@@ -38,6 +38,17 @@ TEST_CASE("validate: a wrong method is one problem, not two") {
     CHECK(problems_of("auth: {method: scram}\ndatabases: {a: {host: db}}\n").size() == 1);
 }
 
+TEST_CASE("validate: a cluster has no more nodes than can be watched") {
+    std::string nodes;
+    for (size_t i = 0; i <= kNodesMax; ++i) nodes += "      - {host: h" + std::to_string(i) + "}\n";
+    const Lines found =
+        problems_of("auth: {method: trust}\nclusters:\n  main:\n    nodes:\n" + nodes +
+                    "    monitor: {user: m}\ndatabases: {a: {cluster: main}}\n");
+    CHECK(found ==
+          Lines{"4: cluster main has 33 nodes, at most 32 can be watched; leave some out, or "
+                "make several clusters"});
+}
+
 TEST_CASE("validate: there is at least one database") {
     CHECK(problems_of("auth: {method: trust}\n") ==
           Lines{"1: there is no database; add one, such as databases: {\"*\": {host: 127.0.0.1, "

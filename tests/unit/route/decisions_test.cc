@@ -66,7 +66,8 @@ TEST_CASE("decisions: what writes no data is known, though it is no read") {
     }
 }
 
-TEST_CASE("decisions: where nothing refuses it, what somebody made may write though it seems to read") {
+TEST_CASE(
+    "decisions: where nothing refuses it, what somebody made may write though it seems to read") {
     const auto catalogue = catalogue_with("");
     Decisions decisions;
     decisions.use(catalogue.get());

@@ -354,7 +354,8 @@ TEST_CASE("routing: a read at the primary whose plan is out of date is sent agai
     scene.client->take();
     scene.primary->take();
     scene.tell(Reading::Drains, Reading::Drains);
-    scene.say(*scene.client, bind_to("s") + message('D', "P" + text("")) + execute() + sync() + kWrite);
+    scene.say(*scene.client,
+              bind_to("s") + message('D', "P" + text("")) + execute() + sync() + kWrite);
     scene.primary->take();
     std::string stale = failure("0A000", "cached plan must not change result type");
     stale.insert(stale.size() - 1, "R" + text("RevalidateCachedQuery"));
@@ -362,8 +363,8 @@ TEST_CASE("routing: a read at the primary whose plan is out of date is sent agai
     stale.replace(1, 4, be32(length));
     scene.say(*scene.primary, stale + ready());
     CHECK(types(scene.primary->take()) == "PBDES");
-    scene.say(*scene.primary, message('1') + message('2') + message('T', be16(0)) +
-                                  complete("SELECT 0") + ready());
+    scene.say(*scene.primary,
+              message('1') + message('2') + message('T', be16(0)) + complete("SELECT 0") + ready());
     CHECK(types(scene.client->take()) == "2TCZ");
     CHECK(scene.primary->take() == kWrite);
 }

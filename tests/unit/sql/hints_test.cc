@@ -24,8 +24,9 @@ TEST_CASE("hints: what would be another thing on a standby, and nobody would say
         CAPTURE(text);
         CHECK(misplaced_on_standby(text));
     }
-    for (const char* text : {"SELECT 1", "COMMIT", "COMMIT;", "SELECT advisory FROM t", "SELECT f(1)",
-                             "SELECT 'pg_advisory_lock(1)'", "SELECT 1; SELECT 2; COMMIT"}) {
+    for (const char* text :
+         {"SELECT 1", "COMMIT", "COMMIT;", "SELECT advisory FROM t", "SELECT f(1)",
+          "SELECT 'pg_advisory_lock(1)'", "SELECT 1; SELECT 2; COMMIT"}) {
         CAPTURE(text);
         CHECK_FALSE(misplaced_on_standby(text));
     }
