@@ -345,9 +345,11 @@ private:
         if (is_undecided(message->statement)) return await_reply();
         const StatementRef* statement = statements_.find(message->statement);
         const sql::Effects effects = statements_.effects_of(*message, statement);
-        const std::string_view text = text_of(*message, statement);
-        if (is_misplaced(effects, text)) return stop(bound_to_standby(server_.node.name));
-        if (server_.errand == Errand::Any) note_text(client_, server_, text);
+        if (server_.pool.of_standby() || server_.pool.routes != nullptr) {
+            const std::string_view text = text_of(*message, statement);
+            if (is_misplaced(effects, text)) return stop(bound_to_standby(server_.node.name));
+            if (server_.errand == Errand::Any) note_text(client_, server_, text);
+        }
         guard_sequences(effects);
         if (effects.has(sql::Effect::MayChangeSession)) {
             // Among its values may be the name of a setting.
