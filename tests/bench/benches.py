@@ -19,35 +19,28 @@ def warm(services, clients):
 
 
 def cpu(services, options):
-    cells = [(protocol, clients) for protocol in options.protocols for clients in options.clients or (16, 64)]
-    warm(services, max(clients for _, clients in cells))
-
-    def one(service, protocol, clients):
-        outcome = measure(service, clients, options.seconds or 5, protocol=protocol)
-        return {"cpu_us": outcome.cpu_us, "tps": outcome.tps, "transactions": outcome.transactions}
-
-    samples = interleaved(cells, services, options.rounds or 5, one)
-    print_table("CPU per transaction: pgbench -S -j 2, 20 servers",
-                comparison(samples, [CPU, TPS], ["protocol", "clients"]),
+    return cost(services, options, (16, 64), "CPU per transaction: pgbench -S -j 2, 20 servers",
                 ["CPU µs/tx: user and system time of the pooler's own processes; below 1 is less than the reference",
                  "haproxy and pgpool have a backend for each client, the others share 20"])
-    return samples
 
 
 def route(services, options):
-    cells = [(protocol, clients) for protocol in options.protocols for clients in options.clients or (16,)]
-    warm(services, max(clients for _, clients in cells))
-
-    def one(service, protocol, clients):
-        outcome = measure(service, clients, options.seconds or 5, protocol=protocol)
-        return {"cpu_us": outcome.cpu_us, "tps": outcome.tps, "transactions": outcome.transactions}
-
-    samples = interleaved(cells, services, options.rounds or 5, one)
-    print_table("CPU per transaction before a primary and two standbys: pgbench -S -j 2",
-                comparison(samples, [CPU, TPS], ["protocol", "clients"]),
+    return cost(services, options, (16,), "CPU per transaction before a primary and two standbys: pgbench -S -j 2",
                 ["pgweir-off: the same cluster with reads: primary; pgweir-routing: reads: any; 20 servers at each node",
                  "pgweir-deciding: reads: any, and all reads at the primary: the cost of deciding, with the same servers as -off",
                  "pgpool-balancing: streaming replication mode with load balancing; a backend at each node for each client"])
+
+
+def cost(services, options, clients, title, notes):
+    cells = [(protocol, count) for protocol in options.protocols for count in options.clients or clients]
+    warm(services, max(count for _, count in cells))
+
+    def one(service, protocol, count):
+        outcome = measure(service, count, options.seconds or 5, protocol=protocol)
+        return {"cpu_us": outcome.cpu_us, "tps": outcome.tps, "transactions": outcome.transactions}
+
+    samples = interleaved(cells, services, options.rounds or 5, one)
+    print_table(title, comparison(samples, [CPU, TPS], ["protocol", "clients"]), notes)
     return samples
 
 
