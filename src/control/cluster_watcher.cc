@@ -42,7 +42,8 @@ ClusterWatcher::ClusterWatcher(uv_loop_t& loop,
       owner_(owner),
       cluster_(std::move(cluster)),
       watch_(cluster_.nodes.size(), limits_of(cluster_), net::Loop::read_clock(), before.epoch),
-      progress_(std::make_shared<cluster::Progress>(cluster_.nodes.size(), before.sample)),
+      progress_(std::make_shared<cluster::Progress>(
+          cluster_.nodes.size(), before.sample, before.process)),
       failures_(cluster_.nodes.size()),
       catalogues_(loop, *this, cluster_.name),
       timer_(new uv_any_handle{}) {

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <thread>
 
 #include <fmt/format.h>
@@ -71,6 +72,9 @@ Control::Control(std::unique_ptr<session::Setup> setup) : setup_(std::move(setup
     std::array<uint8_t, 32> secret{};
     auth::fill_random(secret);
     process_secret_ = as_text(secret);
+    std::array<uint8_t, sizeof process_number_> number{};
+    auth::fill_random(number);
+    std::memcpy(&process_number_, number.data(), number.size());
     uv_loop_init(&loop_);
 }
 
@@ -212,7 +216,8 @@ void Control::watch_clusters() {
         }
         ClusterWatcher::Owner& self = *this;
         watchers_.push_back(std::make_unique<ClusterWatcher>(
-            loop_, self, cluster, ClusterWatcher::Before{last_epoch_, last_sample_}));
+            loop_, self, cluster,
+            ClusterWatcher::Before{last_epoch_, last_sample_, process_number_}));
         on_change(*watchers_.back());
     }
     for (const auto& watcher : watchers_) {

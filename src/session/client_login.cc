@@ -200,6 +200,11 @@ void startup_received(Engine& engine, ClientSession& client, const wire::Startup
         return;
     }
     client.login->settings = std::move(*settings);
+    std::erase_if(client.login->settings, [&](Setting& setting) {
+        const bool is_token = setting.first == kTokenSetting;
+        if (is_token) client.login->token = std::move(setting.second);
+        return is_token;
+    });
 
     const auth::UserEntry* user = engine.setup().users.find(client.user);
     client.login->plan = auth::plan_login(to_auth(engine.config().auth.method), user);
@@ -356,6 +361,7 @@ void welcome(Engine& engine, ClientSession& client) {
     }
     wire::encode_backend_key(out, client.pid, Bytes(client.key.bytes).first(client.key.size));
     wire::encode_ready(out, wire::TransactionStatus::Idle);
+    take_token(client, client.login->token);
     client.login.reset();
     client.deadline = kNever;
     engine.send(client, out.bytes());

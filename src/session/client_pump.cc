@@ -218,6 +218,7 @@ private:
                     return 0;
                 }
                 if (const size_t taken = deallocate(header, rest); taken > 0) return taken;
+                if (is_show_of_token(header, rest) && !tell_token()) return await_reply();
                 // A server that discards up to a Sync does not run it, and the Sync must reach it.
                 client_.holding = note_query(header, rest) && !server_.pipeline.skipping();
                 if (misplaced_) return stop(bound_to_standby(server_.node.name));
@@ -254,6 +255,25 @@ private:
                 return 0;
         }
         return begin_passing(header, rest);
+    }
+
+    bool is_show_of_token(const wire::FrameHeader& header, Bytes rest) const {
+        if (!tells_tokens() || rest.size() < header.total_bytes()) return false;
+        const auto text = wire::decode_text(rest.subspan(wire::kHeaderBytes, header.body_bytes));
+        return text && sql::shows(*text, kTokenSetting);
+    }
+
+    bool tells_tokens() const { return client_.pool->routes != nullptr; }
+
+    /// In front of a query. False: what was sent before has to be answered first.
+    bool tell_token() {
+        if (!server_.pipeline.empty()) return false;
+        out_.flush();
+        // PostgreSQL would refuse it, as it does the SHOW.
+        const bool refused =
+            server_.pipeline.skipping() || server_.status == wire::TransactionStatus::Failed;
+        if (!refused) session::tell_token(engine_, server_);
+        return true;
     }
 
     /// SQL's DEALLOCATE of a statement of the protocol, which has another name at the server.
@@ -349,6 +369,7 @@ private:
             const std::string_view text = text_of(*message, statement);
             if (is_misplaced(effects, text)) return stop(bound_to_standby(server_.node.name));
             if (server_.errand == Errand::Any) note_text(client_, server_, text);
+            if (tells_tokens() && sql::shows(text, kTokenSetting)) statements_.tell_token();
         }
         guard_sequences(effects);
         if (effects.has(sql::Effect::MayChangeSession)) {

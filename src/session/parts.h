@@ -222,9 +222,6 @@ bool aim(Engine& engine, ClientSession& client, Bytes input);
 void note_text(ClientSession& client, ServerConn& server, std::string_view text);
 /// A request of this client was answered; units: microseconds that it took.
 void note_answer(ClientSession& client, int64_t took);
-/// Before the client of this server at the primary is told of a commit: what a standby has to show
-/// it from now on.
-void note_write(ServerConn& server);
 /// True exactly when the client was told nothing by this standby and may ask another node.
 bool can_ask_elsewhere(const ServerConn& server, const wire::ErrorFields& error);
 /// The client of this server at rest asks the primary the same again.
@@ -238,6 +235,22 @@ void send_elsewhere(Engine& engine, Pool& pool);
 /// Nothing of this standby is to be used: its servers are closed, and who waits for an answer asks
 /// elsewhere.
 void abandon_standby(Engine& engine, Pool& pool);
+
+// tokens.cc: what a session has to be shown.
+/// What a standby has to show to this client, as cluster::Progress counts.
+uint64_t must_show(const ClientSession& client, const Routes& routes);
+/// Before the client of this server at the primary is told of a commit: what a standby has to show
+/// it from now on.
+void note_write(ServerConn& server);
+/// For SHOW pgweir.token; empty: nothing of its database is routed.
+std::string token_to_tell(const ClientSession& client);
+/// Puts it into the client's server, which is at rest: then SHOW is PostgreSQL's own.
+void tell_token(Engine& engine, ServerConn& server);
+/// It was put there; whoever gets the server next has it reset.
+void note_token_told(Engine& engine, ServerConn& server, std::string_view token);
+/// It was given this token: from now on it is shown what that tells of. Of another process, of
+/// another primary, or if it is none: everything that anybody here was told of until now.
+void take_token(ClientSession& client, std::string_view text);
 
 // cancel.cc: cancel requests.
 void cancel_requested(Engine& engine, uint32_t pid, Bytes key);

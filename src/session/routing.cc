@@ -192,17 +192,6 @@ uint32_t load_of(const Pool& pool) {
     return pool.attached + static_cast<uint32_t>(pool.waiting.size());
 }
 
-/// What a standby has to show to this client.
-uint64_t must_show(const ClientSession& client, const Routes& routes) {
-    switch (routes.routing->consistency) {
-        case config::Consistency::Eventual: return 0;
-        case config::Consistency::Session: return client.must_show;
-        case config::Consistency::Database:
-            return std::max(client.must_show, routes.written->load());
-    }
-    return UINT64_MAX;
-}
-
 Pool& standby_pool(Engine& engine, Pool& home, size_t number) {
     Pool*& known = home.routes->standbys[number];
     if (known == nullptr) {
@@ -369,18 +358,6 @@ void note_answer(ClientSession& client, int64_t took) {
     route::Decision* decision =
         client.pool->routes->decisions->find(std::exchange(client.decision, {}));
     if (decision != nullptr) decision->microseconds += static_cast<uint64_t>(took);
-}
-
-void note_write(ServerConn& server) {
-    const Pool& pool = server.pool;
-    if (!server.wrote || pool.routes == nullptr) return;
-    const Routes& routes = *pool.routes;
-    const uint64_t sample = routes.topology->progress->next_sample();
-    server.client->must_show = sample;
-    if (routes.routing->consistency != config::Consistency::Database) return;
-    std::atomic<uint64_t>& written = *routes.written;
-    uint64_t known = written.load();
-    while (known < sample && !written.compare_exchange_weak(known, sample)) continue;
 }
 
 bool can_ask_elsewhere(const ServerConn& server, const wire::ErrorFields& error) {

@@ -222,8 +222,9 @@ void begin_server_login(Engine& engine, ServerConn& server) {
         parameters.emplace_back("application_name", "pgweir: shared LISTEN");
         parameters.emplace_back("client_encoding", server.shared->encoding);
     } else {
-        // What SHOW pgweir.pinned says until a census writes something into it.
+        // What SHOW says of them until something is written there.
         parameters.emplace_back("pgweir.pinned", "");
+        parameters.emplace_back(kTokenSetting, "");
     }
     wire::encode_startup(out, 0, parameters);
     send(server, out);

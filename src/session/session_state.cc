@@ -25,7 +25,9 @@ constexpr std::string_view kPinnedSetting = "pgweir.pinned";
 
 void add_custom_setting(ClientSession& client, std::string_view name) {
     const bool own = name.substr(0, kOwnPrefix.size()) == kOwnPrefix;
-    if (own && name != kRouteSetting && name != kTraceSetting) return;
+    const bool followed = name == kRouteSetting || name == kTraceSetting ||
+                          name == kConsistencySetting || name == kTokenSetting;
+    if (own && !followed) return;
     if (client.custom_settings == nullptr) {
         client.custom_settings = std::make_unique<std::vector<std::string>>();
     }
@@ -110,7 +112,7 @@ void remember_custom_settings(ClientSession& client, const Census& census) {
     if (client.custom_settings != nullptr) client.custom_settings->clear();
     client.settings_lost = false;
     for (const auto& [name, value] : census.settings) {
-        if (is_custom(name)) add_custom_setting(client, name);
+        if (is_custom(name) && name != kTokenSetting) add_custom_setting(client, name);
     }
 }
 
@@ -203,8 +205,9 @@ bool no_place(const Pool& pool) {
     return pool.share.pinned.load(std::memory_order_relaxed) >= pool.limits.pinned_max;
 }
 
+/// What the client takes along of what its server has.
 SettingsRef with_prepared(Engine& engine, const ServerConn& server) {
-    SettingList values = server.settings.values();
+    SettingList values = engine.settings().without(server.settings, kTokenSetting).values();
     for (const auto& [name, text] : server.prepared_in_sql) {
         values.emplace_back(kPreparedMark + name, text);
     }
@@ -265,8 +268,10 @@ void let_go(Engine& engine, ServerConn& server) {
         begin_parting(engine, server);
         return;
     }
+    const bool told = server.settings.holds(kTokenSetting);
     server.client->settings = with_prepared(engine, server);
     server.settings = server.client->settings;
+    if (told) server.settings = engine.settings().with(server.settings, kTokenSetting, "told");
     // A census wrote down why it was kept; the next client resets that.
     if (server.pins.has(Pin::PreparedStatement) || server.pins.has(Pin::SharedChannel)) {
         server.settings = engine.settings().with(server.settings, kPinnedSetting, "kept");
@@ -563,6 +568,10 @@ void take_settings(Engine& engine, ServerConn& server, const Census& census) {
     remember_custom_settings(client, census);
     server.effects = {};
     client.settings = with_startup_values(engine, server, client, census);
+    if (server.settings.holds(kTokenSetting)) {
+        take_token(client, server.settings.find(kTokenSetting));
+        client.settings = engine.settings().without(client.settings, kTokenSetting);
+    }
     const bool keeps = server.pins.any() || server.pool.limits.mode == config::PoolMode::Session;
     const bool stays = keeps && !server.pool.of_standby();
     if (!stays || client.settings == server.settings) {

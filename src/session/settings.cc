@@ -159,6 +159,15 @@ bool is_true(std::string_view value) {
            equal_ignoring_case(value, "yes") || value == "1";
 }
 
+/// Whatever it does not know is as if nothing were said.
+std::optional<config::Consistency> consistency_of(std::string_view value) {
+    using enum config::Consistency;
+    if (equal_ignoring_case(value, "eventual")) return Eventual;
+    if (equal_ignoring_case(value, "session")) return Session;
+    if (equal_ignoring_case(value, "database")) return Database;
+    return std::nullopt;
+}
+
 void append_reset(std::string& sql, std::string_view name) {
     sql += "RESET \"";
     for (const char c : name) sql.append(c == '"' ? 2 : 1, c);
@@ -300,6 +309,7 @@ SettingsRef SettingsTable::intern(SettingList values) {
     set->utf8 = value_of(set->values, "client_encoding") == "UTF8";
     set->serializable = value_of(set->values, "default_transaction_isolation") == "serializable";
     set->wish = sql::wish_of(value_of(set->values, kRouteSetting));
+    set->consistency = consistency_of(value_of(set->values, kConsistencySetting));
     set->traces = is_true(value_of(set->values, kTraceSetting));
     set->hash = hash;
     set->table = this;
@@ -312,6 +322,13 @@ SettingsRef SettingsTable::with(const SettingsRef& base,
                                 std::string_view value) {
     SettingList values = base ? base.values() : SettingList{};
     values.emplace_back(name, value);
+    return intern(std::move(values));
+}
+
+SettingsRef SettingsTable::without(const SettingsRef& base, std::string_view name) {
+    if (!base.holds(name)) return base;
+    SettingList values = base.values();
+    std::erase_if(values, [name](const Setting& setting) { return setting.first == name; });
     return intern(std::move(values));
 }
 

@@ -221,6 +221,24 @@ bool StatementPump::bind(const wire::BindMessage& bind,
     return true;
 }
 
+void StatementPump::tell_token() {
+    constexpr std::string_view kText = "SELECT pg_catalog.set_config('pgweir.token',$1,false)";
+    constexpr std::string_view kPortal = "pgweir_token";
+    const std::string query_and_types = std::string(kText) + std::string(3, '\0');  // no types
+    const StatementRef statement = engine_.intern(as_bytes(query_and_types));
+    ensure_at_server(statement);
+    const std::string token = token_to_tell(client_);
+    wire::Writer out;
+    wire::encode_bind(out, kPortal, statement->server_name, token);
+    wire::encode_execute(out, kPortal);
+    wire::encode_describe(out, 'C', wire::Target::Portal, kPortal);
+    expect(Request::Bind, Delivery::Swallow);
+    expect(Request::Execute, Delivery::Swallow);
+    expect(Request::Close, Delivery::Swallow);
+    out_.add_copy(out.bytes());
+    note_token_told(engine_, server_, token);
+}
+
 void StatementPump::pass_unknown(char type,
                                  wire::Target target,
                                  std::string_view name,

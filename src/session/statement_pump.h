@@ -55,6 +55,9 @@ public:
     /// nothing was sent.
     bool deallocate(std::string_view name);
 
+    /// Puts the client's token into its server, in front of a Bind of SHOW pgweir.token.
+    void tell_token();
+
     void describe(const wire::DescribeMessage& describe, Bytes frame);
     void close(const wire::DescribeMessage& close, Bytes frame);
 

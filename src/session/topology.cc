@@ -112,11 +112,9 @@ void Engine::apply_routes(Pool& pool, const config::Database& database) {
     Routes& routes = *pool.routes;
     const std::string& name = database.dbname.value_or(pool.database);
     routes.written = &shell_.database_share(database.cluster + "\n" + name + "\n").written;
-    const bool counted =
-        routes.progress == topology->progress && routes.consistency == cluster.routing.consistency;
+    const bool counted = routes.progress == topology->progress;
     if (!counted) forget_tokens(pool, routes, topology->progress->next_sample());
     routes.progress = topology->progress;
-    routes.consistency = cluster.routing.consistency;
     routes.topology = topology;
     routes.routing = &cluster.routing;
     routes.decisions = &decisions_[{database.cluster, database.dbname.value_or(pool.database)}];
@@ -134,15 +132,6 @@ void Engine::apply_routes(Pool& pool, const config::Database& database) {
     const bool shares = cluster.routing.reads == config::Reads::Any;
     routes.primary_weight = shares && primary != nullptr ? primary->weight : 0;
     routes.primary_near = primary != nullptr && is_near(here, primary->zone);
-}
-
-/// What was written before is not known, or was counted in another way: all of it has to be shown.
-void Engine::forget_tokens(const Pool& pool, Routes& routes, uint64_t sample) {
-    uint64_t known = routes.written->load();
-    while (known < sample && !routes.written->compare_exchange_weak(known, sample)) continue;
-    clients_.for_each([&](ClientSession& client) {
-        if (client.pool == &pool) client.must_show = std::max(client.must_show, sample);
-    });
 }
 
 void cut_off_if_older(Engine& engine, ServerConn& server) {

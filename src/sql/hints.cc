@@ -16,6 +16,10 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
 }
 
+bool is_letter(char c) {
+    return fold(c) >= 'a' && fold(c) <= 'z';
+}
+
 bool is_any_of(std::string_view word, std::initializer_list<std::string_view> words) {
     return std::any_of(words.begin(), words.end(),
                        [&](std::string_view each) { return same_word(word, each); });
@@ -64,6 +68,28 @@ bool misplaced_on_standby(std::string_view sql) {
         }
     }
     return false;
+}
+
+bool shows(std::string_view sql, std::string_view setting) {
+    // What begins with a letter begins with a word.
+    const bool other =
+        sql.size() > 1 && is_letter(sql[0]) && (fold(sql[0]) != 's' || fold(sql[1]) != 'h');
+    if (other) return false;
+    Lexer lexer(sql);
+    const Token verb = lexer.next();
+    if (verb.kind != TokenKind::Word || !same_word(verb.text, "show")) return false;
+    const size_t dot = setting.find('.');
+    const auto is_part = [&](std::string_view part) {
+        const Token token = lexer.next();
+        return token.kind == TokenKind::QuotedName ? token.text == part
+                                                   : same_word(token.text, part);
+    };
+    if (!is_part(setting.substr(0, dot)) || lexer.next().kind != TokenKind::Dot ||
+        !is_part(setting.substr(dot + 1))) {
+        return false;
+    }
+    const TokenKind end = lexer.next().kind;
+    return end == TokenKind::End || end == TokenKind::Semicolon;
 }
 
 bool changes_catalogue(std::string_view sql) {

@@ -68,6 +68,19 @@ void encode_describe(Writer& out, char type, Target target, std::string_view nam
     out.begin(type).u8(static_cast<uint8_t>(target)).text(name).end();
 }
 
+void encode_bind(Writer& out,
+                 std::string_view portal,
+                 std::string_view statement,
+                 std::string_view parameter) {
+    out.begin('B').text(portal).text(statement);
+    out.u16(0).u16(1).u32(static_cast<uint32_t>(parameter.size())).raw(parameter);
+    out.u16(0).end();
+}
+
+void encode_execute(Writer& out, std::string_view portal) {
+    out.begin('E').text(portal).u32(0).end();
+}
+
 void encode_sync(Writer& out) {
     out.begin('S').end();
 }

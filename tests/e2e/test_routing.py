@@ -353,3 +353,39 @@ def test_a_read_that_stands_in_the_way_of_replay_is_asked_again(make_pooler, nod
         assert answer.result(timeout=100) == (0,)
     _, metrics = pooler.http_get("/metrics")
     assert 'reason="retried"' in metrics
+
+
+def test_a_token_carries_what_was_written_to_another_connection(make_pooler, nodes):
+    for name in ("standby1", "standby2"):
+        nodes.nodes[name].sql("ALTER SYSTEM SET recovery_min_apply_delay = '2s'")
+        nodes.nodes[name].sql("SELECT pg_reload_conf()")
+    pooler = routing_pooler(make_pooler, nodes, {"max_lag": "1h"})
+    writer, reader, stranger = Traced(pooler), Traced(pooler), Traced(pooler)
+    writer("UPDATE t SET name = 'carried' WHERE id = 1")
+    token = writer("SHOW pgweir.token")[0][0][0]
+    with writer.connection.transaction():
+        assert writer("SHOW pgweir.token")[0] == [(token,)]
+    assert writer.connection.execute("SHOW pgweir.token", prepare=True).fetchall() == [(token,)]
+    reader(f"SET pgweir.token = '{token}'")
+    assert reader("SELECT name FROM t WHERE id = 1") == ([("carried",)], "primary, behind")
+    assert reader("SHOW pgweir.token")[0] == [(token,)]
+    with pooler.connect(options=f"-c pgweir.token={token}") as begun:
+        assert begun.execute("SELECT name FROM t WHERE id = 1").fetchall() == [("carried",)]
+    # Without it nothing is promised, and nothing of it is left in the servers they share.
+    assert stranger("SELECT name FROM t WHERE id = 1") == ([("name 1",)], stranger.nodes[-1])
+    assert stranger("SHOW pgweir.token")[0] != [(token,)]
+    wait_until(lambda: reads_on_standbys(reader), "a standby has it")
+    assert reader("SELECT name FROM t WHERE id = 1")[0] == [("carried",)]
+
+
+def test_a_session_says_what_its_reads_have_to_show(make_pooler, nodes):
+    for name in ("standby1", "standby2"):
+        nodes.nodes[name].sql("ALTER SYSTEM SET recovery_min_apply_delay = '2s'")
+        nodes.nodes[name].sql("SELECT pg_reload_conf()")
+    pooler = routing_pooler(make_pooler, nodes, {"max_lag": "1h"})
+    writer, reader = Traced(pooler), Traced(pooler)
+    writer("UPDATE t SET name = 'told' WHERE id = 1")
+    reader("SET pgweir.consistency = 'database'")
+    assert reader("SELECT name FROM t WHERE id = 1") == ([("told",)], "primary, behind")
+    writer("SET pgweir.consistency = 'eventual'")
+    assert writer("SELECT name FROM t WHERE id = 1")[0] == [("name 1",)]

@@ -17,8 +17,10 @@ namespace pgweir::cluster {
 
 class Progress {
 public:
-    /// Its numbers come after `last`, which somebody may have been told.
-    explicit Progress(size_t nodes, uint64_t last = 0) : asked_(last), nodes_(nodes) {}
+    /// Its numbers come after `last`, which somebody may have been told. `process` names who counts
+    /// them: a number of another one means nothing.
+    explicit Progress(size_t nodes, uint64_t last = 0, uint64_t process = 0)
+        : asked_(last), process_(process), nodes_(nodes) {}
 
     /// The next number, before the question goes out. Thread: the control loop's.
     uint64_t begin_question() { return asked_.fetch_add(1, std::memory_order_seq_cst) + 1; }
@@ -35,6 +37,8 @@ public:
     /// Zero: not known.
     uint64_t shown(size_t node) const { return nodes_[node].shown.load(std::memory_order_acquire); }
 
+    uint64_t process() const { return process_; }
+
     size_t size() const { return nodes_.size(); }
 
 private:
@@ -43,6 +47,7 @@ private:
     };
 
     std::atomic<uint64_t> asked_;
+    const uint64_t process_;
     std::vector<Node> nodes_;
 };
 

@@ -34,7 +34,8 @@ public:
     /// What comes after what other watchers have told.
     struct Before {
         uint32_t epoch = 0;
-        uint64_t sample = 0;  // of cluster::Progress
+        uint64_t sample = 0;   // of cluster::Progress
+        uint64_t process = 0;  // the same
     };
 
     ClusterWatcher(uv_loop_t& loop, Owner& owner, config::Cluster cluster, Before before);

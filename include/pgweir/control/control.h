@@ -142,8 +142,9 @@ private:
     std::map<uint64_t, Killing> killings_;
     session::StopOrders stop_orders_;  // as every worker has them
     uint64_t next_ticket_ = 1;
-    uint32_t last_epoch_ = 0;   // of any cluster: a later watcher's are later
-    uint64_t last_sample_ = 0;  // that was told of clusters which are not watched any more
+    uint32_t last_epoch_ = 0;      // of any cluster: a later watcher's are later
+    uint64_t last_sample_ = 0;     // that was told of clusters which are not watched any more
+    uint64_t process_number_ = 0;  // by chance: tokens of another process are told by it
     uint32_t drained_workers_ = 0;
     admin::Period period_;
     Instant period_began_;

@@ -41,6 +41,7 @@ struct Subscription;
 struct Login {
     std::string database;
     SettingList settings;  // asked for in the startup packet
+    std::string token;     // the same, see kTokenSetting
     uint16_t minor = 0;    // of the protocol
     auth::LoginPlan plan{auth::Exchange::None, false, {}};
     std::array<uint8_t, 4> md5_salt{};

@@ -50,7 +50,6 @@ inline constexpr std::array<std::string_view, kRouteReasons> kRouteReasonNames{
 struct Routes {
     const Topology* topology = nullptr;
     const cluster::Progress* progress = nullptr;  // that clients' tokens count by
-    config::Consistency consistency = config::Consistency::Session;
     route::Decisions* decisions = nullptr;
     const config::Routing* routing = nullptr;
     std::atomic<uint64_t>* written = nullptr;  // GroupShare::written of its database

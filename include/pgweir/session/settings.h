@@ -1,10 +1,12 @@
 #pragma once
 
 #include "pgweir/base/error.h"
+#include "pgweir/config/model.h"
 #include "pgweir/sql/hints.h"
 #include "pgweir/wire/startup.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -32,6 +34,11 @@ inline constexpr char kSetMark = '\x02';
 /// What a client may SET to say where it wants to read, and that it wants to be told.
 inline constexpr std::string_view kRouteSetting = "pgweir.route";
 inline constexpr std::string_view kTraceSetting = "pgweir.trace_route";
+inline constexpr std::string_view kConsistencySetting = "pgweir.consistency";
+
+/// The session's token. It is none of its settings: taken when it is set, and put into the server
+/// when it is asked for.
+inline constexpr std::string_view kTokenSetting = "pgweir.token";
 
 class SettingsTable;
 
@@ -43,6 +50,7 @@ struct SettingSet {
     bool serializable = false;    // True exactly when its transactions are, by default.
     bool traces = false;          // True exactly when the client wants to be told where it reads.
     sql::Wish wish = sql::Wish::Auto;
+    std::optional<config::Consistency> consistency;  // nullopt: as the cluster has it
     size_t hash = 0;
     uint32_t references = 0;
     SettingsTable* table = nullptr;
@@ -86,6 +94,11 @@ public:
     /// Where it wants its statements to run.
     sql::Wish wish() const { return set_ != nullptr ? set_->wish : sql::Wish::Auto; }
 
+    /// What its reads on standbys have to show; nullopt: as the cluster has it.
+    std::optional<config::Consistency> consistency() const {
+        return set_ != nullptr ? set_->consistency : std::nullopt;
+    }
+
     /// The value, or empty when the set does not hold the name.
     std::string_view find(std::string_view name) const;
 
@@ -115,6 +128,9 @@ public:
 
     /// The same set with one value changed.
     SettingsRef with(const SettingsRef& base, std::string_view name, std::string_view value);
+
+    /// The same set less this name.
+    SettingsRef without(const SettingsRef& base, std::string_view name);
 
     size_t size() const { return sets_.size(); }
 

@@ -24,6 +24,10 @@ Wish hint_of(std::string_view sql);
 /// goes on, so that what follows would be at the wrong node.
 bool misplaced_on_standby(std::string_view sql);
 
+/// True exactly when it is SHOW of this setting, whose name is in small letters and has a dot.
+/// Costs nothing where a text begins with another word.
+bool shows(std::string_view sql, std::string_view setting);
+
 /// True exactly when it makes, alters or drops what a catalogue tells of; also in some texts that
 /// only look so. Not for temporary tables.
 bool changes_catalogue(std::string_view sql);

@@ -49,7 +49,16 @@ std::optional<SaslInitialResponse> decode_sasl_initial(Bytes body);
 
 void encode_query(Writer& out, std::string_view sql);
 void encode_parse(Writer& out, std::string_view statement, Bytes query_and_types);
+/// One parameter, as text; results as text.
+void encode_bind(Writer& out,
+                 std::string_view portal,
+                 std::string_view statement,
+                 std::string_view parameter);
+
 void encode_describe(Writer& out, char type, Target target, std::string_view name);
+
+/// To its end.
+void encode_execute(Writer& out, std::string_view portal);
 void encode_sync(Writer& out);
 void encode_terminate(Writer& out);
 void encode_password(Writer& out, std::string_view password);

@@ -43,10 +43,12 @@ struct Scene {
 
 TEST_CASE("server login: it says who it is as soon as the connection stands") {
     Scene scene;
-    CHECK(scene.greeting == startup({
-                                {"user",          "ann"},
-                                {"database",      "app"},
-                                {"pgweir.pinned", ""   }
+    CHECK(scene.greeting ==
+          startup({
+              {"user",          "ann"},
+              {"database",      "app"},
+              {"pgweir.pinned", ""   },
+              {"pgweir.token",  ""   }
     }));
     CHECK(scene.rig.shell().nodes.front().host == "10.0.0.9");
 }
@@ -56,11 +58,11 @@ TEST_CASE("server login: the database entry may name another user and another da
         with_password(rig);
         rig.config.databases["app"].dbname = "app_production";
     });
-    CHECK(scene.greeting ==
-          startup({
-              {"user",          "owner"         },
-              {"database",      "app_production"},
-              {"pgweir.pinned", ""              }
+    CHECK(scene.greeting == startup({
+                                {"user",          "owner"         },
+                                {"database",      "app_production"},
+                                {"pgweir.pinned", ""              },
+                                {"pgweir.token",  ""              }
     }));
 }
 

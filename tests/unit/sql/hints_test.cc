@@ -32,6 +32,21 @@ TEST_CASE("hints: what would be another thing on a standby, and nobody would say
     }
 }
 
+TEST_CASE("hints: SHOW of one setting") {
+    for (const char* text :
+         {"SHOW pgweir.token", "show PGWEIR.Token;", " \n/* x */ SHOW pgweir.token",
+          "-- x\nSHOW \"pgweir\" . \"token\" ;"}) {
+        CAPTURE(text);
+        CHECK(shows(text, "pgweir.token"));
+    }
+    for (const char* text : {"", "S", "SHOW", "SHOW pgweir", "SHOW pgweir.", "SHOW pgweir.tokens",
+                             "SHOW pgweir.token x", "SELECT pgweir.token", "SHOW \"Pgweir\".token",
+                             "SHOW ALL", "shop pgweir.token", "'SHOW' pgweir.token"}) {
+        CAPTURE(text);
+        CHECK_FALSE(shows(text, "pgweir.token"));
+    }
+}
+
 TEST_CASE("hints: what makes, alters or drops") {
     for (const char* text :
          {"CREATE TABLE t ()", "create or replace function f() …", "ALTER TABLE t ADD c int",
