@@ -219,6 +219,8 @@ void add_pool(Exposition& out, const session::PoolRow& pool) {
     add(Metric::SettingsApplied, stats.settings_applied);
     add(Metric::Censuses, stats.censuses);
     add(Metric::PinRefusals, stats.pin_refusals);
+    add(Metric::CausalWaits, stats.causal_waits);
+    add(Metric::CausalTimeouts, stats.causal_timeouts);
     add(Metric::StalePlans, stats.stale_plans);
     add(Metric::Notifications, stats.notifications);
     add(Metric::SlowListeners, stats.slow_listeners);

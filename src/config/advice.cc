@@ -19,7 +19,7 @@ std::vector<std::string> advice(const Config& config) {
     for (const auto& [name, database] : config.databases) {
         const auto cluster = config.clusters.find(database.cluster);
         const bool routed = cluster != config.clusters.end() && cluster->second.nodes.size() > 1 &&
-                            cluster->second.routing.reads != Reads::Primary;
+                            effective_pool(config, database, "").reads != Reads::Primary;
         if (!routed) continue;
         if (name == "*") {
             sentences.push_back(

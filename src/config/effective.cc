@@ -35,6 +35,10 @@ EffectivePool effective_pool(const Config& config,
     }
     pool.pinned_max = pinned_max > 0 ? pinned_max : std::max(1u, most - 1);
     pool.pinned_full = mine.pinned_full.value_or(theirs.pinned_full.value_or(defaults.pinned_full));
+    const auto cluster = config.clusters.find(database.cluster);
+    if (cluster != config.clusters.end()) pool.reads = cluster->second.routing.reads;
+    if (database.reads) pool.reads = *database.reads;
+    if (listed != config.users.end() && listed->second.reads) pool.reads = *listed->second.reads;
     // A user's smaller pool_size may stand below the database's min_size: the limit wins.
     pool.min_size =
         std::min(pool.size, mine.min_size.value_or(theirs.min_size.value_or(defaults.min_size)));

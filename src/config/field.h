@@ -23,7 +23,8 @@ struct DatabaseEntry {
 };
 
 /// The object whose members a row sets.
-using Owner = std::variant<Config*, ListenAddress*, Cluster*, Node*, DatabaseEntry*, User*>;
+using Owner =
+    std::variant<Config*, ListenAddress*, Cluster*, Node*, DatabaseEntry*, User*, Application*>;
 
 /// Says of a member pointer which class it belongs to.
 template <class Class, class Member>
@@ -89,6 +90,7 @@ private:
     Cluster cluster_;
     DatabaseEntry database_;
     User user_;
+    Application application_;
 };
 
 }  // namespace pgweir::config

@@ -106,6 +106,9 @@ constexpr auto kFields = std::to_array<Field>({
     {"listen.*.port", &member<&ListenAddress::port>,
      port(), Restart,
      "Port, or the number in the unix socket's name."},
+    {"listen.*.reads", &member<&ListenAddress::reads>,
+     choice().or_unset("the application's"), Restart,
+     "As clusters.*.routing.reads, for those who connect here; it comes before all others."},
 
     {"http.host", &member<&Config::http, &HttpAddress::host>,
      kHost, Restart,
@@ -306,6 +309,17 @@ constexpr auto kFields = std::to_array<Field>({
     {"clusters.*.routing.max_lag", &member<&Cluster::routing, &Routing::max_lag>,
      time(milliseconds(10), hours(24)), AtOnce,
      "How far a standby may be behind the primary; beyond it the standby counts as lagging."},
+    {"clusters.*.routing.causal_wait", &member<&Cluster::routing, &Routing::causal_wait>,
+     time(milliseconds(1), hours(1)).or_zero("the primary is read at once"), AtOnce,
+     "How long a read waits for a standby that does not show yet what it has to see, before the "
+     "primary is read."},
+    {"clusters.*.routing.no_standby", &member<&Cluster::routing, &Routing::no_standby>,
+     choice(), AtOnce,
+     "What becomes of a read that belongs to the standbys while none is fit: primary reads there, "
+     "error refuses it with 57P03."},
+    {"clusters.*.routing.warm_up", &member<&Cluster::routing, &Routing::warm_up>,
+     time(milliseconds(1), hours(24)).or_zero("its full share at once"), AtOnce,
+     "How long the share of a standby that is well again grows, until it has its full weight."},
 
     {"databases.*.cluster", of_database<&Database::cluster>,
      text(Kind::Name, kNameBytesMax).or_unset("required, or host"), NewConnections,
@@ -325,6 +339,9 @@ constexpr auto kFields = std::to_array<Field>({
     {"databases.*.password", of_database<&Database::password>,
      kPassword.or_unset("from users_file, or the client's keys"), NewConnections,
      "Password at the server: text, {file: PATH} or {env: NAME}."},
+    {"databases.*.reads", of_database<&Database::reads>,
+     choice().or_unset("the cluster's"), AtOnce,
+     "As clusters.*.routing.reads, for this database."},
     {"databases.*.pool_mode", of_database_pool<&PoolSettings::pool_mode>,
      choice().or_unset("pool.pool_mode"), AtOnce,
      "As pool.pool_mode, for this database."},
@@ -380,6 +397,13 @@ constexpr auto kFields = std::to_array<Field>({
     {"users.*.max_clients", of_user_pool<&PoolSettings::max_clients>,
      kClients.or_unset("no limit"), AtOnce,
      "Client connections of this user."},
+    {"users.*.reads", &member<&User::reads>,
+     choice().or_unset("the database's"), AtOnce,
+     "As clusters.*.routing.reads, for this user in every database."},
+
+    {"applications.*.reads", &member<&Application::reads>,
+     choice().or_unset("the user's"), AtOnce,
+     "As clusters.*.routing.reads, for clients with this application_name."},
 });
 // clang-format on
 
@@ -531,6 +555,7 @@ Slot BlankModel::slot_of(const Field& field) {
     if (stands_under("clusters.")) return field.slot(&cluster_);
     if (stands_under("databases.")) return field.slot(&database_);
     if (stands_under("users.")) return field.slot(&user_);
+    if (stands_under("applications.")) return field.slot(&application_);
     return field.slot(&config_);
 }
 

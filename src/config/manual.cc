@@ -38,18 +38,19 @@ struct Section {
 };
 
 constexpr auto kSections = std::to_array<Section>({
-    {"listen.*.",  "listen",    "A list of addresses; without it 127.0.0.1:6432."    },
-    {"http.",      "http",      "The HTTP listener."                                 },
-    {"workers",    "workers",   "Threads."                                           },
-    {"limits.",    "limits",    "Every queue and buffer has a limit."                },
-    {"auth.",      "auth",      "How clients log in."                                },
-    {"admin.",     "admin",     "Who may use the console."                           },
-    {"pool.",      "pool",      "What databases and users do not set for themselves."},
-    {"timeouts.",  "timeouts",  "Every wait has an end, or says that it has none."   },
-    {"log.",       "log",       "Where events are written."                          },
-    {"clusters.",  "clusters",  "PostgreSQL servers by name; one node each."         },
-    {"databases.", "databases", "Databases as clients name them; at least one."      },
-    {"users.",     "users",     "What a user has; it wins over the database's."      },
+    {"listen.*.",     "listen",       "A list of addresses; without it 127.0.0.1:6432."    },
+    {"http.",         "http",         "The HTTP listener."                                 },
+    {"workers",       "workers",      "Threads."                                           },
+    {"limits.",       "limits",       "Every queue and buffer has a limit."                },
+    {"auth.",         "auth",         "How clients log in."                                },
+    {"admin.",        "admin",        "Who may use the console."                           },
+    {"pool.",         "pool",         "What databases and users do not set for themselves."},
+    {"timeouts.",     "timeouts",     "Every wait has an end, or says that it has none."   },
+    {"log.",          "log",          "Where events are written."                          },
+    {"clusters.",     "clusters",     "PostgreSQL servers by name; one node each."         },
+    {"databases.",    "databases",    "Databases as clients name them; at least one."      },
+    {"users.",        "users",        "What a user has; it wins over the database's."      },
+    {"applications.", "applications", "Clients by their application_name."                 },
 });
 
 std::string_view to_text(Reload reload) {

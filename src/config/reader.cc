@@ -167,6 +167,7 @@ Owner Reader::make_named(const Place& place, const std::string& name) {
         entry.database.name = name;
         return &entry;
     }
+    if (place.key == "applications") return &draft_.config.applications[name];
     User& user = draft_.config.users[name];
     user.name = name;
     return &user;

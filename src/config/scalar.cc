@@ -38,6 +38,10 @@ constexpr std::array kConsistencies{
     Choice<Consistency>{Consistency::Session,  "session" },
     Choice<Consistency>{Consistency::Database, "database"}
 };
+constexpr std::array kNoStandby{
+    Choice<NoStandby>{NoStandby::Primary, "primary"},
+    Choice<NoStandby>{NoStandby::Error,   "error"  }
+};
 constexpr std::array kAuthMethods{
     Choice<AuthMethod>{AuthMethod::Trust,       "trust"        },
     Choice<AuthMethod>{AuthMethod::Md5,         "md5"          },
@@ -65,6 +69,10 @@ constexpr const auto& choices_of(Reads) {
 
 constexpr const auto& choices_of(Consistency) {
     return kConsistencies;
+}
+
+constexpr const auto& choices_of(NoStandby) {
+    return kNoStandby;
 }
 
 constexpr const auto& choices_of(AuthMethod) {
@@ -321,6 +329,10 @@ std::string_view to_text(Reads reads) {
 
 std::string_view to_text(Consistency consistency) {
     return word_of(consistency);
+}
+
+std::string_view to_text(NoStandby what) {
+    return word_of(what);
 }
 
 std::string_view to_text(AuthMethod method) {

@@ -25,6 +25,7 @@ using Slot = std::variant<bool*,
                           PinnedFull*,
                           Reads*,
                           Consistency*,
+                          NoStandby*,
                           AuthMethod*,
                           LogLevel*,
                           std::vector<std::string>*,
@@ -34,6 +35,7 @@ using Slot = std::variant<bool*,
                           std::optional<std::string>*,
                           std::optional<PoolMode>*,
                           std::optional<PinnedFull>*,
+                          std::optional<Reads>*,
                           std::optional<Secret>*>;
 
 enum class Kind : uint8_t {

@@ -118,9 +118,12 @@ void ClusterWatcher::judge() {
 
 void ClusterWatcher::publish() {
     const auto& nodes = watch_.view().nodes;
+    bool more = false;
     for (size_t number = 0; number < nodes.size(); ++number) {
+        more = more || nodes[number].shown > progress_->shown(number);
         progress_->publish(number, nodes[number].shown);
     }
+    if (more) owner_.on_progress();
 }
 
 void ClusterWatcher::on_catalogue(const std::string& database) {

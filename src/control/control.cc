@@ -243,12 +243,19 @@ void Control::on_change(const ClusterWatcher& watcher) {
             .epoch = watcher.view().epoch,
             .progress = watcher.progress().get()};
         for (size_t number = 0; number < cluster.nodes.size(); ++number) {
-            topology.nodes.push_back(
-                {cluster.nodes[number].name, reading_at(watcher.view().nodes[number].state)});
+            topology.nodes.push_back({cluster.nodes[number].name,
+                                      reading_at(watcher.view().nodes[number].state),
+                                      watcher.view().nodes[number].since});
         }
         return worker::FollowCluster{cluster.name, std::move(topology), watcher.progress()};
     });
     note_primaries();
+}
+
+void Control::on_progress() {
+    // Whoever begins to wait from now on looks for itself first, and again with the next one.
+    if (process_->share().clients_behind.load(std::memory_order_relaxed) == 0) return;
+    order_all([] { return worker::ProgressMade{}; });
 }
 
 void Control::on_catalogue(const ClusterWatcher& watcher, const std::string& database) {

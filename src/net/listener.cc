@@ -94,8 +94,8 @@ ListeningSocket::~ListeningSocket() {
 }
 
 struct Acceptor::Watch final : Watched {
-    Watch(Acceptor& its_acceptor, int its_descriptor)
-        : acceptor(its_acceptor), descriptor(its_descriptor) {}
+    Watch(Acceptor& its_acceptor, int its_descriptor, size_t its_number)
+        : acceptor(its_acceptor), descriptor(its_descriptor), number(its_number) {}
 
     void on_ready(uint32_t) override { acceptor.accept_one(*this); }
 
@@ -107,11 +107,12 @@ struct Acceptor::Watch final : Watched {
 
     Acceptor& acceptor;
     int descriptor;
+    size_t number;
 };
 
 void Acceptor::start(const ListeningSocket& socket) {
     if (reserve_ < 0) reserve_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    auto* watch = new Watch(*this, socket.descriptor());
+    auto* watch = new Watch(*this, socket.descriptor(), watches_.size());
     PGW_CHECK(!active_ || watch->begin());
     watches_.push_back(watch);
 }
@@ -154,7 +155,7 @@ bool Acceptor::accept_one(Watch& watch) {
     const int accepted =
         ::accept4(watch.descriptor, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted >= 0) {
-        owner_.on_accepted(accepted);
+        owner_.on_accepted(accepted, watch.number);
         return true;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {

@@ -53,6 +53,15 @@ void cancel_place_waiter(Engine& engine, ClientSession& client) {
     answer_cancelled(engine, client, taken);
 }
 
+/// The same for a read that waits for a standby.
+void cancel_behind(Engine& engine, ClientSession& client) {
+    const size_t taken = request_bytes(client.inbox.view());
+    if (taken == 0) return;
+    client.deadline = kNever;
+    engine.move(client, ClientEvent::WaitCancelled);
+    answer_cancelled(engine, client, taken);
+}
+
 }  // namespace
 
 void cancel_at_server(Engine& engine, ServerConn& server) {
@@ -92,6 +101,8 @@ void route_cancel(Engine& engine, uint32_t pid, std::string_view key) {
     }
     if (client->state == ClientState::Waiting && client->login == nullptr) {
         cancel_waiting(engine, *client);
+    } else if (client->state == ClientState::Behind) {
+        cancel_behind(engine, *client);
     } else if (client->state == ClientState::Idle && client->awaits_place) {
         cancel_place_waiter(engine, *client);
     } else if (client->server != nullptr && client->server->state == ServerState::Active) {

@@ -19,6 +19,8 @@ constexpr auto kTable = std::to_array<ClientRow>({
     {Idle,           ServerLent,      Attached,       "one server is ours for a transaction"},
     {Waiting,        ServerLent,      Attached,       "its turn in the queue came"},
     {Waiting,        WaitCancelled,   Idle,           "it took its request back"},
+    {Idle,           StandbyAwaited,  Behind,         "a read, and no standby shows yet what its session was told of"},
+    {Behind,         WaitCancelled,   Idle,           "one shows it, it has waited long enough, or took its request back"},
     {Attached,       ServerReleased,  Idle,           "the transaction is over"},
     {Greeting,       Arrived,         Idle,           "another worker handed it over, logged in"},
     {Idle,           Departed,        Closed,         "handed to another worker"},
@@ -27,6 +29,7 @@ constexpr auto kTable = std::to_array<ClientRow>({
     {Authenticating, Ended,           Closed,         "left, or could not log in"},
     {Idle,           Ended,           Closed,         "left, or was sent away"},
     {Waiting,        Ended,           Closed,         "left the queue, or waited too long"},
+    {Behind,         Ended,           Closed,         "left while it waited for a standby"},
     {Attached,       Ended,           Closed,         "left in a transaction, or lost its server"},
     {Console,        Ended,           Closed,         "left the console"},
 });
@@ -46,15 +49,15 @@ const ClientRow* find_row(ClientState state, ClientEvent event) {
 
 std::string_view to_text(ClientState state) {
     constexpr std::array<std::string_view, kClientStates> kNames{
-        "Greeting", "Authenticating", "Idle", "Waiting", "Attached", "Console", "Closed"};
+        "Greeting", "Authenticating", "Idle", "Waiting", "Behind", "Attached", "Console", "Closed"};
     return kNames[static_cast<size_t>(state)];
 }
 
 std::string_view to_text(ClientEvent event) {
     constexpr std::array<std::string_view, kClientEvents> kNames{
-        "StartupReceived", "LoggedIn",   "WelcomeWanted", "ConsoleOpened",
-        "ServerWanted",    "ServerLent", "WaitCancelled", "ServerReleased",
-        "Arrived",         "Departed",   "Ended"};
+        "StartupReceived", "LoggedIn",       "WelcomeWanted", "ConsoleOpened",
+        "ServerWanted",    "StandbyAwaited", "ServerLent",    "WaitCancelled",
+        "ServerReleased",  "Arrived",        "Departed",      "Ended"};
     return kNames[static_cast<size_t>(event)];
 }
 

@@ -518,8 +518,13 @@ size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
     }
     size_t refused = 0;
     if (no_place_for_pin(engine, client, input, refused)) return refused;
-    if (!aim(engine, client, input)) return 0;
-    client.query_started = engine.now();
+    switch (aim(engine, client, input)) {
+        case Aim::Incomplete:
+        case Aim::Waits: return 0;
+        case Aim::Refused: return std::exchange(client.request_left, 0);
+        case Aim::Found: break;
+    }
+    if (!std::exchange(client.has_waited, false)) client.query_started = engine.now();
     acquire(engine, client);
     return 0;  // whoever is attached now looks at the message again
 }
@@ -570,7 +575,8 @@ size_t consume(Engine& engine, ClientSession& client, Bytes input) {
             case ClientState::Greeting:
             case ClientState::Authenticating: taken = login_step(engine, client, rest); break;
             case ClientState::Idle: taken = idle_step(engine, client, rest); break;
-            case ClientState::Waiting: break;
+            case ClientState::Waiting:
+            case ClientState::Behind: break;
             case ClientState::Attached:
                 if (client.server->state != ServerState::Active) break;
                 if (client.server->said_farewell) return input.size();  // nobody reads it any more
@@ -642,7 +648,8 @@ void client_bytes(Engine& engine, ClientSession& client, Bytes input) {
         engine.close(client, &error, "limits.input_buffers is reached");
         return;
     }
-    const bool held = client.state == ClientState::Waiting || client.state == ClientState::Attached;
+    const bool held = client.state == ClientState::Waiting || client.state == ClientState::Behind ||
+                      client.state == ClientState::Attached;
     const bool serves_itself =
         client.server != nullptr && client.server->state == ServerState::Active;
     if (held && (!serves_itself || client.holding) &&

@@ -39,15 +39,18 @@ Engine::Engine(uint32_t worker,
       setup_(std::move(setup)),
       verifiers_(std::move(process_secret)),
       prng_(worker + 1),
-      listening_(std::make_unique<Listening>()) {}
+      listening_(std::make_unique<Listening>()) {
+    settings_.use_applications(config().applications);
+}
 
 Engine::~Engine() {
     close_everything();
     reap();
 }
 
-void Engine::accept(Stream& stream) {
+void Engine::accept(Stream& stream, std::optional<config::Reads> reads) {
     ClientSession* client = &make_client();
+    client->reads = reads;
     client->stream = &stream;
     stream.set_owner(*client);
     client->id = process_.next_id.fetch_add(1, std::memory_order_relaxed);
@@ -108,6 +111,10 @@ void Engine::leave_list(ClientSession& client) {
     } else {
         in(client.state).erase(client);
     }
+    if (client.state == ClientState::Behind) {
+        --client.pool->behind;
+        process_.clients_behind.fetch_sub(1, std::memory_order_relaxed);
+    }
 }
 
 void Engine::enter_list(ClientSession& client) {
@@ -116,6 +123,10 @@ void Engine::enter_list(ClientSession& client) {
         client.queue->share.waiting.fetch_add(1, std::memory_order_relaxed);
     } else {
         in(client.state).push_back(client);
+    }
+    if (client.state == ClientState::Behind) {
+        ++client.pool->behind;
+        process_.clients_behind.fetch_add(1, std::memory_order_relaxed);
     }
 }
 

@@ -135,6 +135,17 @@ Error bound_to_standby(std::string_view node) {
         "before it.");
 }
 
+Error no_standby(std::string_view database, bool behind) {
+    return make_error(
+        ErrorId::NoStandby, {database},
+        behind ? "No standby shows yet what this session was told of."
+               : "No standby takes reads now; SHOW NODES on the console says why.",
+        behind ? "A longer routing.causal_wait lets reads wait for one; a request with the comment "
+                 "/* pgweir: primary */ in front is not refused."
+               : "A request with the comment /* pgweir: primary */ in front is not refused; "
+                 "routing.no_standby: primary reads there while no standby does.");
+}
+
 Error routed_notice(std::string_view node, std::string_view reason) {
     return make_error(ErrorId::RoutedNotice, {node, reason});
 }

@@ -215,9 +215,17 @@ void watch_listeners(Engine& engine);
 void close_unused_listeners(Engine& engine, std::string_view text);
 
 // routing.cc: which node a request goes to.
+enum class Aim : uint8_t {
+    Found,
+    Incomplete,  // more of the request has to come first
+    Waits,       // for a standby
+    Refused,     // its client was told so; request_left is what it was
+};
+
 /// Finds the pool for the request at the front of `input`, and what its server will be lent for.
-/// False: more of it has to come first.
-bool aim(Engine& engine, ClientSession& client, Bytes input);
+Aim aim(Engine& engine, ClientSession& client, Bytes input);
+/// Which nodes its reads go to, unless a hint or a setting of its own says otherwise.
+config::Reads reads_of(const ClientSession& client);
 /// Notes, before it is sent, whether this text may write; empty: one that nobody has read.
 void note_text(ClientSession& client, ServerConn& server, std::string_view text);
 /// A request of this client was answered; units: microseconds that it took.
@@ -235,6 +243,15 @@ void send_elsewhere(Engine& engine, Pool& pool);
 /// Nothing of this standby is to be used: its servers are closed, and who waits for an answer asks
 /// elsewhere.
 void abandon_standby(Engine& engine, Pool& pool);
+
+// behind.cc: reads for which no standby is fit.
+/// False: it does not wait, or not again.
+bool wait_for_standby(Engine& engine, ClientSession& client);
+/// Lets those go on that a standby is fit for now, and those that have waited long enough.
+void wake_behind(Engine& engine);
+/// Whether a read is refused that belongs to the standbys, and where none is fit.
+bool refuses_without_standby(const ClientSession& client, bool asked);
+void refuse_read(Engine& engine, ClientSession& client, RouteReason reason);
 
 // tokens.cc: what a session has to be shown.
 /// What a standby has to show to this client, as cluster::Progress counts.

@@ -19,6 +19,9 @@ namespace {
 // A longer request is for the primary: it would have to be kept.
 constexpr size_t kRequestBytesMax = 16384;
 
+// A node that warms up has some of these for each of its weight.
+constexpr uint32_t kPartsOfWeight = 64;
+
 // PostgreSQL's own types have smaller numbers.
 constexpr uint32_t kFirstOwnType = 16384;
 
@@ -142,7 +145,7 @@ private:
         const sql::Wish wish = hint == sql::Wish::Auto ? wish_ : hint;
         asked_ = wish != sql::Wish::Auto;
         if (wish == sql::Wish::Primary) return false;
-        const bool routed = routes_.routing->reads != config::Reads::Primary;
+        const bool routed = reads_of(client_) != config::Reads::Primary;
         if (!routed && !asked_) return false;
         const route::Decision* decision =
             is_readable(client_, text) ? routes_.decisions->about(text, decision_) : nullptr;
@@ -201,6 +204,17 @@ Pool& standby_pool(Engine& engine, Pool& home, size_t number) {
     return *known;
 }
 
+/// Its share of reads, in parts of its weight: less while it warms up.
+uint32_t share_of(const Engine& engine, const Routes& routes, size_t number) {
+    const Duration warm_up = routes.routing->warm_up;
+    const uint32_t full = routes.weights[number] * kPartsOfWeight;
+    if (warm_up == Duration::zero()) return full;
+    const Duration served = engine.now() - routes.topology->nodes[number].since;
+    if (served >= warm_up) return full;
+    const int64_t part = full * std::max<int64_t>(served.count(), 0) / warm_up.count();
+    return std::max(static_cast<uint32_t>(part), 1u);
+}
+
 struct Chosen {
     Pool* pool = nullptr;  // nullptr: the primary's
     RouteReason reason = RouteReason::NoStandby;
@@ -225,28 +239,29 @@ Chosen choose_node(Engine& engine, ClientSession& client, bool standby_only) {
         candidates[i] = {.fit = shows,
                          .near = routes.near[i],
                          .room = has_room(pool),
-                         .weight = routes.weights[i],
+                         .weight = share_of(engine, routes, i),
                          .busy = load_of(pool),
                          .turn = routes.turns.of(pool.turn)};
     }
-    const bool fills_up = routes.routing->reads == config::Reads::PreferStandby;
-    candidates[count] = {.fit = !standby_only && routes.primary_weight > 0 && home.has_node,
+    const config::Reads reads = reads_of(client);
+    const bool fills_up = reads == config::Reads::PreferStandby;
+    candidates[count] = {.fit = !standby_only && reads == config::Reads::Any && home.has_node,
                          .near = routes.primary_near,
                          .room = has_room(home),
-                         .weight = routes.primary_weight,
+                         .weight = routes.primary_weight * kPartsOfWeight,
                          .busy = load_of(home),
                          .turn = routes.turns.of(routes.primary_turn)};
     const auto best = route::choose(std::span(candidates).first(count + 1));
     if (!best) return {nullptr, behind ? RouteReason::Behind : RouteReason::NoStandby};
     if (*best == count) {
-        routes.primary_turn = routes.turns.take(routes.primary_turn, routes.primary_weight);
+        routes.primary_turn = routes.turns.take(routes.primary_turn, candidates[count].weight);
         return {nullptr, RouteReason::Balanced};
     }
     Pool& pool = *routes.standbys[*best];
     if (fills_up && !candidates[*best].room && !standby_only && home.has_node && has_room(home)) {
         return {nullptr, RouteReason::Balanced};
     }
-    pool.turn = routes.turns.take(pool.turn, routes.weights[*best]);
+    pool.turn = routes.turns.take(pool.turn, candidates[*best].weight);
     return {&pool, RouteReason::Read};
 }
 
@@ -296,23 +311,31 @@ void ask_primary(Engine& engine, ClientSession& client, std::string_view request
 
 }  // namespace
 
-bool aim(Engine& engine, ClientSession& client, Bytes input) {
+config::Reads reads_of(const ClientSession& client) {
+    if (client.reads) return *client.reads;
+    if (const auto said = client.settings.reads()) return *said;
+    return client.pool->limits.reads;
+}
+
+Aim aim(Engine& engine, ClientSession& client, Bytes input) {
     Pool& home = *client.pool;
     client.queue = &home;
     client.errand = Errand::Any;
     client.request_left = 0;
-    if (home.routes == nullptr || home.limits.mode == config::PoolMode::Session) return true;
+    if (home.routes == nullptr || home.limits.mode == config::PoolMode::Session) {
+        return Aim::Found;
+    }
     const bool retries = std::exchange(client.asks_primary, false);
     // Who listens is told by the server that it has, or is about to be.
     if (client.subscription != nullptr) {
         go(client, home, RouteReason::Undecided, Errand::Any, 0);
-        return true;
+        return Aim::Found;
     }
     Judge judge(client, *home.routes);
     const auto verdict = judge.look(input);
     if (!verdict) {
         client.asks_primary = retries;
-        return false;
+        return Aim::Incomplete;
     }
     client.decision = judge.decision();
     RouteReason reason = RouteReason::Write;
@@ -329,6 +352,14 @@ bool aim(Engine& engine, ClientSession& client, Bytes input) {
         const bool wanted = *verdict == Judge::Verdict::Wanted;
         const Chosen chosen = choose_node(engine, client, judge.asked());
         reason = judge.asked() && chosen.pool != nullptr ? RouteReason::Asked : chosen.reason;
+        if (reason == RouteReason::Behind && wait_for_standby(engine, client)) return Aim::Waits;
+        const bool none = reason == RouteReason::Behind || reason == RouteReason::NoStandby;
+        if (none && refuses_without_standby(client, judge.asked())) {
+            refuse_read(engine, client, reason);
+            client.has_waited = false;
+            client.request_left = static_cast<uint32_t>(judge.bytes());
+            return Aim::Refused;
+        }
         Errand errand = wanted ? Errand::Forced : Errand::Read;
         if (transaction) errand = Errand::ReadTransaction;
         const bool stays_read =
@@ -338,7 +369,7 @@ bool aim(Engine& engine, ClientSession& client, Bytes input) {
     }
     note_use(*home.routes, client.decision, client.queue->of_standby());
     if (client.settings.traces()) tell_node(engine, client, reason);
-    return true;
+    return Aim::Found;
 }
 
 void note_text(ClientSession& client, ServerConn& server, std::string_view text) {

@@ -311,6 +311,7 @@ SettingsRef SettingsTable::intern(SettingList values) {
     set->wish = sql::wish_of(value_of(set->values, kRouteSetting));
     set->consistency = consistency_of(value_of(set->values, kConsistencySetting));
     set->traces = is_true(value_of(set->values, kTraceSetting));
+    find_application(*set);
     set->hash = hash;
     set->table = this;
     sets_.emplace(hash, set);
@@ -330,6 +331,20 @@ SettingsRef SettingsTable::without(const SettingsRef& base, std::string_view nam
     SettingList values = base.values();
     std::erase_if(values, [name](const Setting& setting) { return setting.first == name; });
     return intern(std::move(values));
+}
+
+void SettingsTable::use_applications(const config::Applications& applications) {
+    applications_ = &applications;
+    for (auto& [hash, set] : sets_) find_application(*set);
+}
+
+void SettingsTable::find_application(SettingSet& set) const {
+    if (applications_ == nullptr || applications_->empty()) {
+        set.reads.reset();
+        return;
+    }
+    const auto known = applications_->find(value_of(set.values, "application_name"));
+    set.reads = known != applications_->end() ? known->second.reads : std::nullopt;
 }
 
 void SettingsTable::forget(SettingSet& set) {

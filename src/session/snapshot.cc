@@ -28,7 +28,8 @@ PoolRow pool_row(Engine& engine, Pool& pool) {
     row.state = engine.globally_paused() ? PoolState::Paused : pool.state;
     row.mode = pool.limits.mode;
     row.clients_active = pool.attached;
-    row.clients_waiting = static_cast<uint32_t>(pool.waiting.size()) + pool.place_waiters;
+    row.clients_waiting =
+        static_cast<uint32_t>(pool.waiting.size()) + pool.place_waiters + pool.behind;
     // A client belongs to its home, also while it reads elsewhere.
     const uint32_t busy = row.clients_active + row.clients_waiting + count_elsewhere(pool);
     row.clients_idle = pool.clients > busy ? pool.clients - busy : 0;
@@ -57,7 +58,8 @@ PoolRow pool_row(Engine& engine, Pool& pool) {
 
 std::string_view console_state(ClientState state) {
     switch (state) {
-        case ClientState::Waiting: return "waiting";
+        case ClientState::Waiting:
+        case ClientState::Behind: return "waiting";
         case ClientState::Attached: return "active";
         case ClientState::Greeting:
         case ClientState::Authenticating:
@@ -98,7 +100,8 @@ void add_client(Engine& engine, EngineSnapshot& snapshot, ClientSession& client)
     row.linked_server = client.server != nullptr ? client.server->id : 0;
     row.connected_us_ago = to_microseconds(engine.now() - client.connected_at);
     row.request_us_ago = to_microseconds(engine.now() - client.state_since);
-    if (client.state == ClientState::Waiting) row.wait_us = row.request_us_ago;
+    const bool waits = client.state == ClientState::Waiting || client.state == ClientState::Behind;
+    if (waits) row.wait_us = row.request_us_ago;
     row.prepared = client.statements != nullptr ? client.statements->size() : 0;
     snapshot.clients.push_back(std::move(row));
 }
@@ -175,7 +178,8 @@ EngineSnapshot take_snapshot(Engine& engine, Detail detail) {
         snapshot.listening[database] = count_listening(audience);
     }
     if (detail == Detail::Clients) {
-        for (const auto state : {ClientState::Idle, ClientState::Attached, ClientState::Console}) {
+        for (const auto state : {ClientState::Idle, ClientState::Behind, ClientState::Attached,
+                                 ClientState::Console}) {
             engine.in(state).for_each(
                 [&](ClientSession& client) { add_client(engine, snapshot, client); });
         }

@@ -129,8 +129,7 @@ void Engine::apply_routes(Pool& pool, const config::Database& database) {
     }
     const config::Node* primary =
         topology->primary ? find_node(cluster, topology->primary->name) : nullptr;
-    const bool shares = cluster.routing.reads == config::Reads::Any;
-    routes.primary_weight = shares && primary != nullptr ? primary->weight : 0;
+    routes.primary_weight = primary != nullptr ? primary->weight : 0;
     routes.primary_near = primary != nullptr && is_near(here, primary->zone);
 }
 
@@ -152,6 +151,10 @@ void cut_off_if_older(Engine& engine, ServerConn& server) {
 void Engine::follow_cluster(std::string_view cluster, Topology topology) {
     topologies_.insert_or_assign(std::string(cluster), std::move(topology));
     apply_topology(cluster);
+}
+
+void Engine::progress_made() {
+    wake_behind(*this);
 }
 
 void Engine::forget_cluster(std::string_view cluster) {
@@ -187,6 +190,7 @@ void Engine::apply_topology(std::string_view cluster) {
         open_servers(*this, *pool);
         if (pool->has_node) offer_again(*this, *pool);  // those that stayed idle without one
     }
+    wake_behind(*this);
 }
 
 void Engine::use_catalogue(std::string_view cluster,

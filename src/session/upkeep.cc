@@ -220,6 +220,7 @@ void upkeep(Engine& engine) {
         ask_others(engine, *pool);
         open_servers(engine, *pool);
     }
+    wake_behind(engine);
     watch_listeners(engine);
     for (auto& [key, decisions] : engine.decisions()) decisions.tick();
 }
@@ -227,6 +228,7 @@ void upkeep(Engine& engine) {
 void Engine::reload(std::unique_ptr<const Setup> setup) {
     ++generation_;
     setup_ = std::move(setup);
+    settings_.use_applications(config().applications);
     for (auto& [key, pool] : pools_) {
         apply_setup(*pool);
         if (pool->state == PoolState::Gone) {
@@ -241,7 +243,7 @@ void Engine::reload(std::unique_ptr<const Setup> setup) {
 void Engine::drain() {
     admission_ = Admission::Draining;
     const Error error = shutting_down();
-    for (const auto state : {ClientState::Idle, ClientState::Greeting}) {
+    for (const auto state : {ClientState::Idle, ClientState::Behind, ClientState::Greeting}) {
         while (!in(state).empty() && !planted(Bug::DrainForgetsIdle))
             close(in(state).front(), &error, "draining");
     }
@@ -299,7 +301,7 @@ void Engine::kill(std::string_view database) {
         const Pool* killed = pool.get();
         pool->state = PoolState::Disabled;
         refuse_waiting(*this, *pool, error);
-        for (const auto state : {ClientState::Idle, ClientState::Attached}) {
+        for (const auto state : {ClientState::Idle, ClientState::Behind, ClientState::Attached}) {
             in(state).for_each([&](ClientSession& client) {
                 if (client.pool == killed) close(client, &error, "KILL");
             });

@@ -101,6 +101,7 @@ Worker::Worker(uint32_t number,
       process_(process),
       acceptor_(loop_, *this),
       engine_(number, *this, process.share(), std::move(setup), std::move(process_secret)) {
+    listeners_ = engine_.config().listen;
     all_busy_.resize(process.worker_count());
     loop_.set_housekeeper(*this);
     loop_.set_dns_ttl(engine_.config().timeouts.dns);
@@ -193,19 +194,20 @@ uint32_t Worker::taker_of_new() const {
     return best;
 }
 
-void Worker::on_accepted(int descriptor) {
+void Worker::on_accepted(int descriptor, size_t listener) {
     const uint32_t taker = taker_of_new();
     if (taker == number_) {
-        take_client(descriptor);
+        take_client({descriptor, listener});
         return;
     }
     // Counted at once, or all of a burst would go to the same worker.
     process_.workers()[taker]->clients_.fetch_add(1, std::memory_order_relaxed);
-    process_.post(taker, Order(Accepted{descriptor}));
+    process_.post(taker, Order(Accepted{descriptor, listener}));
 }
 
-void Worker::take_client(int descriptor) {
-    engine_.accept(net::SocketStream::open(loop_, descriptor));
+void Worker::take_client(Accepted accepted) {
+    engine_.accept(net::SocketStream::open(loop_, accepted.descriptor),
+                   listeners_[accepted.listener].reads);
     clients_.store(static_cast<uint32_t>(engine_.client_count()), std::memory_order_relaxed);
 }
 
@@ -295,7 +297,7 @@ void Worker::handle(Order& order) {
     std::visit(
         Overloaded{
             [&](session::PeerMessage& message) { engine_.receive(std::move(message)); },
-            [&](Accepted& accepted) { take_client(accepted.descriptor); },
+            [&](Accepted& accepted) { take_client(accepted); },
             [&](Reload& reload) {
                 engine_.reload(std::move(reload.setup));
                 loop_.set_dns_ttl(engine_.config().timeouts.dns);
@@ -319,6 +321,7 @@ void Worker::handle(Order& order) {
                 engine_.forget_cluster(forget.cluster);
                 progresses_.erase(forget.cluster);
             },
+            [&](ProgressMade&) { engine_.progress_made(); },
             [&](UseCatalogue& use) {
                 engine_.use_catalogue(use.cluster, use.database, use.catalogue.get());
                 catalogues_[{use.cluster, use.database}] = std::move(use.catalogue);

@@ -1,6 +1,7 @@
 """Reads go to standbys by themselves, a session reads what it wrote, and nobody notices a standby that goes."""
 
 import functools
+import re
 import signal
 import time
 
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 from pgweir_e2e.cluster import follow
 from pgweir_e2e.relay import SlowRelay
+from pgweir_e2e.system import free_port
 from pgweir_e2e.waiting import in_background, wait_until
 
 pytestmark = pytest.mark.pooler_only
@@ -389,3 +391,66 @@ def test_a_session_says_what_its_reads_have_to_show(make_pooler, nodes):
     assert reader("SELECT name FROM t WHERE id = 1") == ([("told",)], "primary, behind")
     writer("SET pgweir.consistency = 'eventual'")
     assert writer("SELECT name FROM t WHERE id = 1")[0] == [("name 1",)]
+
+
+def test_a_read_waits_for_a_standby_that_is_behind(make_pooler, nodes):
+    for name in ("standby1", "standby2"):
+        nodes.nodes[name].sql("ALTER SYSTEM SET recovery_min_apply_delay = '500ms'")
+        nodes.nodes[name].sql("SELECT pg_reload_conf()")
+    pooler = routing_pooler(make_pooler, nodes, {"max_lag": "1h", "causal_wait": "1h"}, http=True)
+
+    def waits():
+        return sum(int(count) for count in
+                   re.findall(r"^pgweir_causal_waits_total\{.*\} (\d+)", pooler.http_get("/metrics")[1], re.MULTILINE))
+
+    traced = Traced(pooler)
+    for each in range(5):
+        traced(f"UPDATE t SET name = 'waited {each}' WHERE id = 1")
+        rows, node = traced("SELECT name FROM t WHERE id = 1")
+        assert rows == [(f"waited {each}",)] and node.endswith(", read")
+    assert waits() == 5
+    pause_replay(nodes.nodes["standby1"], nodes.nodes["standby2"])
+    traced("UPDATE t SET name = 'never shown' WHERE id = 1")
+    reading = in_background(lambda: traced.connection.execute("SELECT name FROM t WHERE id = 1").fetchall())
+    wait_until(lambda: waits() == 6, "it waits")
+    traced.connection.cancel()
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        reading.result(timeout=30)
+    resume_replay(nodes.nodes["standby1"], nodes.nodes["standby2"])
+    assert traced("SELECT name FROM t WHERE id = 1")[0] == [("never shown",)]
+
+
+def test_reads_are_refused_where_the_primary_shall_not_have_them(make_pooler, nodes):
+    pooler = routing_pooler(make_pooler, nodes, {"no_standby": "error"})
+    traced = Traced(pooler)
+    assert reads_on_standbys(traced)
+    for name in ("standby1", "standby2"):
+        nodes.nodes[name].stop(signal.SIGQUIT)
+    wait_until(lambda: set(states(pooler).values()) == {"primary", "unreachable"}, "both are known to be gone")
+    for prepare in (False, True):
+        with pytest.raises(psycopg.errors.CannotConnectNow, match="no standby can serve this read"):
+            traced("SELECT name FROM t WHERE id = %s", (1,), prepare=prepare)
+    traced("UPDATE t SET name = 'written' WHERE id = 1")
+    assert traced("/* pgweir: primary */ SELECT name FROM t WHERE id = 1") == ([("written",)], "primary, asked")
+    nodes.nodes["standby1"].start()
+    wait_until(lambda: states(pooler)["standby1"] == "standby", "it is back", timeout=30)
+    wait_until(lambda: reads_on_standbys(Traced(pooler)), "it is read")
+
+
+def test_who_reads_where_by_listener_application_user_and_database(make_pooler, nodes):
+    second = free_port()
+    sections = nodes.sections(routing={**ROUTING, "reads": "primary"})
+    sections["databases"]["app"] = {"cluster": "main", "reads": "standby"}
+    sections["applications"] = {"web": {"reads": "standby"}, "sidekiq": {"reads": "primary"}}
+    pooler = make_pooler(**sections, more_listen=[{"host": "127.0.0.1", "port": second, "reads": "standby"}])
+    wait_until(lambda: list(states(pooler).values()) == ["primary", "standby", "standby"], "all serve", timeout=30)
+    wait_until(lambda: judged(pooler, "SELECT name FROM t") == "read", "the catalogue is known", timeout=30)
+    assert reads_on_standbys(Traced(pooler))
+    pooler.write_config(users={"app": {"reads": "primary"}})
+    pooler.reload()
+    wait_until(lambda: not reads_on_standbys(Traced(pooler)), "the user's word counts")
+    web = Traced(pooler, application_name="web")
+    assert reads_on_standbys(web)
+    web("SET application_name = 'sidekiq'")
+    assert not reads_on_standbys(web)
+    assert reads_on_standbys(Traced(pooler, application_name="sidekiq", port=second))

@@ -42,6 +42,7 @@ enum class ErrorId : uint8_t {
     NoPrimary,
     PrimaryChanged,
     BoundToStandby,
+    NoStandby,
     RoutedNotice,
     ServerLost,
     ServerOutOfStep,
@@ -87,7 +88,7 @@ enum class ErrorId : uint8_t {
     DatabaseNotPaused,
 };
 
-inline constexpr size_t kErrors = 66;
+inline constexpr size_t kErrors = 67;
 
 /// The page's headings.
 enum class ErrorSection : uint8_t { Limits, Time, Servers, Login, Protocol, Administration };

@@ -25,6 +25,8 @@ enum class Reads : uint8_t { Primary, Standby, PreferStandby, Any };
 /// What a read on a standby has to show: whatever is there, all that its own session was told of,
 /// or all that any session of its database was told of.
 enum class Consistency : uint8_t { Eventual, Session, Database };
+/// What becomes of a read when no standby is fit, and standbys are where it should go.
+enum class NoStandby : uint8_t { Primary, Error };
 enum class AuthMethod : uint8_t { Trust, Md5, ScramSha256 };
 enum class LogLevel : uint8_t { Debug, Info, Warning, Error };
 
@@ -33,8 +35,12 @@ struct ListenAddress {
     std::string host;         // empty for a unix socket
     std::string unix_folder;  // the socket is <unix_folder>/.s.PGSQL.<port>
     uint16_t port = 6432;
+    std::optional<Reads> reads{};  // of those who connect here
 
-    bool operator==(const ListenAddress&) const = default;
+    /// The same place.
+    bool operator==(const ListenAddress& other) const {
+        return host == other.host && unix_folder == other.unix_folder && port == other.port;
+    }
 };
 
 struct HttpAddress {
@@ -75,6 +81,9 @@ struct Routing {
     Consistency consistency = Consistency::Session;
     std::string zone{};  // that pgweir is in; empty: not told
     Duration max_lag = std::chrono::seconds(1);
+    Duration causal_wait = Duration::zero();  // for a standby that is behind; 0: not at all
+    NoStandby no_standby = NoStandby::Primary;
+    Duration warm_up = Duration::zero();  // of a standby that is well again; 0: none
 };
 
 struct Cluster {
@@ -106,12 +115,21 @@ struct Database {
     std::optional<std::string> user;    // the server's user; default: the client's
     std::optional<Secret> password;
     PoolSettings pool;
+    std::optional<Reads> reads{};
 };
 
 struct User {
     std::string name;
     PoolSettings pool;
+    std::optional<Reads> reads{};
 };
+
+/// Clients with this application_name.
+struct Application {
+    std::optional<Reads> reads{};
+};
+
+using Applications = std::map<std::string, Application, std::less<>>;
 
 struct Auth {
     AuthMethod method = AuthMethod::ScramSha256;
@@ -190,6 +208,7 @@ struct Config {
     std::map<std::string, Cluster, std::less<>> clusters;
     std::map<std::string, Database, std::less<>> databases;
     std::map<std::string, User, std::less<>> users;
+    Applications applications;
 };
 
 }  // namespace pgweir::config

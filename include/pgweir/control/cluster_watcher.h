@@ -24,6 +24,9 @@ public:
         /// The primary, the epoch, or what a node is good for is another one.
         virtual void on_change(const ClusterWatcher& watcher) = 0;
 
+        /// A standby shows more of the primary's log than before.
+        virtual void on_progress() = 0;
+
         /// The catalogue of one of its databases was read, or is not believed any more.
         virtual void on_catalogue(const ClusterWatcher& watcher, const std::string& database) = 0;
 

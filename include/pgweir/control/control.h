@@ -81,6 +81,7 @@ private:
     std::string status() override;
     std::string not_ready() override;
     void on_change(const ClusterWatcher& watcher) override;
+    void on_progress() override;
     void on_catalogue(const ClusterWatcher& watcher, const std::string& database) override;
 
     static void on_signal(uv_signal_t* signal, int number);

@@ -39,6 +39,8 @@ enum class Metric : uint8_t {
     SettingsApplied,
     Censuses,
     PinRefusals,
+    CausalWaits,
+    CausalTimeouts,
     StalePlans,
     Notifications,
     SlowListeners,
@@ -67,7 +69,7 @@ enum class Metric : uint8_t {
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 54;
+inline constexpr size_t kMetrics = 56;
 
 struct MetricRow {
     Metric id;

@@ -3,6 +3,7 @@
 #include "pgweir/base/error.h"
 #include "pgweir/net/loop.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -40,7 +41,8 @@ class Acceptor {
 public:
     class Owner {
     public:
-        virtual void on_accepted(int descriptor) = 0;
+        /// `listener`: as start() was called.
+        virtual void on_accepted(int descriptor, size_t listener) = 0;
 
         /// No descriptor is left. `spare` is one that was kept for this moment, connected to a
         /// client that can be told so, or -1; the owner closes it.

@@ -88,6 +88,7 @@ struct ClientSession final : StreamEvents, ListHook, ClientFacts {
     Buffer inbox;                  // what could not be handled yet
     uint32_t request_left = 0;     // bytes of the request that alone may be sent now
     Errand errand = Errand::Any;   // that its next server is for
+    bool has_waited = false;       // True exactly when its request has been Behind.
     bool asks_primary = false;     // True exactly when its request was tried on a standby in vain.
     route::Decisions::Ref decision;                // about that request
     SettingsRef settings;                          // as this client sees its session

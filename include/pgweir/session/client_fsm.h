@@ -15,6 +15,7 @@ enum class ClientState : uint8_t {
     Authenticating,  // it says who it is
     Idle,            // logged in, holds no server
     Waiting,         // wants a server, stands in its pool's queue
+    Behind,          // wants to read what no standby shows yet
     Attached,        // holds a server
     Console,         // talks to pgweir itself
     Closed,          // gone; the slot is given back at the end of the loop's turn
@@ -26,6 +27,7 @@ enum class ClientEvent : uint8_t {
     WelcomeWanted,
     ConsoleOpened,
     ServerWanted,
+    StandbyAwaited,
     ServerLent,
     WaitCancelled,
     ServerReleased,
@@ -34,8 +36,8 @@ enum class ClientEvent : uint8_t {
     Ended,
 };
 
-inline constexpr size_t kClientStates = 7;
-inline constexpr size_t kClientEvents = 11;
+inline constexpr size_t kClientStates = 8;
+inline constexpr size_t kClientEvents = 12;
 
 using ClientRow = fsm::Row<ClientState, ClientEvent>;
 

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,7 +30,8 @@ namespace pgweir::session {
 struct ProcessShare {
     std::atomic<uint32_t> clients{0};
     std::atomic<uint32_t> logins{0};
-    std::atomic<uint32_t> pools{0};  // pairs of database and user that were ever served
+    std::atomic<uint32_t> clients_behind{0};  // see ClientState::Behind
+    std::atomic<uint32_t> pools{0};           // pairs of database and user that were ever served
     std::atomic<uint64_t> next_id{1};
     ClientDirectory directory;
 
@@ -83,7 +85,8 @@ public:
     Engine& operator=(const Engine&) = delete;
 
     // Told by the shell.
-    void accept(Stream& stream);
+    /// `reads`: of those who come by this listener.
+    void accept(Stream& stream, std::optional<config::Reads> reads = std::nullopt);
     void tick();
     void reap();
     void receive(PeerMessage message);
@@ -113,6 +116,9 @@ public:
     /// clients wait for one. Standbys that take reads get them; who waits for one that does not is
     /// sent elsewhere.
     void follow_cluster(std::string_view cluster, Topology topology);
+
+    /// Standbys show more than before: clients that wait for it may go on.
+    void progress_made();
 
     /// The cluster is watched no more: of several nodes none is known to be its primary.
     void forget_cluster(std::string_view cluster);

@@ -34,6 +34,8 @@ Error server_lost(std::string_view reason);
 Error primary_changed(std::string_view node);
 Error bound_to_standby(std::string_view node);
 /// `reason`: of kRouteReasonNames.
+/// `behind`: some take reads, but show not yet what this session was told of.
+Error no_standby(std::string_view database, bool behind);
 Error routed_notice(std::string_view node, std::string_view reason);
 /// Units: nothing was sent for as long; zero: it did not wait.
 Error no_primary(std::string_view database, Duration waited);

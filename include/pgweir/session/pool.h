@@ -38,13 +38,15 @@ enum class RouteReason : uint8_t {
     Balanced,   // a read whose turn it was at the primary
     Asked,      // where a hint or a setting wanted it
     Retried,    // a read that a standby did not answer, asked again
+    Refused,    // a read that belongs to standbys, of which none was fit
     Undecided,  // it could not be looked into, or not now
 };
 
-inline constexpr size_t kRouteReasons = 8;
+inline constexpr size_t kRouteReasons = 9;
 
 inline constexpr std::array<std::string_view, kRouteReasons> kRouteReasonNames{
-    "write", "read", "behind", "no_standby", "balanced", "asked", "retried", "undecided"};
+    "write", "read",    "behind",  "no_standby", "balanced",
+    "asked", "retried", "refused", "undecided"};
 
 /// How the requests of a pool find their nodes.
 struct Routes {
@@ -101,6 +103,8 @@ struct PoolStats {
     uint64_t timeouts = 0;
     uint64_t queue_refusals = 0;
     uint64_t pin_refusals = 0;
+    uint64_t causal_waits = 0;
+    uint64_t causal_timeouts = 0;
     uint64_t notifications = 0;                    // told by the shared connection
     uint64_t slow_listeners = 0;                   // ended, because they did not read
     std::array<uint64_t, kRouteReasons> routed{};  // requests that found their node, by the reason
@@ -185,6 +189,7 @@ struct Pool {
     IntrusiveList<ClientSession> waiting;  // FIFO
     uint32_t clients = 0;                  // logged in
     uint32_t attached = 0;
+    uint32_t behind = 0;         // its clients that are
     uint32_t yielding = 0;       // servers that are kept, but only as long as nobody waits
     uint32_t place_waiters = 0;  // clients that wait until fewer servers are kept
     uint32_t epoch = 0;          // servers opened in an older generation of orders are closed

@@ -51,6 +51,7 @@ struct SettingSet {
     bool traces = false;          // True exactly when the client wants to be told where it reads.
     sql::Wish wish = sql::Wish::Auto;
     std::optional<config::Consistency> consistency;  // nullopt: as the cluster has it
+    std::optional<config::Reads> reads;  // what its application_name reads; nullopt: not said
     size_t hash = 0;
     uint32_t references = 0;
     SettingsTable* table = nullptr;
@@ -99,6 +100,11 @@ public:
         return set_ != nullptr ? set_->consistency : std::nullopt;
     }
 
+    /// Where its application reads; nullopt: not said.
+    std::optional<config::Reads> reads() const {
+        return set_ != nullptr ? set_->reads : std::nullopt;
+    }
+
     /// The value, or empty when the set does not hold the name.
     std::string_view find(std::string_view name) const;
 
@@ -132,13 +138,18 @@ public:
     /// The same set less this name.
     SettingsRef without(const SettingsRef& base, std::string_view name);
 
+    /// What is said of applications from now on. Lifetime: until the next ones.
+    void use_applications(const config::Applications& applications);
+
     size_t size() const { return sets_.size(); }
 
 private:
     friend class SettingsRef;
     void forget(SettingSet& set);
+    void find_application(SettingSet& set) const;
 
     std::unordered_multimap<size_t, SettingSet*> sets_;
+    const config::Applications* applications_ = nullptr;
 };
 
 /// The parameters of a startup packet that are settings, with PostgreSQL's spelling of the names it

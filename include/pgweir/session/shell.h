@@ -47,6 +47,7 @@ struct Topology {
     struct Node {
         std::string name;
         Reading reading = Reading::Drains;
+        Instant since{};  // it is good for that
     };
 
     std::vector<Node> nodes{};                    // as `progress` numbers them
@@ -117,7 +118,8 @@ struct ClientFacts {
     sql::Effects unnamed_effects;    // of that statement
     bool sets_temp_buffers = false;  // True exactly when it needs a server that can.
     bool used_temporary = false;     // True exactly when its PREPAREs may name temporary tables.
-    bool settings_lost = false;      // True exactly when it has more custom ones than are followed.
+    std::optional<config::Reads> reads;  // of those who came by its listener
+    bool settings_lost = false;  // True exactly when it has more custom ones than are followed.
 };
 
 /// A client on its way to another worker: everything that its next owner has to know.

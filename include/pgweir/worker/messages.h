@@ -16,6 +16,7 @@ namespace pgweir::worker {
 
 struct Accepted {
     int descriptor;
+    size_t listener;  // by which it came
 };
 
 struct Reload {
@@ -47,6 +48,9 @@ struct FollowCluster {
     session::Topology topology;
     std::shared_ptr<const cluster::Progress> progress;  // that the topology points to
 };
+
+/// Some standby shows more than before, and clients wait for that.
+struct ProgressMade {};
 
 struct ForgetCluster {
     std::string cluster;
@@ -93,6 +97,7 @@ using Order = std::variant<session::PeerMessage,
                            Reconnect,
                            Kill,
                            FollowCluster,
+                           ProgressMade,
                            ForgetCluster,
                            UseCatalogue,
                            KillClient,

@@ -115,11 +115,11 @@ private:
     void before_wait() override;
     void on_tick() override;
     void on_woken() override;
-    void on_accepted(int descriptor) override;
+    void on_accepted(int descriptor, size_t listener) override;
     void on_exhausted(int spare) override;
 
     void handle(Order& order);
-    void take_client(int descriptor);
+    void take_client(Accepted accepted);
     uint32_t taker_of_new() const;
 
     bool spreads_evenly() const { return engine_.config().limits.worker_load == 0; }
@@ -143,8 +143,9 @@ private:
     std::atomic<uint32_t> clients_{0};
     session::BusyAverage average_;
     std::atomic<uint32_t> busy_{0};
-    std::vector<uint32_t> all_busy_;  // of every worker, as it was read last
-    Duration used_{};                 // of a core, by this thread, at the last tick
+    std::vector<config::ListenAddress> listeners_;  // as at the start: they do not change
+    std::vector<uint32_t> all_busy_;                // of every worker, as it was read last
+    Duration used_{};                               // of a core, by this thread, at the last tick
     Instant measured_{};
     uint32_t settling_ = 0;  // ticks until what was moved shows in the figures
     uint32_t owed_ = 0;      // clients that a handout is short of

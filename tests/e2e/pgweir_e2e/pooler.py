@@ -61,14 +61,15 @@ class Direct(Endpoint):
 class Pooler(Endpoint):
     """Lifecycle: made with its files written and started; close() ends it and checks how it went."""
 
-    def __init__(self, postgres, pool_size=2, workers=1, users=None, http=False, binary=BINARY, **changes):
+    def __init__(self, postgres, pool_size=2, workers=1, users=None, http=False, binary=BINARY, more_listen=(),
+                 **changes):
         self.folder = self.socket_folder = new_folder()
         self.config_path = os.path.join(self.folder, "pgweir.yaml")
         self.log_path = os.path.join(self.folder, "pgweir.log")
         self.port, self.http_port = free_port(), free_port() if http else None
         self.binary, self.process, self.exit_status = binary, None, None
         self.config = merged({
-            "listen": [{"host": self.host, "port": self.port}, {"unix": self.folder, "port": self.port}],
+            "listen": [{"host": self.host, "port": self.port}, {"unix": self.folder, "port": self.port}, *more_listen],
             "workers": workers,
             "limits": {"worker_load": 0},  # or all the few clients of a test would be in one worker
             "auth": {"method": "scram-sha-256", "users_file": "users.txt"},

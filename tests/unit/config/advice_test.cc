@@ -28,6 +28,8 @@ TEST_CASE("advice: what seems to read from standbys and does not") {
     CHECK(advice(config)[1].find("databases.app") == 0);
     config.clusters["main"].routing.reads = Reads::Primary;
     CHECK(advice(config).empty());
+    config.databases["*"].reads = Reads::Any;
+    CHECK(advice(config).size() == 1);
     REQUIRE(advice(with_reads(1)).size() == 1);
     CHECK(advice(with_reads(1))[0].find("no second node") != std::string::npos);
 }

@@ -57,6 +57,19 @@ TEST_CASE("effective: what nobody sets comes from the process") {
                                            .pinned_full = PinnedFull::Error});
 }
 
+TEST_CASE("effective: reads are the user's, else the database's, else the cluster's") {
+    Rig rig;
+    CHECK(rig.pool("sidekiq").reads == Reads::Primary);
+    rig.config.clusters["main"].routing.reads = Reads::Standby;
+    rig.config.databases["mastodon"].cluster = "main";
+    CHECK(rig.pool("sidekiq").reads == Reads::Standby);
+    rig.config.databases["mastodon"].reads = Reads::Any;
+    CHECK(rig.pool("sidekiq").reads == Reads::Any);
+    rig.config.users["sidekiq"].reads = Reads::Primary;
+    CHECK(rig.pool("sidekiq").reads == Reads::Primary);
+    CHECK(rig.pool("web").reads == Reads::Any);
+}
+
 TEST_CASE("effective: the database wins over the process, and the user over the database") {
     Rig rig;
     rig.of_database() = PoolSettings{.pool_mode = PoolMode::Session,

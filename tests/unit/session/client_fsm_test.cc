@@ -19,7 +19,7 @@ struct Step {
 };
 
 // Every way there is; what is not here must not happen.
-constexpr std::array<Step, 19> kSteps{
+constexpr std::array<Step, 22> kSteps{
     {
      {Greeting, StartupReceived, Authenticating},
      {Authenticating, LoggedIn, Idle},
@@ -30,6 +30,8 @@ constexpr std::array<Step, 19> kSteps{
      {Idle, ServerLent, Attached},
      {Waiting, ServerLent, Attached},
      {Waiting, WaitCancelled, Idle},
+     {Idle, StandbyAwaited, Behind},
+     {Behind, WaitCancelled, Idle},
      {Attached, ServerReleased, Idle},
      {Greeting, Arrived, Idle},
      {Idle, Departed, Closed},
@@ -38,6 +40,7 @@ constexpr std::array<Step, 19> kSteps{
      {Authenticating, Ended, Closed},
      {Idle, Ended, Closed},
      {Waiting, Ended, Closed},
+     {Behind, Ended, Closed},
      {Attached, Ended, Closed},
      {Console, Ended, Closed},
      }

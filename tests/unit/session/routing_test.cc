@@ -338,4 +338,84 @@ TEST_CASE("routing: a client that leaves a standby is counted out there") {
     CHECK(scene.engine().pool(PoolName{"app", "ann", "pg2"}).attached == 0);
 }
 
+TEST_CASE("routing: a listener's word comes before an application's, a user's and a database's") {
+    struct Case {
+        std::optional<config::Reads> listener, application, user, database;
+        config::Reads expected;
+    };
+    using enum config::Reads;
+    for (const Case& each : {
+             Case{{},      {},      {},            {},      Standby      },
+             Case{{},      {},      {},            Primary, Primary      },
+             Case{{},      {},      PreferStandby, Primary, PreferStandby},
+             Case{{},      Primary, Any,           Any,     Primary      },
+             Case{Standby, Primary, Primary,       Primary, Standby      },
+    }) {
+        Scene scene;
+        scene.config.databases["app"].reads = each.database;
+        scene.config.users["ann"].reads = each.user;
+        scene.config.applications["web"].reads = each.application;
+        scene.engine().reload(scene.setup());
+        FakeStream& stream = scene.process.streams.emplace_back();
+        scene.engine().accept(stream, each.listener);
+        scene.say(stream, startup({
+                              {"user",             "ann"},
+                              {"database",         "app"},
+                              {"application_name", "web"}
+        }));
+        ClientSession& client = scene.engine().in(ClientState::Idle).back();
+        CHECK(reads_of(client) == each.expected);
+    }
+}
+
+TEST_CASE("routing: an application that changes its name, and one that a reload speaks of") {
+    Scene scene;
+    scene.config.applications["sidekiq"].reads = config::Reads::Primary;
+    scene.engine().reload(scene.setup());
+    ClientSession& client = scene.engine().in(ClientState::Idle).front();
+    CHECK(reads_of(client) == config::Reads::Standby);
+    scene.say(*scene.client, query("SET application_name = 'sidekiq'"));
+    scene.say(*scene.primary, complete("SET") + parameter("application_name", "sidekiq") + ready());
+    CHECK(reads_of(client) == config::Reads::Primary);
+    scene.config.applications.clear();
+    scene.engine().reload(scene.setup());
+    CHECK(reads_of(client) == config::Reads::Standby);
+}
+
+TEST_CASE("routing: the share of a standby that is well again grows") {
+    Scene scene;
+    scene.config.clusters["main"].routing.warm_up = 10s;
+    scene.config.pool.pool_size = 10;
+    scene.engine().reload(scene.setup());
+    const auto reads_at_third = [&] {
+        Topology topology{.primary = scene.config.clusters["main"].nodes[0], .epoch = 1};
+        topology.nodes = {
+            {"pg1", Reading::Drains, {}                    },
+            {"pg2", Reading::Takes,  {}                    },
+            {"pg3", Reading::Takes,  scene.process.now - 1s}
+        };
+        topology.progress = scene.progress.get();
+        scene.engine().follow_cluster("main", std::move(topology));
+        uint32_t third = 0;
+        std::map<FakeStream*, std::string> nodes;
+        for (uint32_t i = 0; i < 110; ++i) {
+            scene.say(*scene.client, kRead);
+            while (!scene.shell().connects.empty()) {
+                const std::string name = scene.shell().nodes.back().name;
+                nodes[&scene.open_standby()] = name;
+            }
+            for (auto& [stream, name] : nodes) {
+                if (stream->take().empty()) continue;
+                third += name == "pg3";
+                scene.say(*stream, kRow + complete("SELECT 1") + ready());
+            }
+        }
+        return third;
+    };
+    // A tenth of a weight beside a whole one.
+    const uint32_t warming = reads_at_third();
+    CHECK(warming >= 8);
+    CHECK(warming <= 12);
+}
+
 }  // namespace pgweir::session
