@@ -1,5 +1,7 @@
 #include "pgweir/admin/tables.h"
+#include "pgweir/config/effective.h"
 #include "pgweir/route/judge.h"
+#include "pgweir/route/rules.h"
 #include "pgweir/sql/classify.h"
 #include "pgweir/sql/fingerprint.h"
 
@@ -46,11 +48,15 @@ route::Judgement judge_in(const config::Database& database,
 }
 
 /// Who may get a read now, if it need not show what somebody has just written.
-std::string nodes_for_reads(const config::Database& database, const Picture& picture) {
+std::string nodes_for_reads(const config::Database& database,
+                            const Picture& picture,
+                            bool by_rule) {
     const auto configured = picture.config.clusters.find(database.cluster);
     const ClusterPicture* watched = find_cluster(picture, database.cluster);
     if (configured == picture.config.clusters.end() || watched == nullptr) return "primary";
-    const config::Reads reads = configured->second.routing.reads;
+    const config::Reads reads = by_rule
+                                    ? config::Reads::Standby
+                                    : config::effective_pool(picture.config, database, "").reads;
     if (reads == config::Reads::Primary) return "primary (routing.reads)";
     std::string names = reads == config::Reads::Any ? "primary" : "";
     for (size_t i = 0; i < watched->nodes.size() && i < watched->view.nodes.size(); ++i) {
@@ -59,6 +65,26 @@ std::string nodes_for_reads(const config::Database& database, const Picture& pic
         names += (names.empty() ? "" : ", ") + watched->nodes[i].name;
     }
     return names.empty() ? "primary (no standby takes reads)" : names;
+}
+
+/// What rules of the database's cluster say of it, as the workers apply them.
+bool apply_rules(route::Judgement& judgement,
+                 std::string_view sql,
+                 const sql::Classification& statement,
+                 const config::Database& database,
+                 const Picture& picture) {
+    const auto cluster = picture.config.clusters.find(database.cluster);
+    const ClusterPicture* watched = find_cluster(picture, database.cluster);
+    const bool routes = watched != nullptr && watched->nodes.size() > 1;
+    if (cluster == picture.config.clusters.end() || !routes || statement.begins_read_only) {
+        return false;
+    }
+    const route::Rules rules(cluster->second.routing.rules);
+    const config::RoutingRule* rule = rules.about(sql);
+    const bool standby = rule != nullptr && rule->route == config::RuleRoute::Standby;
+    if (rule == nullptr || (standby && !statement.reads)) return false;
+    judgement = {standby, route::to_text(*rule)};
+    return true;
 }
 
 }  // namespace
@@ -70,7 +96,8 @@ Table explain_route(std::string_view sql, const Picture& picture) {
                      {"relations"}, {"node"},  {"fingerprint"}};
     const auto shape = sql::fingerprint(sql);
     for (const auto& [name, database] : picture.config.databases) {
-        const route::Judgement judgement = judge_in(database, statement, picture);
+        route::Judgement judgement = judge_in(database, statement, picture);
+        const bool by_rule = apply_rules(judgement, sql, statement, database, picture);
         const bool begins = statement.begins_read_only;
         const bool routed = judgement.standby || begins;
         table.rows.push_back({name,
@@ -80,7 +107,7 @@ Table explain_route(std::string_view sql, const Picture& picture) {
                               begins ? "" : judgement.why,
                               listed(statement.mentions.functions, "()"),
                               listed(statement.mentions.relations),
-                              routed ? nodes_for_reads(database, picture) : "primary",
+                              routed ? nodes_for_reads(database, picture, by_rule) : "primary",
                               shape ? to_text(*shape) : ""});
     }
     return table;

@@ -23,8 +23,14 @@ struct DatabaseEntry {
 };
 
 /// The object whose members a row sets.
-using Owner =
-    std::variant<Config*, ListenAddress*, Cluster*, Node*, DatabaseEntry*, User*, Application*>;
+using Owner = std::variant<Config*,
+                           ListenAddress*,
+                           Cluster*,
+                           Node*,
+                           RoutingRule*,
+                           DatabaseEntry*,
+                           User*,
+                           Application*>;
 
 /// Says of a member pointer which class it belongs to.
 template <class Class, class Member>
@@ -91,6 +97,7 @@ private:
     DatabaseEntry database_;
     User user_;
     Application application_;
+    RoutingRule rule_;
 };
 
 }  // namespace pgweir::config

@@ -14,6 +14,7 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 
 constexpr uint64_t kTextBytesMax = 1024;
+constexpr uint64_t kSampleBytesMax = 16384;
 constexpr uint64_t kHostBytesMax = 255;    // RFC 1035
 constexpr uint64_t kNameBytesMax = 63;     // as PostgreSQL's names (NAMEDATALEN - 1)
 constexpr uint64_t kSocketFolderMax = 90;  // sun_path has 108: "/.s.PGSQL.65535" and zero go off
@@ -320,6 +321,18 @@ constexpr auto kFields = std::to_array<Field>({
     {"clusters.*.routing.warm_up", &member<&Cluster::routing, &Routing::warm_up>,
      time(milliseconds(1), hours(24)).or_zero("its full share at once"), AtOnce,
      "How long the share of a standby that is well again grows, until it has its full weight."},
+    {"clusters.*.routing.rules.*.pattern", &member<&RoutingRule::pattern>,
+     kText.or_unset("required, or fingerprint"), AtOnce,
+     "Statements whose shape, as SHOW ROUTES has it, is like this; * stands for anything."},
+    {"clusters.*.routing.rules.*.fingerprint", &member<&RoutingRule::fingerprint>,
+     text(Kind::Text, 16).or_unset("required, or pattern"), AtOnce,
+     "Statements of this fingerprint, as SHOW ROUTES and EXPLAIN ROUTE have it."},
+    {"clusters.*.routing.rules.*.route", &member<&RoutingRule::route>,
+     choice().or_unset("required"), AtOnce,
+     "Where they go; standby only counts for what is a read by PostgreSQL's grammar."},
+    {"clusters.*.routing.rules.*.samples", &member<&RoutingRule::samples>,
+     text(Kind::List, kSampleBytesMax).or_unset("none"), AtOnce,
+     "Statements that the rule has to be about; --check, a start and a reload try it."},
 
     {"databases.*.cluster", of_database<&Database::cluster>,
      text(Kind::Name, kNameBytesMax).or_unset("required, or host"), NewConnections,
@@ -552,6 +565,7 @@ Slot BlankModel::slot_of(const Field& field) {
     };
     if (stands_under("listen.")) return field.slot(&listen_);
     if (stands_under("clusters.*.nodes.")) return field.slot(&node_);
+    if (stands_under("clusters.*.routing.rules.")) return field.slot(&rule_);
     if (stands_under("clusters.")) return field.slot(&cluster_);
     if (stands_under("databases.")) return field.slot(&database_);
     if (stands_under("users.")) return field.slot(&user_);

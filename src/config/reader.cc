@@ -21,7 +21,7 @@ std::string prefix_of(std::string_view key) {
 }
 
 bool is_listed(std::string_view key) {
-    return key == "listen" || key == "clusters.*.nodes";
+    return key == "listen" || key == "clusters.*.nodes" || key == "clusters.*.routing.rules";
 }
 
 // Text where a section should be may be a password in the wrong place: it is never shown.
@@ -38,6 +38,10 @@ std::string kind_words(YamlNode::Kind kind) {
 std::string list_example(std::string_view key) {
     if (key == "listen") return "write a list, such as [{host: 127.0.0.1, port: 6432}]";
     if (key == "clusters.*.nodes") return "write a list, such as [{host: 10.0.0.5, port: 5432}]";
+    if (key == "clusters.*.routing.rules") {
+        return "write a list, such as [{pattern: \"select * from f(*)\", route: standby}]";
+    }
+    if (key.ends_with(".samples")) return "write a list of statements, such as [\"SELECT 1\"]";
     return "write a list of names, such as [ops]";
 }
 
@@ -177,6 +181,9 @@ Owner Reader::make_listed(const Place& place, const Owner& owner) {
     if (place.key == "listen") return &draft_.config.listen.emplace_back();
     Cluster* const* cluster = std::get_if<Cluster*>(&owner);
     PGW_CHECK(cluster != nullptr);
+    if (place.key == "clusters.*.routing.rules") {
+        return &(*cluster)->routing.rules.emplace_back();
+    }
     return &(*cluster)->nodes.emplace_back();
 }
 

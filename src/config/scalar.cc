@@ -42,6 +42,10 @@ constexpr std::array kNoStandby{
     Choice<NoStandby>{NoStandby::Primary, "primary"},
     Choice<NoStandby>{NoStandby::Error,   "error"  }
 };
+constexpr std::array kRuleRoutes{
+    Choice<RuleRoute>{RuleRoute::Primary, "primary"},
+    Choice<RuleRoute>{RuleRoute::Standby, "standby"}
+};
 constexpr std::array kAuthMethods{
     Choice<AuthMethod>{AuthMethod::Trust,       "trust"        },
     Choice<AuthMethod>{AuthMethod::Md5,         "md5"          },
@@ -73,6 +77,10 @@ constexpr const auto& choices_of(Consistency) {
 
 constexpr const auto& choices_of(NoStandby) {
     return kNoStandby;
+}
+
+constexpr const auto& choices_of(RuleRoute) {
+    return kRuleRoutes;
 }
 
 constexpr const auto& choices_of(AuthMethod) {
@@ -333,6 +341,10 @@ std::string_view to_text(Consistency consistency) {
 
 std::string_view to_text(NoStandby what) {
     return word_of(what);
+}
+
+std::string_view to_text(RuleRoute route) {
+    return word_of(route);
 }
 
 std::string_view to_text(AuthMethod method) {

@@ -36,6 +36,7 @@ using Slot = std::variant<bool*,
                           std::optional<PoolMode>*,
                           std::optional<PinnedFull>*,
                           std::optional<Reads>*,
+                          std::optional<RuleRoute>*,
                           std::optional<Secret>*>;
 
 enum class Kind : uint8_t {

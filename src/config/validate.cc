@@ -105,6 +105,44 @@ void check_monitor(const Draft& draft, const Cluster& cluster, Problems& problem
     }
 }
 
+bool is_fingerprint(std::string_view text) {
+    constexpr size_t kDigits = 16;
+    return text.size() == kDigits && std::all_of(text.begin(), text.end(), [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           });
+}
+
+void check_rules(const Draft& draft, Cluster& cluster, Problems& problems) {
+    const std::string key = key_of("clusters", cluster.name, "routing.rules");
+    std::vector<RoutingRule>& rules = cluster.routing.rules;
+    if (rules.size() > kRulesMax) {
+        problems.add(draft.line_of(key),
+                     fmt::format("{} has {} rules, more than {}", key, rules.size(), kRulesMax),
+                     "use patterns for several shapes at once");
+    }
+    for (size_t i = 0; i < rules.size(); ++i) {
+        RoutingRule& rule = rules[i];
+        const std::string item = item_key(key, i);
+        rule.line = draft.line_of(item);
+        if (draft.is_broken(item)) continue;
+        const bool names = draft.has(item + ".fingerprint");
+        if (names == draft.has(item + ".pattern")) {
+            problems.add(rule.line,
+                         fmt::format("{} has {}", item,
+                                     names ? "both pattern and fingerprint"
+                                           : "neither pattern nor fingerprint"),
+                         "write {pattern: \"select * from f(*)\", route: standby}");
+        } else if (names && !is_fingerprint(rule.fingerprint) &&
+                   !draft.is_broken(item + ".fingerprint")) {
+            problems.add(rule.line, item + ".fingerprint is none",
+                         "16 digits of 0-9 and a-f, as SHOW ROUTES has it, in quotes");
+        }
+        if (!draft.has(item + ".route")) {
+            problems.add(rule.line, item + " has no route", "write route: primary or standby");
+        }
+    }
+}
+
 void check_cluster_name(const Draft& draft, const Database& database, Problems& problems) {
     const auto& clusters = draft.config.clusters;
     if (database.cluster.empty() || clusters.contains(database.cluster)) return;
@@ -198,6 +236,7 @@ Config validate(Draft draft, Problems& problems) {
     for (auto& [name, cluster] : draft.config.clusters) {
         check_nodes(draft, cluster, problems);
         check_monitor(draft, cluster, problems);
+        check_rules(draft, cluster, problems);
     }
     check_databases(draft, problems);
     if (draft.config.users.contains("*")) {

@@ -3,6 +3,7 @@
 #include "pgweir/auth/users_file.h"
 #include "pgweir/config/advice.h"
 #include "pgweir/config/loader.h"
+#include "pgweir/route/rules.h"
 
 #include <fmt/format.h>
 
@@ -21,6 +22,13 @@ ReadSetup read_setup(const std::string& path) {
     if (!loaded.config) return result;
     for (const std::string& sentence : config::advice(*loaded.config)) {
         result.warnings.push_back(fmt::format("{}: {}", path, sentence));
+    }
+
+    for (const auto& [name, cluster] : loaded.config->clusters) {
+        for (const auto& problem : route::check_samples(cluster.routing.rules)) {
+            result.problems.push_back(
+                fmt::format("{}:{}: {}; {}", path, problem.line, problem.what, problem.fix));
+        }
     }
 
     auth::UserList users;

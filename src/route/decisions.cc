@@ -6,6 +6,22 @@
 #include <utility>
 
 namespace pgweir::route {
+namespace {
+
+/// Also where no catalogue is known: whoever wrote the rule knows better.
+void apply_rule(Decision& decision,
+                const sql::Classification& statement,
+                const config::RoutingRule* rule) {
+    if (rule == nullptr || decision.its == Class::BeginsReadOnly) return;
+    const bool standby = rule->route == config::RuleRoute::Standby;
+    if (standby && !statement.reads) return;
+    decision.its = standby ? Class::Read : Class::Write;
+    if (standby) decision.writes = !statement.mentions.functions.empty();
+    decision.by_rule = true;
+    decision.why = to_text(*rule);
+}
+
+}  // namespace
 
 std::string_view to_text(Class its) {
     constexpr std::array<std::string_view, 3> kNames{"primary", "read", "read-only transaction"};
@@ -51,9 +67,15 @@ Decision* Decisions::judged(Entry& entry, std::string_view text) {
     }
     ++looked_into_;
     ++looked_into_total_;
+    look_into(entry.decision, text);
+    entry.judged = version_;
+    return &entry.decision;
+}
+
+void Decisions::look_into(Decision& decision, std::string_view text) const {
     const sql::Classification found = sql::classify(text);
-    Decision& decision = entry.decision;
     decision.refused = false;
+    decision.by_rule = false;
     if (found.begins_read_only) {
         decision.its = Class::BeginsReadOnly;
         decision.why.clear();
@@ -66,8 +88,7 @@ Decision* Decisions::judged(Entry& entry, std::string_view text) {
     const bool calls = !found.mentions.functions.empty();
     decision.writes = decision.its == Class::Read ? calls : !found.of_session;
     if (decision.its == Class::BeginsReadOnly) decision.writes = false;
-    entry.judged = version_;
-    return &decision;
+    apply_rule(decision, found, rules_.about(text));
 }
 
 /// A clock: who was used since the hand passed gets another round.
@@ -97,6 +118,12 @@ void Decisions::use(const Catalogue* catalogue) {
     distrusted_ = false;
     if (catalogue == catalogue_) return;
     catalogue_ = catalogue;
+    ++version_;
+}
+
+void Decisions::use(const Rules& rules) {
+    if (rules == rules_) return;
+    rules_ = rules;
     ++version_;
 }
 

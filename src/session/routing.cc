@@ -146,10 +146,13 @@ private:
         asked_ = wish != sql::Wish::Auto;
         if (wish == sql::Wish::Primary) return false;
         const bool routed = reads_of(client_) != config::Reads::Primary;
-        if (!routed && !asked_) return false;
+        if (!routed && !asked_ && !routes_.decisions->has_rules()) return false;
         const route::Decision* decision =
             is_readable(client_, text) ? routes_.decisions->about(text, decision_) : nullptr;
         ++statements_;
+        const bool ruled = !asked_ && decision != nullptr && decision->by_rule;
+        asked_ = asked_ || ruled;
+        if (!routed && !asked_) return false;
         if (decision != nullptr && decision->its == route::Class::Read) {
             may_write_ = may_write_ || decision->writes;
             return true;

@@ -454,3 +454,25 @@ def test_who_reads_where_by_listener_application_user_and_database(make_pooler, 
     web("SET application_name = 'sidekiq'")
     assert not reads_on_standbys(web)
     assert reads_on_standbys(Traced(pooler, application_name="sidekiq", port=second))
+
+
+def test_rules_are_tried_with_their_samples_and_obeyed(make_pooler, nodes):
+    nodes.primary.sql("CREATE FUNCTION name_of(int) RETURNS text LANGUAGE sql AS "
+                      "'SELECT name FROM t WHERE id = $1'; GRANT SELECT ON t TO app", "app")
+    rule = {"pattern": "select name_of(*)", "route": "standby", "samples": ["SELECT name_of(7)"]}
+    pooler = routing_pooler(make_pooler, nodes)
+    traced = Traced(pooler)
+    assert traced("SELECT name_of(7)") == ([("name 7",)], "primary, write")
+    cluster = pooler.config["clusters"]["main"]
+    pooler.write_config(clusters={"main": {**cluster, "routing": {**cluster["routing"], "rules": [
+        {**rule, "samples": ["SELECT name_of(7)", "SELECT other(7)"]}]}}})
+    pooler.reload()
+    assert 'rule "select name_of(*)" is not about its sample "SELECT other(7)"' in pooler.log()
+    assert traced.node_of("SELECT name_of(7)") == "primary, write"
+    pooler.write_config(clusters={"main": {**cluster, "routing": {**cluster["routing"], "rules": [rule]}}})
+    pooler.reload()
+    wait_until(lambda: traced("SELECT name_of(7)")[1].endswith("asked"), "the rule counts")
+    assert traced("SELECT name_of(%s)", (9,)) == ([("name 9",)], traced.nodes[-1])
+    assert traced.nodes[-1].startswith("standby")
+    explained = {row["database"]: row for row in pooler.console("EXPLAIN ROUTE SELECT name_of(1)")}
+    assert explained["app"]["reason"] == 'rule "select name_of(*)"'

@@ -16,6 +16,7 @@ std::string_view to_text(PoolMode mode);
 std::string_view to_text(Reads reads);
 std::string_view to_text(Consistency consistency);
 std::string_view to_text(NoStandby what);
+std::string_view to_text(RuleRoute route);
 std::string_view to_text(AuthMethod method);
 std::string_view to_text(LogLevel level);
 

@@ -76,6 +76,22 @@ struct Monitor {
     Duration timeout = std::chrono::seconds(1);
 };
 
+enum class RuleRoute : uint8_t { Primary, Standby };
+
+/// Of one cluster.
+inline constexpr size_t kRulesMax = 100;
+
+/// Where the statements go that it is about. Invariant: either a pattern or a fingerprint.
+struct RoutingRule {
+    std::string pattern{};      // of a statement's shape; '*' stands for anything
+    std::string fingerprint{};  // as SHOW ROUTES has it
+    std::optional<RuleRoute> route{};
+    std::vector<std::string> samples{};  // statements that it has to be about
+    size_t line = 0;                     // in the file
+
+    bool operator==(const RoutingRule&) const = default;
+};
+
 struct Routing {
     Reads reads = Reads::Primary;
     Consistency consistency = Consistency::Session;
@@ -84,6 +100,7 @@ struct Routing {
     Duration causal_wait = Duration::zero();  // for a standby that is behind; 0: not at all
     NoStandby no_standby = NoStandby::Primary;
     Duration warm_up = Duration::zero();  // of a standby that is well again; 0: none
+    std::vector<RoutingRule> rules{};     // the first that fits counts
 };
 
 struct Cluster {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "pgweir/route/catalogue.h"
+#include "pgweir/route/rules.h"
 #include "pgweir/sql/fingerprint.h"
 
 #include <array>
@@ -28,6 +29,7 @@ struct Decision {
     bool writes = true;    // or may, on the primary; a SET is no read, and writes no data
     std::string why{};     // it is no read; empty if it is
     std::string shape{};   // its text without values, cut off
+    bool by_rule = false;  // True exactly when a rule said where it goes.
     bool refused = false;  // True exactly when a standby refused it, although it seemed to read.
     uint64_t seen = 0;
     uint64_t on_standbys = 0;
@@ -62,6 +64,11 @@ public:
 
     /// From now on; nullptr: no read leaves the primary. Lifetime: until the next one.
     void use(const Catalogue* catalogue);
+
+    /// From now on; they come before what the catalogue says, and not before the grammar.
+    void use(const Rules& rules);
+
+    bool has_rules() const { return !rules_.empty(); }
 
     /// What the catalogue tells has just changed: nothing is decided by it until the next one, or
     /// the same once more, is used.
@@ -104,8 +111,11 @@ private:
     Decision* judged(Entry& entry, std::string_view text);
     uint32_t make_room();
 
+    void look_into(Decision& decision, std::string_view text) const;
+
     const Catalogue* catalogue_ = nullptr;
-    uint32_t version_ = 1;  // of the catalogue
+    Rules rules_;
+    uint32_t version_ = 1;  // of catalogue and rules
     bool distrusted_ = false;
     std::vector<Entry> entries_;
     std::unordered_map<sql::Fingerprint, uint32_t, Hash> places_;

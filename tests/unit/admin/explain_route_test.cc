@@ -95,6 +95,30 @@ TEST_CASE("explain route: the nodes that take reads now") {
     CHECK(node("SELECT * FROM accounts") == "primary (no standby takes reads)");
 }
 
+TEST_CASE("explain route: rules come before the catalogue") {
+    Scene scene;
+    scene.add_database("app", "main");
+    scene.add_database("small", "plain");
+    for (const char* cluster : {"main", "plain"}) {
+        scene.config.clusters[cluster].routing.rules = {
+            {.pattern = "select counted(*)*", .route = config::RuleRoute::Standby},
+            {.pattern = "*",                  .route = config::RuleRoute::Primary}
+        };
+    }
+    auto& view = scene.pictures[0].view;
+    scene.pictures[0].nodes[1].name = "two";
+    view.nodes.resize(2);
+    view.nodes[1].state = cluster::NodeState::Standby;
+    const Table ruled = scene.explain("SELECT counted(1) FROM accounts");
+    CHECK(ruled.rows.at(0).at(1) == "read");
+    CHECK(ruled.rows.at(0).at(2) == "rule \"select counted(*)*\"");
+    CHECK(ruled.rows.at(0).at(5) == "two");
+    CHECK(ruled.rows.at(1).at(1) == "primary");
+    const Table kept = scene.explain("SELECT 1");
+    CHECK(kept.rows.at(0).at(1) == "primary");
+    CHECK(kept.rows.at(0).at(2) == "rule \"*\"");
+}
+
 TEST_CASE("explain route: what is not known is said") {
     Scene scene;
     scene.add_database("*", "main");

@@ -34,6 +34,28 @@ TEST_CASE("validate: a method with passwords needs the file that has them") {
     CHECK(problems_of("auth: {users_file: u}\ndatabases: {a: {host: db}}\n").empty());
 }
 
+TEST_CASE("validate: a rule has a pattern or a fingerprint, and a route") {
+    const std::string head =
+        "auth: {method: trust}\ndatabases: {a: {cluster: m}}\nclusters:\n  m:\n"
+        "    nodes: [{host: x}]\n    routing:\n      rules:\n";
+    CHECK(problems_of(head + "        - {pattern: \"select f(*)\", route: standby}\n"
+                             "        - {fingerprint: \"0123456789abcdef\", route: primary}\n")
+              .empty());
+    CHECK(problems_of(head + "        - {route: standby}\n"
+                             "        - {pattern: a, fingerprint: \"0123456789abcdef\"}\n"
+                             "        - {fingerprint: \"0123456789ABCDEF\", route: primary}\n"
+                             "        - {pattern: a, route: auto}\n") ==
+          Lines{"8: clusters.m.routing.rules.1 has neither pattern nor fingerprint; write "
+                "{pattern: \"select * from f(*)\", route: standby}",
+                "9: clusters.m.routing.rules.2 has both pattern and fingerprint; write "
+                "{pattern: \"select * from f(*)\", route: standby}",
+                "9: clusters.m.routing.rules.2 has no route; write route: primary or standby",
+                "10: clusters.m.routing.rules.3.fingerprint is none; 16 digits of 0-9 and a-f, as "
+                "SHOW ROUTES has it, in quotes",
+                "11: clusters.m.routing.rules.4.route: \"auto\" is not one of primary or standby; "
+                "use one of them"});
+}
+
 TEST_CASE("validate: a wrong method is one problem, not two") {
     CHECK(problems_of("auth: {method: scram}\ndatabases: {a: {host: db}}\n").size() == 1);
 }

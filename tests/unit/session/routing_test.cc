@@ -382,6 +382,50 @@ TEST_CASE("routing: an application that changes its name, and one that a reload 
     CHECK(reads_of(client) == config::Reads::Standby);
 }
 
+TEST_CASE("routing: a rule comes before reads and the catalogue, and a hint before the rule") {
+    Scene scene;
+    auto& routing = scene.config.clusters["main"].routing;
+    routing.reads = config::Reads::Primary;
+    routing.rules = {
+        {.pattern = "select f(*) from t", .route = config::RuleRoute::Standby}
+    };
+    scene.engine().reload(scene.setup());
+    scene.say(*scene.client, kRead);
+    CHECK(scene.primary->take() == kRead);
+    scene.answer(*scene.primary);
+    const std::string hinted = query("/* pgweir: primary */ SELECT f(1) FROM t");
+    scene.say(*scene.client, hinted);
+    CHECK(scene.primary->take() == hinted);
+    scene.answer(*scene.primary);  // what it called may have written
+    scene.progress->publish(1, scene.progress->begin_question());
+    const std::string ruled = query("SELECT f(1) FROM t");
+    scene.say(*scene.client, ruled);
+    CHECK(scene.primary->sent.empty());
+    FakeStream& standby = scene.open_standby();
+    CHECK(standby.take() == ruled);
+    // It was wrong: the primary is asked, now and for ever.
+    scene.say(standby,
+              failure("25006", "cannot execute INSERT in a read-only transaction") + ready());
+    CHECK(scene.primary->take() == ruled);
+    scene.answer(*scene.primary);
+    scene.say(*scene.client, ruled);
+    CHECK(scene.primary->take() == ruled);
+}
+
+TEST_CASE("routing: a rule keeps reads at the primary") {
+    Scene scene;
+    scene.config.clusters["main"].routing.rules = {
+        {.pattern = "*from t*", .route = config::RuleRoute::Primary}
+    };
+    scene.engine().reload(scene.setup());
+    scene.say(*scene.client, kRead);
+    CHECK(scene.primary->take() == kRead);
+    CHECK(scene.pool().stats.routed[static_cast<size_t>(RouteReason::Asked)] == 1);
+    scene.answer(*scene.primary);
+    scene.say(*scene.client, query("SELECT 1"));
+    CHECK(scene.primary->sent.empty());
+}
+
 TEST_CASE("routing: the share of a standby that is well again grows") {
     Scene scene;
     scene.config.clusters["main"].routing.warm_up = 10s;
