@@ -1,7 +1,8 @@
 """stale [options]: sessions that write and read back at once, through standbys that are late, paused and held up.
 
 With routing.consistency session, each session looks for what it wrote itself; with database, also for what another
-one was told of before. With eventual nothing is promised: then stale reads must be found, or the hunt is blind.
+one was told of before; with token, for what another one wrote whose pgweir.token it has set. With eventual nothing is
+promised: then stale reads must be found, or the hunt is blind.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pgweir_e2e.system import children_of  # noqa: E402
 from pgweir_e2e.waiting import wait_until  # noqa: E402
 
 STALE_SHOWN_MAX = 10
+PROMISES = ("session", "database", "token", "eventual")
 
 
 class Hunt:
@@ -34,6 +36,7 @@ class Hunt:
         self.pooler, self.consistency = pooler, consistency
         self.deadline = time.monotonic() + options.seconds
         self.told = [0] * options.sessions  # what each session's last write that was answered wrote
+        self.carried = [(0, "")] * options.sessions  # the same, with the token that it was told behind it
         self.stale, self.kinds = [], collections.Counter()
         self.reads = self.writes = 0
 
@@ -89,11 +92,16 @@ class Session:
                 await self.db.execute(sql)
         self.hunt.told[self.number] = value
         self.hunt.writes += 1
+        if self.hunt.consistency == "token":
+            self.hunt.carried[self.number] = value, await self.value("SHOW pgweir.token")
 
     async def read_some(self):
         others = self.hunt.consistency != "session" and self.random.random() < 0.7
         whose = self.random.randrange(len(self.hunt.told)) if others else self.number
         expected = self.hunt.told[whose]  # was told before this read is sent
+        if self.hunt.consistency == "token" and whose != self.number:
+            expected, token = self.hunt.carried[whose]
+            await self.db.execute(f"SET pgweir.token = '{token}'")
         kind, value = await self.read(whose)
         self.hunt.saw(f"{'another session' if whose != self.number else 'its own'}, {kind}", expected, value)
 
@@ -171,7 +179,9 @@ def routed(pooler):
 
 
 def make_pooler(nodes, consistency, options):
-    sections = nodes.sections(routing={"reads": "standby", "consistency": consistency, "max_lag": "10s"})
+    level = "session" if consistency == "token" else consistency
+    sections = nodes.sections(routing={"reads": "standby", "consistency": level, "max_lag": "10s",
+                                       "causal_wait": options.causal_wait})
     sections["databases"] = {**sections["databases"], "app": {"cluster": "main", "pool_size": 10}}
     pooler = Pooler(nodes.primary, workers=options.workers, http=True, binary=options.pgweir, **sections)
     wait_until(lambda: [row["state"] for row in pooler.console("SHOW NODES")] == ["primary", "standby", "standby"],
@@ -219,8 +229,9 @@ def parse(arguments):
     parser.add_argument("--seconds", type=float, default=30, help="of each run (30)")
     parser.add_argument("--sessions", type=int, default=64, help="that write and read (64)")
     parser.add_argument("--workers", type=int, default=2, help="of pgweir (2)")
-    parser.add_argument("--consistency", nargs="+", default=["session", "database", "eventual"],
-                        choices=["session", "database", "eventual"], help="one run for each (all)")
+    parser.add_argument("--consistency", nargs="+", default=list(PROMISES), choices=PROMISES,
+                        help="one run for each (all)")
+    parser.add_argument("--causal-wait", default="0", help="routing.causal_wait (0)")
     parser.add_argument("--pgweir", default=BINARY, help="the program (PGWEIR, or the dev build)")
     options = parser.parse_args(arguments)
     if not os.access(options.pgweir, os.X_OK):
