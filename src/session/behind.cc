@@ -1,3 +1,4 @@
+#include "pgweir/base/planted.h"
 #include "pgweir/session/errors.h"
 #include "pgweir/wire/backend.h"
 #include "session/parts.h"
@@ -47,6 +48,7 @@ bool wait_for_standby(Engine& engine, ClientSession& client) {
 }
 
 void wake_behind(Engine& engine) {
+    if (planted(Bug::BehindForgotten)) return;
     engine.in(ClientState::Behind).for_each([&](ClientSession& client) {
         const Routes* routes = client.pool->routes.get();
         const bool over = engine.now() >= client.deadline;

@@ -93,8 +93,13 @@ Error waits_notice(std::string_view database, std::string_view user) {
 }
 
 Error cancelled_while_waiting() {
-    return make_error(ErrorId::CancelledWhileWaiting, {},
+    return make_error(ErrorId::Cancelled, {},
                       "It was still waiting for a server; nothing was sent.");
+}
+
+Error cancelled_at_standby() {
+    return make_error(ErrorId::Cancelled, {},
+                      "The standby that ran it failed it meanwhile; it was not asked elsewhere.");
 }
 
 Error shutting_down() {

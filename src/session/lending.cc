@@ -346,6 +346,7 @@ void release(Engine& engine, ServerConn& server) {
     server.request.clear();
     server.held_back.clear();
     server.retry_due = false;
+    server.cancelled = false;
     server.refused = false;
     const NextUse next = next_use(server);
     if (server.cancel_lost) {

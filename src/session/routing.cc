@@ -1,4 +1,5 @@
 #include "pgweir/base/log.h"
+#include "pgweir/base/planted.h"
 #include "pgweir/session/errors.h"
 #include "pgweir/sql/hints.h"
 #include "pgweir/wire/backend.h"
@@ -161,6 +162,7 @@ private:
             begins_ = true;
             return true;
         }
+        if (planted(Bug::WriteAtStandby) && decision != nullptr && decision->writes) return true;
         const bool refused = decision != nullptr && decision->refused;
         const bool wanted = wish == sql::Wish::Standby && !refused &&
                             !sql::effects_of(text).has(sql::Effect::MayPin);
@@ -299,6 +301,14 @@ std::string refuse(Pool& home, route::Decisions::Ref ref) {
     return decision != nullptr ? decision->shape : "";
 }
 
+/// The client is free of its server, which sent it nothing, and wanted its request to end: it has.
+void tell_cancelled(Engine& engine, ClientSession& client) {
+    wire::Writer out;
+    wire::encode_error(out, cancelled_at_standby());
+    wire::encode_ready(out, wire::TransactionStatus::Idle);
+    engine.send(client, out.bytes());
+}
+
 /// The client is free of its server, which sent it nothing; it asks the primary.
 void ask_primary(Engine& engine, ClientSession& client, std::string_view request) {
     if (!request.empty()) {
@@ -395,7 +405,9 @@ void note_answer(ClientSession& client, int64_t took) {
 }
 
 bool can_ask_elsewhere(const ServerConn& server, const wire::ErrorFields& error) {
-    if (server.request.empty() || server.client == nullptr || server.cancels > 0) return false;
+    if (server.request.empty() || server.client == nullptr || planted(Bug::RefusalShown)) {
+        return false;
+    }
     // Somebody wanted it to end, or it took too long: once more would take as long again.
     return error.sqlstate != sqlstate::kQueryCanceled.text();
 }
@@ -409,7 +421,11 @@ void retry_elsewhere(Engine& engine, ServerConn& server) {
             "a statement that seemed to read is none: {}; it goes to the primary from now on",
             refuse(*client.pool, client.decision));
     }
-    ask_primary(engine, client, request);
+    if (std::exchange(server.cancelled, false)) {
+        tell_cancelled(engine, client);
+    } else {
+        ask_primary(engine, client, request);
+    }
     if (server.effects.any()) {
         server.effects = {};
         server.client = nullptr;
@@ -426,20 +442,28 @@ void retry_elsewhere(Engine& engine, ServerConn& server) {
 bool lost_standby(Engine& engine, ServerConn& server, std::string_view reason) {
     ClientSession* client = server.client;
     if (client == nullptr) return false;
-    const bool unanswered = !server.request.empty() && server.cancels == 0;
+    const bool unanswered = !server.request.empty();
+    const bool cancelled = unanswered && (server.cancels > 0 || server.cancelled);
     const bool unsent = server.state == ServerState::Syncing;
     const bool answered = server.state == ServerState::Active && server.request.empty() &&
                           server.status == wire::TransactionStatus::Idle &&
                           server.pipeline.at_rest() && server.passing == 0;
-    const bool asking = server.state == ServerState::Asking;
-    if (!unanswered && !unsent && !answered && !asking) return false;
+    // One that was asked what its session holds now takes the answer along.
+    if ((!unanswered && !unsent && !answered) || planted(Bug::StandbyLossTold)) return false;
     log::info("server {} at {} is lost, and its client {} goes on elsewhere: {}", server.id,
               server.node.name, client->id, reason);
     const std::string request = std::exchange(server.request, {});
     server.retry_due = false;
+    const SettingsRef settings = client->settings;
     part_client(engine, server);
+    if (unsent && !planted(Bug::SettingsOfLostStandby))
+        client->settings = settings;  // the server never had them
     engine.close(server, reason);
-    if (unanswered || unsent) ask_primary(engine, *client, request);
+    if (cancelled) {
+        tell_cancelled(engine, *client);
+    } else if (unanswered || unsent) {
+        ask_primary(engine, *client, request);
+    }
     go_on_without_server(engine, *client);
     return true;
 }

@@ -107,7 +107,8 @@ private:
     }
 
     static bool is_light(char type) {
-        return type == '1' || type == '2' || type == 'T' || type == 'n';
+        return type == '1' || type == '2' || type == '3' || type == 't' || type == 'T' ||
+               type == 'n';
     }
 
     /// What a standby says before it says anything of weight is held back: until then its client
@@ -119,7 +120,7 @@ private:
             held_[held_count_++] = message;
             return true;
         }
-        server_.request.clear();
+        if (!planted(Bug::RequestKeptTooLong)) server_.request.clear();
         if (!server_.held_back.empty()) {
             out_->add_copy(as_bytes(server_.held_back));
             server_.held_back.clear();
@@ -152,9 +153,13 @@ private:
                        server_.id, server_.node.name, error->sqlstate, error->message);
         }
         const bool stale = plan_is_stale(header, body);  // whoever prepares it anew gets another
+        for (size_t i = 0; planted(Bug::TakenBackAnswerShown) && i < held_count_; ++i) {
+            out_->add(held_[i]);
+        }
         held_count_ = 0;
         server_.held_back.clear();
         server_.retry_due = true;
+        server_.cancelled = server_.cancels > 0;
         server_.refused = !stale && cannot_run_there(error->sqlstate);
         return true;
     }

@@ -1,3 +1,4 @@
+#include "pgweir/base/planted.h"
 #include "pgweir/route/token.h"
 #include "session/parts.h"
 
@@ -33,7 +34,8 @@ void note_write(ServerConn& server) {
     const Pool& pool = server.pool;
     if (!server.wrote || pool.routes == nullptr) return;
     const Routes& routes = *pool.routes;
-    const uint64_t sample = routes.topology->progress->next_sample();
+    const uint64_t sample =
+        routes.topology->progress->next_sample() - (planted(Bug::TokenTooOld) ? 1 : 0);
     server.client->must_show = sample;
     raise(*routes.written, sample);  // also where nobody asks now: any session may, from then on
 }

@@ -35,7 +35,7 @@ void Checker::check_queue(session::Engine& engine, Pool& pool) {
         // Who was served must have stood in front of all who still wait.
         const auto oldest = std::find(before.begin(), before.end(), now.front());
         engine.in(session::ClientState::Attached).for_each([&](session::ClientSession& client) {
-            if (client.pool != &pool || client.state_since != engine.now()) return;
+            if (client.queue != &pool || client.state_since != engine.now()) return;
             const auto place = std::find(before.begin(), oldest, client.id);
             if (oldest != before.end() && place == oldest &&
                 std::find(oldest, before.end(), client.id) != before.end()) {
@@ -136,8 +136,10 @@ bool Checker::starves(const Engines& engines,
     bool database_idles = false;
     bool user_idles = false;
     for (const auto& [key, other] : shares) {
-        const bool in_database = other->name().database == share.name().database;
-        const bool in_user = other->name().user == share.name().user;
+        // Each node has slots of its own.
+        const bool there = other->name().node == share.name().node;
+        const bool in_database = there && other->name().database == share.name().database;
+        const bool in_user = there && other->name().user == share.name().user;
         if (other.get() == &share || (!in_database && !in_user)) continue;
         for (const auto& engine : engines) {
             Pool* pool = engine->find_pool(*other);
@@ -172,6 +174,7 @@ void Checker::check_end(const Engines& engines,
     }
     if (process.clients.load() != 0) violations_.add("clients are counted at the end");
     if (process.logins.load() != 0) violations_.add("logins are counted at the end");
+    if (process.clients_behind.load() != 0) violations_.add("clients wait for standbys at the end");
     for (const auto& engine : engines) {
         if (engine->client_count() != 0) violations_.add("a client session is left");
         if (engine->cancels_in_flight() != 0) violations_.add("a cancel is left");

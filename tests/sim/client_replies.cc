@@ -128,8 +128,9 @@ bool FakeClient::is_allowed(const ReportFields& report) const {
     const std::string_view code = report.sqlstate;
     if (has(report.message, "do not fit")) return deceived_;
     if (has(report.message, "is not the primary any more")) return mishaps_.primary_changes;
+    if (has(report.message, "cannot be done on standby")) return mishaps_.standbys;
     if (code == "25006" && has(report.message, "no primary is known")) {
-        return mishaps_.primary_changes && mishaps_.waits_end;
+        return (mishaps_.primary_changes || mishaps_.standbys) && mishaps_.waits_end;
     }
     if (code == "08006") {
         return fault_met_ || (mishaps_.servers_are_slow && has(report.detail, "timeout expired"));
@@ -242,7 +243,7 @@ bool FakeClient::take_cancel(const Frame& frame, const ReportFields& report) {
     if (frame.type != 'E' || report.message != kCancelled) return false;
     if (cancels_taken_ >= cancels_sent_) return false;
     ++cancels_taken_;
-    if (has(report.detail, "still waiting")) {
+    if (has(report.detail, "still waiting") || has(report.detail, "not asked elsewhere")) {
         take_back_request();
         return true;
     }

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kTexts{"select s0 $1", "select s1 $1", "select s2 $1",
                                                  "big $1 5", "show $1"};
+constexpr std::array<std::string_view, 5> kTextsOfCounts{
+    "select n from counts where who = $1", "select n from counts where who = $1 and many",
+    "select $1", "update counts set n = n + 1 where who = $1", "select bump($1)"};
 constexpr std::array<std::string_view, 4> kNames{"a", "b", "pgweir_c", ""};
 
 // More than this is not sent ahead.
@@ -81,6 +84,8 @@ void FakeClient::act() {
             put('S');
             batch_open_ = false;
         }
+    } else if (reads_left_ > 0) {
+        go_on_reading();
     } else if (requests_left > 0 && (sent_.size() < 2 || prng_.chance(25))) {
         --requests_left;
         request();
@@ -96,6 +101,10 @@ bool FakeClient::wind_up(FakeNetwork& network) {
     requests_left = 0;
     if (copying_) {
         go_on_copying();
+        return true;
+    }
+    if (reads_left_ > 0) {
+        go_on_reading();
         return true;
     }
     if (batch_open_) {
@@ -131,6 +140,11 @@ void FakeClient::vanish(FakeNetwork& network) {
 }
 
 void FakeClient::request() {
+    if (families.has(Family::Standbys) && !owed() && own_->status() == 'I' && prng_.chance(20)) {
+        reads_left_ = 2 + static_cast<uint32_t>(prng_.below(4));
+        query("begin read only");
+        return;
+    }
     if (families.has(Family::PipelinedDiscards) && prng_.chance(25)) {
         discard_amid_requests();
         return;
@@ -171,6 +185,47 @@ std::string FakeClient::text_of_state(const std::string& token) {
     }
 }
 
+/// What it has committed, and how often it is shown that.
+std::string FakeClient::text_of_counts() {
+    switch (prng_.below(12)) {
+        case 0:
+        case 1:
+        case 2: return fmt::format("update counts set n = n + 1 where who = c{}", number_);
+        case 3: return fmt::format("select bump(c{})", number_);
+        case 4:
+            return fmt::format("/* pgweir: primary */ select n from counts where who = c{}",
+                               number_);
+        case 5: return fmt::format("select n from counts where many and who = c{}", number_);
+        default: return fmt::format("select n from counts where who = c{}", number_);
+    }
+}
+
+/// Its read-only transaction, step by step: what may be at a standby, and what it takes along.
+void FakeClient::go_on_reading() {
+    if (--reads_left_ == 0) {
+        query(prng_.chance(70) ? "commit" : "rollback");
+        return;
+    }
+    switch (prng_.below(12)) {
+        case 0: query("show " + token()); break;
+        case 1: query(fmt::format("set TimeZone mine{}", prng_.below(4))); break;
+        case 2: query("error " + token()); break;
+        case 3: query(fmt::format("update counts set n = n + 1 where who = c{}", number_)); break;
+        case 4:
+        case 5:
+        case 6:
+            begin_batch();
+            put_parse("", "select n from counts where who = $1");
+            put_bind("", "");
+            put('D', std::string("P\0", 2));
+            put('E', std::string(5, '\0'));
+            put('S');
+            batch_open_ = false;
+            break;
+        default: query(fmt::format("select n from counts where who = c{}", number_));
+    }
+}
+
 std::string FakeClient::text_for_query() {
     const std::string mine = token();
     if (families.has(Family::CopyErrors) && prng_.chance(12)) {
@@ -179,6 +234,7 @@ std::string FakeClient::text_for_query() {
     }
     if (families.has(Family::Notifications) && prng_.chance(60)) return text_of_notification(mine);
     if (families.has(Family::SessionState) && prng_.chance(40)) return text_of_state(mine);
+    if (families.has(Family::Standbys) && prng_.chance(60)) return text_of_counts();
     switch (prng_.below(22)) {
         case 0:
         case 1:
@@ -254,6 +310,9 @@ void FakeClient::discard_amid_requests() {
 std::string FakeClient::prepared_text() {
     const uint64_t choice = prng_.below(100);
     if (choice < 5) return "syntax error";
+    if (choice < 50 && families.has(Family::Standbys)) {
+        return std::string(kTextsOfCounts[prng_.below(kTextsOfCounts.size())]);
+    }
     if (choice < 75) return std::string(kTexts[prng_.below(kTexts.size())]);
     if (choice < 78) return "";
     return text_for_query();

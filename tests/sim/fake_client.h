@@ -32,6 +32,7 @@ struct Mishaps {
     bool primary_changes = false;  // servers are cut off, because their node is the primary no more
     bool session_mode = false;
     bool statement_mode = false;
+    bool standbys = false;  // reads may go there, and end with them
 };
 
 /// A client with a random script, which it writes as drivers do: what it has prepared or closed it
@@ -107,6 +108,8 @@ private:
     std::string text_for_query();
     std::string text_of_notification(const std::string& token);
     std::string text_of_state(const std::string& token);
+    std::string text_of_counts();
+    void go_on_reading();
     std::string prepared_text();
 
     void request();
@@ -178,6 +181,7 @@ private:
     bool unnamed_in_batch_ = false;
     bool failed_in_batch_ = false;  // True exactly when an error came since its batch began.
     std::set<std::string> unsure_;  // names prepared or closed by what is not answered yet
+    uint32_t reads_left_ = 0;       // of its read-only transaction, with its end
     std::string copy_token_;
     std::vector<std::string> said_;  // on its channel, by whomever, in order; perhaps repeatedly
     size_t heard_up_to_ = 0;         // of said_

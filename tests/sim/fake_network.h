@@ -72,6 +72,7 @@ struct Link {
     uint64_t tenant = 0;           // of a server: the client on whose behalf bytes were sent last
     uint32_t engine = 0;
     uint32_t epoch = 0;  // of a server: of the primary that it was opened at
+    std::string node{};  // the same: where it is
 
     size_t backlog() const { return to_far.size() > capacity ? to_far.size() - capacity : 0; }
 

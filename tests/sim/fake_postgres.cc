@@ -34,11 +34,11 @@ bool Backend::clean(std::string_view begun) const {
 bool FakePostgres::answer_connects() {
     for (const auto& link : network_.links()) {
         if (link->fate != Link::Fate::Pending || link->engine_closed) continue;
-        if (link->reset || !up) {
+        if (link->reset || !is_up(link->node)) {
             link->fate = Link::Fate::Refused;
             return true;
         }
-        if (hanging) {
+        if (is_hanging(link->node)) {
             link->fate = Link::Fate::Hanging;
             return true;
         }
@@ -73,6 +73,10 @@ bool FakePostgres::work(Backend& backend) {
         backend.link->far = nullptr;
         backend.link = nullptr;
         return true;
+    }
+    if (backend.link->kind == Link::Kind::Server && standbys != nullptr &&
+        standbys->hangs(backend.link->node)) {
+        return false;
     }
     if (backend.stuck() && !backend.left) return false;
     if (backend.session == nullptr) {
@@ -115,6 +119,8 @@ bool FakePostgres::work(Backend& backend) {
         leave(backend);
         return true;
     }
+    const bool replays = standbys != nullptr && standbys->shown_by(backend.link->node) != nullptr;
+    if (replays && !network_.fast && prng_.chance(8)) session.conflict();
     session.take(*message);
     if (message->type == 'H') flush_wanted_ = true;
     if (!session.offence().empty()) {
@@ -176,6 +182,10 @@ void FakePostgres::begin(Backend& backend) {
         if (name == "replication") backend.walsender = true;
     }
     backend.session = std::make_unique<PgSession>(PgSession::server_defaults());
+    if (standbys != nullptr) {
+        backend.session->live_at(
+            {&standbys->log, standbys->shown_by(backend.link->node), backend.database});
+    }
     std::string out;
     append_frame(out, {'R', std::string(4, '\0')});
     for (const auto& [name, value] : backend.session->settings()) {
@@ -183,6 +193,12 @@ void FakePostgres::begin(Backend& backend) {
         Frame status{'S'};
         put_text(status.body, name);
         put_text(status.body, value);
+        append_frame(out, status);
+    }
+    if (standbys != nullptr) {
+        Frame status{'S'};
+        put_text(status.body, "in_hot_standby");
+        put_text(status.body, standbys->shown_by(backend.link->node) != nullptr ? "on" : "off");
         append_frame(out, status);
     }
     Frame key{'K'};
@@ -282,6 +298,23 @@ void FakePostgres::kill(Backend& backend, bool politely) {
     link.far = nullptr;
     backend.link = nullptr;
     bury(backend);
+}
+
+bool FakePostgres::is_up(const std::string& node) const {
+    return up && (standbys == nullptr || standbys->is_up(node));
+}
+
+bool FakePostgres::is_hanging(const std::string& node) const {
+    return hanging || (standbys != nullptr && standbys->hangs(node));
+}
+
+void FakePostgres::kill_lost() {
+    for (size_t i = backends_.size(); i-- > 0;) {
+        Backend& backend = *backends_[i];
+        const bool lost = backend.link->kind == Link::Kind::Server && !backend.left &&
+                          !standbys->is_up(backend.link->node);
+        if (lost) kill(backend, prng_.chance(40));
+    }
 }
 
 void FakePostgres::bury(Backend& backend) {

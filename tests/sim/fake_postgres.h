@@ -2,6 +2,7 @@
 
 #include "sim/fake_network.h"
 #include "sim/pg_session.h"
+#include "sim/standbys.h"
 
 #include <cstdint>
 #include <deque>
@@ -78,6 +79,9 @@ public:
     /// Lets a backend say something between its replies that is none.
     void lie(Backend& backend, bool plausibly);
 
+    /// Ends what runs at standbys that have gone.
+    void kill_lost();
+
     /// The name of a statement that some backend holds, or empty.
     std::string spy_statement_name();
 
@@ -87,13 +91,16 @@ public:
     std::vector<std::unique_ptr<Backend>>& backends() { return backends_; }
 
     bool up = true;
-    bool starting = false;      // accepts, and says 57P03
-    bool hanging = false;       // does not even answer
-    bool sleepers_wake = true;  // False exactly when only cancels end a sleep.
+    bool starting = false;         // accepts, and says 57P03
+    bool hanging = false;          // does not even answer
+    Standbys* standbys = nullptr;  // whose backends these are, too
+    bool sleepers_wake = true;     // False exactly when only cancels end a sleep.
 
 private:
     bool work(Backend& backend);
     bool replicate(Backend& backend);
+    bool is_up(const std::string& node) const;
+    bool is_hanging(const std::string& node) const;
     static bool has_work(const Backend& backend);
     static void leave(Backend& backend);
     void begin(Backend& backend);

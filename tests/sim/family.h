@@ -23,6 +23,7 @@ enum class Family : uint8_t {
     SessionState,
     Moves,
     Primaries,
+    Standbys,
 };
 
 struct FamilyRow {
@@ -45,6 +46,7 @@ inline constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::SessionState,      "session-state",      12, "temporary tables, locks, SQL's PREPARE"       },
     {Family::Moves,             "moves",              20, "clients that change workers"                  },
     {Family::Primaries,         "primaries",          10, "another primary, or none for a while"         },
+    {Family::Standbys,          "standbys",           15, "reads at standbys that are late, or go"       },
 });
 
 class Families {
@@ -70,7 +72,9 @@ inline Families draw_families(uint64_t seed) {
         // What a walsender says passes unjudged: nonsense of it would reach its client.
         const bool judged =
             row.family != Family::Walsenders || !families.has(Family::RecklessServers);
-        if (drawn && judged) families.add(row.family);
+        // Both have their own idea of where the primary is.
+        const bool fits = row.family != Family::Standbys || !families.has(Family::Primaries);
+        if (drawn && judged && fits) families.add(row.family);
     }
     return families;
 }

@@ -26,6 +26,7 @@ uint32_t to_number(std::string_view text) {
 }
 
 bool returns_rows(std::string_view text) {
+    if (starts_with(text, "/*")) text.remove_prefix(text.find("*/ ") + 3);
     const std::string_view verb = take_word(text);
     return verb == "select" || verb == "show" || verb == "big" || verb == "sleep";
 }
@@ -108,14 +109,15 @@ bool are_parameters(std::string_view rest) {
 
 const SettingMap& PgSession::server_defaults() {
     static const SettingMap defaults{
-        {"DateStyle",        "ISO, MDY"},
-        {"TimeZone",         "GMT"     },
-        {"application_name", ""        },
-        {"client_encoding",  "UTF8"    },
-        {"is_superuser",     "off"     },
-        {"search_path",      "public"  },
-        {"server_encoding",  "UTF8"    },
-        {"server_version",   "15.4"    }
+        {"DateStyle",                   "ISO, MDY"},
+        {"TimeZone",                    "GMT"     },
+        {"application_name",            ""        },
+        {"client_encoding",             "UTF8"    },
+        {"is_superuser",                "off"     },
+        {"search_path",                 "public"  },
+        {"server_encoding",             "UTF8"    },
+        {"server_version",              "15.4"    },
+        {"standard_conforming_strings", "on"      }
     };
     return defaults;
 }
@@ -169,6 +171,8 @@ void PgSession::open_implicit() {
 void PgSession::end_transaction(bool commit) {
     if (!commit) take_back_settings();
     settle_notes(commit);
+    settle_counts(commit);
+    read_only_ = false;
     before_.reset();
     portals_.clear();
     status_ = 'I';
@@ -209,6 +213,7 @@ void PgSession::ready() {
         committed_.clear();
     }
     emit('Z', std::string(1, status_));
+    has_run_ = false;
 }
 
 Frame PgSession::notification(const Note& note) {
@@ -534,6 +539,10 @@ PgSession::Outcome PgSession::run(const std::string& text,
                                   Portal* portal) {
     open_implicit();
     if (extended_) query_ = text;
+    if (std::exchange(conflicts_, false) && !has_run_ && status_ == 'I') {
+        return fail("40001", "canceling statement due to conflict with recovery");
+    }
+    has_run_ = true;
     if (refuses(text)) return fail("25P02", "current transaction is aborted");
     if (starts_with(text, "SELECT pg_catalog.set_config(")) return run_set_config(text);
     if (starts_with(text, "WITH c AS MATERIALIZED")) {
@@ -544,9 +553,11 @@ PgSession::Outcome PgSession::run(const std::string& text,
     if (const size_t at = filled.find("$1"); at != std::string::npos)
         filled.replace(at, 2, parameter);
     std::string_view rest = filled;
+    if (starts_with(rest, "/*")) rest.remove_prefix(rest.find("*/ ") + 3);
     const std::string_view verb = take_word(rest);
+    if (const auto outcome = run_counts(verb, rest)) return *outcome;
     if (verb == "begin" || verb == "commit" || verb == "rollback")
-        return run_transaction_verb(verb);
+        return run_transaction_verb(verb, rest);
     if (verb == "big") {
         const std::string_view token = take_word(rest);
         return run_big(token, to_number(rest), rows_max, portal);
@@ -571,8 +582,9 @@ PgSession::Outcome PgSession::run(const std::string& text,
     return Outcome::Done;
 }
 
-PgSession::Outcome PgSession::run_transaction_verb(std::string_view verb) {
+PgSession::Outcome PgSession::run_transaction_verb(std::string_view verb, std::string_view how) {
     if (verb == "begin") {
+        if (status_ == 'I') read_only_ = how == "read only";
         if (status_ == 'I') status_ = 'T';
         complete("BEGIN");
         return Outcome::Done;

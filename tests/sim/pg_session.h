@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sim/frame.h"
+#include "sim/shared_log.h"
 
 #include <cstdint>
 #include <deque>
@@ -39,6 +40,13 @@ public:
     static std::optional<std::string> accepted(std::string_view name, std::string_view value);
 
     explicit PgSession(SettingMap session_defaults);
+
+    /// From its begin; without, it is a primary of its own.
+    void live_at(Place place) { place_ = std::move(place); }
+
+    /// The next statement is ended for a conflict with what is replayed, if nothing of its request
+    /// was told so far.
+    void conflict() { conflicts_ = true; }
 
     /// The next message of the client; not while it sleeps.
     void take(const Frame& message);
@@ -146,7 +154,8 @@ private:
                 const std::string& parameter,
                 uint32_t rows_max,
                 Portal* portal);
-    Outcome run_transaction_verb(std::string_view verb);
+    Outcome run_transaction_verb(std::string_view verb, std::string_view how);
+    void settle_counts(bool commit);
     Outcome run_utility(std::string_view verb, std::string_view rest);
     Outcome run_set_config(std::string_view text);
     Outcome run_big(std::string_view token, uint32_t count, uint32_t rows_max, Portal* portal);
@@ -156,6 +165,7 @@ private:
     std::optional<Outcome> run_state(std::string_view verb, std::string_view rest);
     std::optional<Outcome> run_lock(std::string_view call);
     Outcome run_temporary(std::string_view verb, std::string_view rest);
+    std::optional<Outcome> run_counts(std::string_view verb, std::string_view rest);
     Outcome run_prepared(std::string_view verb, std::string_view rest);
     std::string state_text() const;
     void discard_state();
@@ -167,6 +177,12 @@ private:
     void settle_notes(bool commit);
 
     char status_ = 'I';
+    bool read_only_ = false;  // the transaction
+    bool conflicts_ = false;
+    bool has_run_ = false;  // True exactly when a statement of this request has.
+    Place place_;
+    std::map<uint32_t, uint32_t> counts_;   // committed, where no log is shared
+    std::map<uint32_t, uint32_t> pending_;  // of the transaction
     Mode mode_ = Mode::Ready;
     bool skipping_ = false;
     bool batch_open_ = false;

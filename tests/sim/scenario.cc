@@ -1,6 +1,7 @@
 #include "sim/scenario.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -121,6 +122,27 @@ void draw_shared_limits(Scenario& scenario, Prng& prng) {
     draw_names(scenario, prng, {60, 2}, {40, 1});
 }
 
+/// Reads are routed where transactions or statements are pooled.
+void draw_standbys(Scenario& scenario, Prng& prng) {
+    auto& cluster = scenario.config.clusters["main"];
+    cluster.nodes.push_back({.name = "pg2", .host = "pg2"});
+    cluster.nodes.push_back({.name = "pg3", .host = "pg3"});
+    using enum config::Reads;
+    constexpr std::array kReads{Standby, PreferStandby, Any};
+    auto& routing = cluster.routing;
+    routing.reads = kReads[prng.below(kReads.size())];
+    routing.consistency =
+        either(prng, 30, config::Consistency::Database, config::Consistency::Session);
+    routing.causal_wait = either(prng, 40, Duration(milliseconds(200)), Duration::zero());
+    routing.warm_up = either(prng, 20, Duration(seconds(1)), Duration::zero());
+    if (scenario.mishaps.session_mode)
+        scenario.config.pool.pool_mode = config::PoolMode::Transaction;
+    scenario.mishaps.session_mode = false;
+    scenario.mishaps.standbys = true;
+    scenario.mishaps.servers_are_slow = true;
+    scenario.config.timeouts.server_connect = seconds(2);  // to one that hangs
+}
+
 void draw_families(Scenario& scenario, Prng& prng, Families families) {
     if (families.has(Family::CopySyncs)) families.add(Family::CopyErrors);
     scenario.families = families;
@@ -142,6 +164,7 @@ void draw_families(Scenario& scenario, Prng& prng, Families families) {
     if (families.has(Family::CopyErrors)) scenario.cancels = true;
     if (families.has(Family::Moves)) scenario.engines = std::max(scenario.engines, 2u);
     if (families.has(Family::PipelinedDiscards)) scenario.discards = true;
+    if (families.has(Family::Standbys)) draw_standbys(scenario, prng);
     if (families.has(Family::Primaries)) {
         scenario.config.clusters["main"].nodes.push_back({.name = "pg2", .host = "pg2"});
         scenario.mishaps.primary_changes = true;
@@ -180,7 +203,7 @@ Scenario draw_scenario(Prng& prng, Families families) {
         scenario.server_faults || scenario.network_faults || scenario.hangs ||
         scenario.administration || scenario.slow_network || scenario.reload_at_step != UINT32_MAX ||
         scenario.drain_at_step != UINT32_MAX || families.has(Family::RecklessServers) ||
-        families.has(Family::Primaries);
+        families.has(Family::Primaries) || families.has(Family::Standbys);
     return scenario;
 }
 

@@ -1,5 +1,7 @@
 #include "sim/pg_session.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 /// What a session of the model holds beyond its transactions: temporary tables, locks, statements
@@ -90,6 +92,55 @@ PgSession::Outcome PgSession::run_prepared(std::string_view verb, std::string_vi
         complete("DEALLOCATE");
     }
     return Outcome::Done;
+}
+
+/// Commits are counted for each client, so that what it is shown says whether it is out of date.
+std::optional<PgSession::Outcome> PgSession::run_counts(std::string_view verb,
+                                                        std::string_view rest) {
+    const bool updates = verb == "update";
+    const bool bumps = verb == "select" && begins(rest, "bump(");
+    const bool reads = verb == "select" && begins(rest, "n from counts");
+    if (!updates && !bumps && !reads) return std::nullopt;
+    // "… who = c3", or what a client says of itself: "c3r7"
+    uint32_t who = 0;
+    for (const char c : rest.substr(rest.rfind('c') + 1)) {
+        if (c < '0' || c > '9') break;
+        who = who * 10 + static_cast<uint32_t>(c - '0');
+    }
+    if (updates || bumps) {
+        // Judged by its text, an update is for the primary; what a function does nobody can see.
+        if (place_.is_standby() && updates && !read_only_) offence_ = "a write at a standby";
+        if (place_.is_standby() || read_only_) {
+            return fail("25006", "cannot execute UPDATE in a read-only transaction");
+        }
+        ++pending_[who];
+    }
+    if (!updates) {
+        if (!extended_) emit_row_description();
+        const uint32_t committed =
+            place_.log == nullptr
+                ? counts_[who]
+                : place_.log->count(place_.database, who,
+                                    place_.is_standby() ? *place_.shown : place_.log->size());
+        const uint32_t rows = rest.find("many") != std::string_view::npos ? 5 : 1;
+        for (uint32_t i = 0; i < rows; ++i) {
+            emit_row(fmt::format("{} of c{}{}", committed + pending_[who], who,
+                                 std::string(rows > 1 ? 40 : 0, 'z')));
+        }
+        complete(fmt::format("SELECT {}", rows));
+    } else {
+        complete("UPDATE 1");
+    }
+    return Outcome::Done;
+}
+
+void PgSession::settle_counts(bool commit) {
+    for (const auto& [who, times] : std::exchange(pending_, {})) {
+        for (uint32_t i = 0; commit && i < times; ++i) {
+            ++counts_[who];
+            if (place_.log != nullptr) place_.log->append(place_.database, who);
+        }
+    }
 }
 
 std::optional<PgSession::Outcome> PgSession::run_state(std::string_view verb,

@@ -37,11 +37,12 @@ public:
         for (uint8_t& byte : out) byte = static_cast<uint8_t>(world_.prng_.next());
     }
 
-    Stream& connect(const config::Node&, StreamEvents& owner) override {
+    Stream& connect(const config::Node& node, StreamEvents& owner) override {
         const bool cancel = dynamic_cast<session::CancelConn*>(&owner) != nullptr;
         FakeStream& stream = world_.network_.open(cancel ? Link::Kind::Cancel : Link::Kind::Server,
                                                   number_, nullptr, &owner);
         stream.link().epoch = world_.epochs_[number_];
+        stream.link().node = node.name;
         return stream;
     }
 
@@ -107,7 +108,15 @@ World::World(uint64_t seed, bool trace, Families families)
                                                              Secret("a secret of the process")));
     }
     epochs_.assign(scenario_.engines, 0);
-    if (families.has(Family::Primaries)) order_primary();
+    if (families.has(Family::Standbys)) {
+        postgres_.standbys = &standbys_;
+        for (auto& engine : engines_) {
+            for (uint32_t i = 0; i < scenario_.databases; ++i) {
+                engine->use_catalogue("main", fmt::format("db{}", i), standbys_.catalogue());
+            }
+        }
+    }
+    if (families.has(Family::Primaries) || families.has(Family::Standbys)) order_primary();
     for (uint32_t i = 0; i < scenario_.clients; ++i) {
         clients_.push_back(std::make_unique<FakeClient>(i, prng_, violations_, scenario_.mishaps));
         clients_.back()->requests_left = 1 + static_cast<uint32_t>(prng_.below(8));
@@ -153,6 +162,9 @@ session::PoolShare& World::pool_share(const session::PoolName& name) {
 void World::on_fault_met(FakeStream& stream) {
     auto* server = dynamic_cast<session::ServerConn*>(stream.owner());
     if (server == nullptr || server->client == nullptr || server->client->stream == nullptr) return;
+    // Whoever reads at a standby, and was told nothing, need not know that it went.
+    const bool asks_elsewhere = server->errand == session::Errand::Read && !server->request.empty();
+    if (asks_elsewhere && !stream.link().far_lied && !stream.link().far_babbled) return;
     Link& link = static_cast<FakeStream*>(server->client->stream)->link();
     if (auto* replica = dynamic_cast<WalsenderClient*>(link.far)) replica->excuse();
     auto* client = dynamic_cast<FakeClient*>(link.far);
@@ -170,7 +182,8 @@ void World::on_send_to_server(FakeStream& stream) {
         return;
     Link& link = stream.link();
     // One of a newer epoch may come from an engine that has heard of it before.
-    if (server->client != nullptr && link.epoch < epochs_[link.engine]) {
+    const bool reads = server->pool.of_standby();
+    if (server->client != nullptr && !reads && link.epoch < epochs_[link.engine]) {
         violations_.add(
             fmt::format("client session {} is heard by the primary of epoch {}, it is {}",
                         server->client->id, link.epoch, epochs_[link.engine]));
@@ -258,6 +271,7 @@ void World::handle(uint32_t engine, Mail& mail) {
                 epochs_[engine] = order->primary.epoch;
                 its.follow_cluster("main", order->primary);
                 break;
+            case AdminOrder::Kind::Progress: its.progress_made(); break;
             case AdminOrder::Kind::Drain:
                 trace(fmt::format("engine {} drains", engine));
                 its.drain();
@@ -508,9 +522,24 @@ void World::stimulate_primaries() {
 }
 
 void World::order_primary() {
-    session::Topology primary{.primary = std::nullopt, .epoch = epoch_};
+    session::Topology primary;
+    if (scenario_.families.has(Family::Standbys)) primary = standbys_.topology();
+    primary.epoch = epoch_;
     if (!primary_is_away_) primary.primary = config::Node{.name = primary_, .host = primary_};
     order({.kind = AdminOrder::Kind::Primary, .database = "", .primary = primary});
+}
+
+void World::stimulate_standbys() {
+    for (uint64_t left = prng_.below(8); left > 0; --left) {
+        switch (standbys_.step(prng_)) {
+            case Standbys::Change::None: break;
+            case Standbys::Change::Progress:
+                if (process_.clients_behind.load() > 0) order({.kind = AdminOrder::Kind::Progress});
+                break;
+            case Standbys::Change::Topology: order_primary(); break;
+        }
+    }
+    postgres_.kill_lost();
 }
 
 void World::order_reload() {
@@ -533,7 +562,11 @@ void World::step(uint32_t number) {
     stimulate_faults();
     stimulate_administration();
     if (scenario_.families.has(Family::Moves)) stimulate_moves();
-    if (scenario_.families.has(Family::Primaries)) stimulate_primaries();
+    if (scenario_.families.has(Family::Standbys)) {
+        stimulate_standbys();
+    } else if (scenario_.families.has(Family::Primaries)) {
+        stimulate_primaries();
+    }
     for (uint64_t left = prng_.below(2 * scenario_.events_per_step); left > 0; --left) {
         if (violations_.any() || !event()) break;
     }
@@ -612,7 +645,9 @@ void World::heal() {
             order({AdminOrder::Kind::Resume, fmt::format("db{}", i)});
         }
     }
-    if (std::exchange(primary_is_away_, false)) order_primary();
+    const bool changes = scenario_.families.has(Family::Standbys);
+    if (changes) standbys_.heal();
+    if (std::exchange(primary_is_away_, false) || changes) order_primary();
     const Instant deadline = clock_.time() + kHealTime;
     while (!violations_.any()) {
         bool busy = false;

@@ -32,7 +32,8 @@ struct AdminOrder {
         KillClient,
         Reload,
         Drain,
-        Primary
+        Primary,
+        Progress
     };
     Kind kind = Kind::Pause;
     std::string database;
@@ -83,6 +84,7 @@ private:
     void stimulate_lifecycle(uint32_t step);
     void stimulate_moves();
     void stimulate_primaries();
+    void stimulate_standbys();
     void order_primary();
     void order_reload();
     /// One of these clients connects, or goes on.
@@ -129,6 +131,7 @@ private:
     std::string primary_ = "pg1";
     bool primary_is_away_ = false;
     uint32_t epoch_ = 1;
+    Standbys standbys_;
     std::vector<uint32_t> epochs_;  // that each engine has been told of
     Checker checker_;
 };

@@ -36,7 +36,7 @@ enum class ErrorId : uint8_t {
     IdleTooLong,
     PinnedIdleTooLong,
     IdleInTransactionTooLong,
-    CancelledWhileWaiting,
+    Cancelled,
     // servers
     NoServer,
     NoPrimary,

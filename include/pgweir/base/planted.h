@@ -40,10 +40,18 @@ enum class Bug : uint8_t {
     ListenerLossSilent,
     MovedWithoutSettings,
     OldPrimaryKept,
+    TokenTooOld,
+    WriteAtStandby,
+    RefusalShown,
+    StandbyLossTold,
+    RequestKeptTooLong,
+    TakenBackAnswerShown,
+    SettingsOfLostStandby,
+    BehindForgotten,
 };
 
 /// As simulator --planted knows them, in the order of Bug.
-inline constexpr std::array<std::string_view, 30> kBugNames{
+inline constexpr std::array<std::string_view, 38> kBugNames{
     "none",
     "released-too-early",
     "lent-in-transaction",
@@ -74,6 +82,14 @@ inline constexpr std::array<std::string_view, 30> kBugNames{
     "listener-loss-silent",
     "moved-without-settings",
     "old-primary-kept",
+    "token-too-old",
+    "write-at-standby",
+    "refusal-shown",
+    "standby-loss-told",
+    "request-kept-too-long",
+    "taken-back-answer-shown",
+    "settings-of-lost-standby",
+    "behind-forgotten",
 };
 
 #ifdef PGWEIR_PLANTED_BUGS

@@ -24,6 +24,7 @@ Error wait_timeout(std::string_view database, std::string_view user, Duration wa
 Error no_server(std::string_view database, const Error& cause);
 Error waits_notice(std::string_view database, std::string_view user);
 Error cancelled_while_waiting();
+Error cancelled_at_standby();
 Error shutting_down();
 Error pool_disabled(std::string_view database);
 Error login_timeout();

@@ -90,6 +90,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook, ServerFacts {
     bool permitted = false;        // True exactly when it counts in its pool's permits.
     bool wrote = false;            // True exactly when its transaction may have, as far as it went.
     bool refused = false;          // True exactly when it called that no read.
+    bool cancelled = false;        // True exactly when that was to end anyway.
     bool retry_due = false;        // True exactly when `request` is asked elsewhere once it rests.
     bool changes_catalogue = false;  // True exactly when what it runs does.
     Errand errand = Errand::Any;     // that it is lent for

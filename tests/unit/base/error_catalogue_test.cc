@@ -30,7 +30,7 @@ TEST_CASE(
           "the queue for a server is full for database \"a\xe2\x80\xa6p\", user \"ann\"");
     CHECK(error.detail == "A detail.");
     CHECK(error.hint == "A hint.");
-    CHECK(make_error(ErrorId::CancelledWhileWaiting).severity == Severity::Error);
+    CHECK(make_error(ErrorId::Cancelled).severity == Severity::Error);
 }
 
 TEST_CASE("error catalogue: the page has a line for each row, under its heading") {

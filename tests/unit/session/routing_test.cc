@@ -112,6 +112,38 @@ TEST_CASE("routing: a cancelled read is not asked again") {
     CHECK(scene.primary->sent.empty());
 }
 
+TEST_CASE("routing: what a client wanted to end is not asked again when its standby fails it") {
+    ReadingScene scene;
+    ClientSession& session = scene.engine().in(ClientState::Attached).front();
+    const std::string key(as_text(Bytes(session.key.bytes).first(session.key.size)));
+    scene.say(scene.connect(), cancel_request(session.pid, key));
+    SUBCASE("it says why") {
+        scene.say(*scene.standby, failure("40001", "conflict with recovery") + ready());
+    }
+    SUBCASE("it is lost") {
+        scene.lose(*scene.standby);
+    }
+    const std::string told = scene.client->take();
+    CHECK(types(told) == "EZ");
+    CHECK(sqlstate_of(told) == "57014");
+    CHECK(scene.primary->sent.empty());
+    scene.say(*scene.client, kWrite);
+    CHECK(scene.primary->take() == kWrite);
+}
+
+TEST_CASE("routing: what is closed and described in front of an error is not told either") {
+    Scene scene;
+    const std::string request = message('C', "P" + text("")) + parse("", "SELECT v FROM t") +
+                                describe("") + bind_to("") + execute() + sync();
+    scene.say(*scene.client, request);
+    FakeStream& standby = scene.open_standby();
+    CHECK(standby.take() == request);
+    scene.say(standby, message('3') + message('1') + message('t', be16(0)) + message('T', be16(0)) +
+                           message('2') + failure("25006", "read-only transaction") + ready());
+    CHECK(scene.client->sent.empty());
+    CHECK(scene.primary->take() == request);
+}
+
 TEST_CASE("routing: a standby that is lost, or says farewell, costs its reader nothing") {
     ReadingScene scene;
     SUBCASE("lost") {}
@@ -301,7 +333,7 @@ TEST_CASE("routing: no session stays at a standby") {
     CHECK(scene.primary->take() == kWrite);
 }
 
-TEST_CASE("routing: a standby that is lost while it is asked what it holds costs nothing") {
+TEST_CASE("routing: a standby that is lost while it is asked what it holds takes that along") {
     Scene scene;
     scene.hold_censuses = true;
     scene.say(*scene.client, query("BEGIN READ ONLY"));
@@ -313,9 +345,24 @@ TEST_CASE("routing: a standby that is lost while it is asked what it holds costs
     scene.answer(standby, "COMMIT");
     scene.client->take();
     scene.lose(standby);
-    CHECK_FALSE(scene.client->closed);
-    scene.say(*scene.client, kWrite);
-    CHECK(scene.primary->take() == kWrite);
+    CHECK(sqlstate_of(scene.client->take()) == "08006");
+}
+
+TEST_CASE("routing: a standby that is lost while it takes settings takes none along") {
+    Scene scene;
+    FakeStream& other = scene.log_in({
+        {"application_name", "other"}
+    });
+    scene.say(other, kRead);
+    FakeStream& standby = scene.open_standby();
+    REQUIRE(types(standby.take()) == "Q");  // the settings
+    scene.lose(standby);
+    const std::string settings = scene.primary->take();
+    CHECK(settings.find("other") != std::string::npos);
+    scene.say(*scene.primary, parameter("application_name", "other") + message('I') + ready());
+    CHECK(scene.primary->take() == kRead);
+    const SettingsRef& kept = scene.engine().in(ClientState::Attached).front().settings;
+    CHECK(kept.find("application_name") == "other");
 }
 
 TEST_CASE("routing: settings that only the standby refuses are asked of the primary") {
