@@ -5,6 +5,7 @@
 #include "fuzz/fingerprint_fuzz.cc"
 #include "fuzz/frame_fuzz.cc"
 #include "fuzz/frontend_fuzz.cc"
+#include "fuzz/hints_fuzz.cc"
 #include "fuzz/pipeline_fuzz.cc"
 #include "fuzz/scram_fuzz.cc"
 #include "fuzz/startup_fuzz.cc"
@@ -32,7 +33,7 @@ struct Target {
     bool needs_seeds;
 };
 
-constexpr std::array<Target, 11> kTargets{
+constexpr std::array<Target, 12> kTargets{
     {
      {"backend", fuzz_backend::fuzz_one, true},
      {"classify", fuzz_classify::fuzz_one, true},
@@ -40,6 +41,7 @@ constexpr std::array<Target, 11> kTargets{
      {"fingerprint", fuzz_fingerprint::fuzz_one, true},
      {"frame", fuzz_frame::fuzz_one, true},
      {"frontend", fuzz_frontend::fuzz_one, true},
+     {"hints", fuzz_hints::fuzz_one, true},
      {"pipeline", fuzz_pipeline::fuzz_one, true},
      {"scram", fuzz_scram::fuzz_one, false},
      {"startup", fuzz_startup::fuzz_one, true},
