@@ -125,7 +125,8 @@ private:
 
     /// What lives in one session only must not begin at a standby, where no write could follow.
     bool is_misplaced(sql::Effects effects, std::string_view text) const {
-        return server_.pool.of_standby() &&
+        // What was judged to read alone has neither.
+        return server_.pool.of_standby() && server_.errand != Errand::Read &&
                (effects.has(sql::Effect::MayPin) || sql::misplaced_on_standby(text));
     }
 

@@ -230,10 +230,10 @@ Chosen choose_node(Engine& engine, ClientSession& client, bool standby_only) {
     Routes& routes = *home.routes;
     const Topology& topology = *routes.topology;
     const uint64_t wanted = must_show(client, routes);
-    std::array<route::Candidate, config::kNodesMax + 1> candidates{};  // it takes no memory
-    const size_t count = std::min(topology.nodes.size(), config::kNodesMax);
+    const config::Reads reads = reads_of(client);
+    route::Choice choice;
     bool behind = false;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < topology.nodes.size(); ++i) {
         if (topology.nodes[i].reading != Reading::Takes || routes.weights[i] == 0) continue;
         Pool& pool = standby_pool(engine, home, i);
         const bool out_of_reach =
@@ -241,32 +241,33 @@ Chosen choose_node(Engine& engine, ClientSession& client, bool standby_only) {
         if (!pool.has_node || out_of_reach) continue;
         const bool shows = topology.progress->shown(i) >= wanted;
         behind = behind || !shows;
-        candidates[i] = {.fit = shows,
+        choice.offer(i, {.fit = shows,
                          .near = routes.near[i],
                          .room = has_room(pool),
                          .weight = share_of(engine, routes, i),
                          .busy = load_of(pool),
-                         .turn = routes.turns.of(pool.turn)};
+                         .turn = routes.turns.of(pool.turn)});
     }
-    const config::Reads reads = reads_of(client);
-    const bool fills_up = reads == config::Reads::PreferStandby;
-    candidates[count] = {.fit = !standby_only && reads == config::Reads::Any && home.has_node,
-                         .near = routes.primary_near,
-                         .room = has_room(home),
-                         .weight = routes.primary_weight * kPartsOfWeight,
-                         .busy = load_of(home),
-                         .turn = routes.turns.of(routes.primary_turn)};
-    const auto best = route::choose(std::span(candidates).first(count + 1));
-    if (!best) return {nullptr, behind ? RouteReason::Behind : RouteReason::NoStandby};
-    if (*best == count) {
-        routes.primary_turn = routes.turns.take(routes.primary_turn, candidates[count].weight);
+    const size_t primary = topology.nodes.size();
+    if (!standby_only && reads == config::Reads::Any && home.has_node) {
+        choice.offer(primary, {.fit = true,
+                               .near = routes.primary_near,
+                               .room = has_room(home),
+                               .weight = routes.primary_weight * kPartsOfWeight,
+                               .busy = load_of(home),
+                               .turn = routes.turns.of(routes.primary_turn)});
+    }
+    if (!choice.number()) return {nullptr, behind ? RouteReason::Behind : RouteReason::NoStandby};
+    if (choice.number() == primary) {
+        routes.primary_turn = routes.turns.take(routes.primary_turn, choice.best().weight);
         return {nullptr, RouteReason::Balanced};
     }
-    Pool& pool = *routes.standbys[*best];
-    if (fills_up && !candidates[*best].room && !standby_only && home.has_node && has_room(home)) {
+    const bool fills_up = reads == config::Reads::PreferStandby && !standby_only;
+    if (fills_up && !choice.best().room && home.has_node && has_room(home)) {
         return {nullptr, RouteReason::Balanced};
     }
-    pool.turn = routes.turns.take(pool.turn, candidates[*best].weight);
+    Pool& pool = *routes.standbys[*choice.number()];
+    pool.turn = routes.turns.take(pool.turn, choice.best().weight);
     return {&pool, RouteReason::Read};
 }
 

@@ -185,12 +185,13 @@ EngineSnapshot take_snapshot(Engine& engine, Detail detail) {
         }
     }
     for (const auto& [name, decisions] : engine.decisions()) {
-        const auto& [cluster, database] = name;
+        const std::string& cluster = name.first;  // no binding: clang 14 lets none into a lambda
+        const std::string& database = name.second;
         snapshot.decisions.push_back(
             {cluster, database, decisions.looked_into(), decisions.not_looked_into()});
         if (detail != Detail::Routes) continue;
         decisions.for_each([&](const sql::Fingerprint& shape, const route::Decision& decision) {
-            snapshot.routes.push_back({name.first, name.second, shape, decision});
+            snapshot.routes.push_back({cluster, database, shape, decision});
         });
     }
     snapshot.stats = engine.stats();

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 
 namespace pgweir::route {
 
@@ -17,10 +16,38 @@ struct Candidate {
     uint64_t turn = 0;
 };
 
-/// Which of them reads: one that is fit and has a weight; first those that are near and have room,
-/// then any that has room, then those that are near. Among equals the least busy for its weight,
-/// then whose turn it is. nullopt: none is fit.
-std::optional<size_t> choose(std::span<const Candidate> candidates);
+/// Which of those that are offered reads: one that is fit and has a weight; first those that are
+/// near and have room, then any that has room, then those that are near. Among equals the least
+/// busy for its weight, then whose turn it is; then the one that was offered first.
+class Choice {
+public:
+    void offer(size_t number, const Candidate& candidate) {
+        if (!candidate.fit || candidate.weight == 0) return;
+        if (number_ && !is_better(candidate)) return;
+        number_ = number;
+        best_ = candidate;
+    }
+
+    /// nullopt: none is fit.
+    std::optional<size_t> number() const { return number_; }
+
+    const Candidate& best() const { return best_; }
+
+private:
+    static uint32_t rank(const Candidate& candidate) {
+        return (candidate.room ? 0 : 2) + (candidate.near ? 0 : 1);
+    }
+
+    bool is_better(const Candidate& other) const {
+        if (rank(other) != rank(best_)) return rank(other) < rank(best_);
+        const uint64_t busy = uint64_t{other.busy} * best_.weight;
+        const uint64_t least = uint64_t{best_.busy} * other.weight;
+        return busy != least ? busy < least : other.turn < best_.turn;
+    }
+
+    std::optional<size_t> number_;
+    Candidate best_;
+};
 
 /// Whose turn it is: each one's counter goes on by a step that is the smaller the greater its
 /// weight. Who was away begins where the others are, and gets no burst.

@@ -1,6 +1,8 @@
 #include "pgweir/route/choose.h"
 
 #include <array>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -10,6 +12,12 @@ namespace {
 
 Candidate fit() {
     return {.fit = true, .near = true, .room = true, .weight = 1, .busy = 0, .turn = 0};
+}
+
+std::optional<size_t> choose(std::span<const Candidate> candidates) {
+    Choice choice;
+    for (size_t i = 0; i < candidates.size(); ++i) choice.offer(i, candidates[i]);
+    return choice.number();
 }
 
 }  // namespace
