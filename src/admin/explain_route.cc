@@ -57,7 +57,7 @@ std::string nodes_for_reads(const config::Database& database,
     const config::Reads reads = by_rule
                                     ? config::Reads::Standby
                                     : config::effective_pool(picture.config, database, "").reads;
-    if (reads == config::Reads::Primary) return "primary (routing.reads)";
+    if (reads == config::Reads::Primary) return "primary (by its reads)";
     std::string names = reads == config::Reads::Any ? "primary" : "";
     for (size_t i = 0; i < watched->nodes.size() && i < watched->view.nodes.size(); ++i) {
         const bool takes = watched->view.nodes[i].state == cluster::NodeState::Standby;
@@ -76,9 +76,7 @@ bool apply_rules(route::Judgement& judgement,
     const auto cluster = picture.config.clusters.find(database.cluster);
     const ClusterPicture* watched = find_cluster(picture, database.cluster);
     const bool routes = watched != nullptr && watched->nodes.size() > 1;
-    if (cluster == picture.config.clusters.end() || !routes || statement.begins_read_only) {
-        return false;
-    }
+    if (cluster == picture.config.clusters.end() || !routes) return false;
     const route::Rules rules(cluster->second.routing.rules);
     const config::RoutingRule* rule = rules.about(sql);
     const bool standby = rule != nullptr && rule->route == config::RuleRoute::Standby;
@@ -98,7 +96,7 @@ Table explain_route(std::string_view sql, const Picture& picture) {
     for (const auto& [name, database] : picture.config.databases) {
         route::Judgement judgement = judge_in(database, statement, picture);
         const bool by_rule = apply_rules(judgement, sql, statement, database, picture);
-        const bool begins = statement.begins_read_only;
+        const bool begins = statement.begins_read_only && !by_rule;
         const bool routed = judgement.standby || begins;
         table.rows.push_back({name,
                               begins              ? "read-only transaction"

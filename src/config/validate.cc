@@ -33,7 +33,10 @@ void check_listen(Draft& draft, Problems& problems) {
                          "write {host: 127.0.0.1, port: 6432} or {unix: /run/pgweir, port: 6432}");
         }
         const auto here = listen.begin() + static_cast<std::ptrdiff_t>(i);
-        const bool same = has_host != has_unix && std::find(listen.begin(), here, *here) != here;
+        const bool taken = std::any_of(listen.begin(), here, [&](const ListenAddress& earlier) {
+            return earlier.is_at(*here);
+        });
+        const bool same = has_host != has_unix && taken;
         if (same) problems.add(draft.line_of(item), item + " repeats an address", "remove it");
     }
 }

@@ -3,6 +3,8 @@
 #include "pgweir/base/log.h"
 #include "pgweir/net/loop.h"
 
+#include <functional>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -43,7 +45,9 @@ ClusterWatcher::ClusterWatcher(uv_loop_t& loop,
       cluster_(std::move(cluster)),
       watch_(cluster_.nodes.size(), limits_of(cluster_), net::Loop::read_clock(), before.epoch),
       progress_(std::make_shared<cluster::Progress>(
-          cluster_.nodes.size(), before.sample, before.process)),
+          cluster_.nodes.size(),
+          before.sample,
+          before.process ^ std::hash<std::string>{}(cluster_.name))),
       failures_(cluster_.nodes.size()),
       catalogues_(loop, *this, cluster_.name),
       timer_(new uv_any_handle{}) {

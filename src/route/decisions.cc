@@ -12,8 +12,9 @@ namespace {
 void apply_rule(Decision& decision,
                 const sql::Classification& statement,
                 const config::RoutingRule* rule) {
-    if (rule == nullptr || decision.its == Class::BeginsReadOnly) return;
+    if (rule == nullptr) return;
     const bool standby = rule->route == config::RuleRoute::Standby;
+    // A transaction that begins READ ONLY may go there anyway.
     if (standby && !statement.reads) return;
     decision.its = standby ? Class::Read : Class::Write;
     if (standby) decision.writes = !statement.mentions.functions.empty();
@@ -121,9 +122,9 @@ void Decisions::use(const Catalogue* catalogue) {
     ++version_;
 }
 
-void Decisions::use(const Rules& rules) {
+void Decisions::use(Rules rules) {
     if (rules == rules_) return;
-    rules_ = rules;
+    rules_ = std::move(rules);
     ++version_;
 }
 

@@ -1,5 +1,6 @@
 #include "pgweir/route/rules.h"
 
+#include "pgweir/base/bytes.h"
 #include "pgweir/sql/classify.h"
 #include "pgweir/sql/fingerprint.h"
 
@@ -18,7 +19,7 @@ char lower(char c) {
 }
 
 std::string shown(std::string_view text) {
-    std::string one_line(text.substr(0, kShownBytesMax));
+    std::string one_line(head_of(text, kShownBytesMax));
     std::replace_if(
         one_line.begin(), one_line.end(), [](char c) { return c >= 0 && c < ' '; }, ' ');
     return one_line + (text.size() > kShownBytesMax ? "..." : "");
@@ -80,6 +81,7 @@ bool is_like(std::string_view text, std::string_view pattern) {
 }
 
 Rules::Rules(std::vector<config::RoutingRule> rules) : rules_(std::move(rules)) {
+    for (config::RoutingRule& rule : rules_) rule.samples.clear();
     has_patterns_ = std::any_of(rules_.begin(), rules_.end(),
                                 [](const auto& rule) { return !rule.pattern.empty(); });
 }

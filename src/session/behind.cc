@@ -3,27 +3,26 @@
 #include "pgweir/wire/backend.h"
 #include "session/parts.h"
 
-#include <algorithm>
-
 /// Reads for which no standby is fit: they wait until one shows what their session was told of, go
 /// to the primary, or are refused, as routing.causal_wait and routing.no_standby have it.
 namespace pgweir::session {
 namespace {
 
-bool some_standby_shows(const ClientSession& client, const Routes& routes) {
-    const uint64_t wanted = must_show(client, routes);
-    const Topology& topology = *routes.topology;
-    for (size_t i = 0; i < topology.nodes.size(); ++i) {
-        const bool reads = topology.nodes[i].reading == Reading::Takes && routes.weights[i] > 0;
-        if (reads && topology.progress->shown(i) >= wanted) return true;
-    }
-    return false;
-}
+enum class Outlook : uint8_t { Shown, MayCome, Hopeless };
 
-/// Nothing more can come of it.
-bool none_catches_up(const Routes& routes) {
-    return std::none_of(routes.topology->nodes.begin(), routes.topology->nodes.end(),
-                        [](const Topology::Node& node) { return node.reading == Reading::Takes; });
+/// Whether some standby shows what the client has to see, or may do so later.
+Outlook look_out(Engine& engine, ClientSession& client) {
+    Pool& home = *client.pool;
+    if (home.routes == nullptr) return Outlook::Hopeless;
+    const Topology& topology = *home.routes->topology;
+    const uint64_t wanted = must_show(client, *home.routes);
+    Outlook outlook = Outlook::Hopeless;
+    for (size_t i = 0; i < topology.nodes.size(); ++i) {
+        if (pool_for_reads(engine, home, i) == nullptr) continue;
+        if (topology.progress->shown(i) >= wanted) return Outlook::Shown;
+        outlook = Outlook::MayCome;
+    }
+    return outlook;
 }
 
 void end_wait(Engine& engine, ClientSession& client) {
@@ -50,10 +49,8 @@ bool wait_for_standby(Engine& engine, ClientSession& client) {
 void wake_behind(Engine& engine) {
     if (planted(Bug::BehindForgotten)) return;
     engine.in(ClientState::Behind).for_each([&](ClientSession& client) {
-        const Routes* routes = client.pool->routes.get();
         const bool over = engine.now() >= client.deadline;
-        const bool in_vain = routes == nullptr || none_catches_up(*routes);
-        if (!over && !in_vain && !some_standby_shows(client, *routes)) return;
+        if (!over && look_out(engine, client) == Outlook::MayCome) return;
         if (over) ++client.pool->stats.causal_timeouts;
         end_wait(engine, client);
     });

@@ -28,6 +28,7 @@ size_t request_bytes(Bytes waiting) {
 void answer_cancelled(Engine& engine, ClientSession& client, size_t taken) {
     client.inbox.consume(engine.buffers(), taken);
     wire::Writer out;
+    client.has_waited = false;
     wire::encode_error(out, cancelled_while_waiting());
     wire::encode_ready(out, wire::TransactionStatus::Idle);
     engine.send(client, out.bytes());

@@ -219,7 +219,7 @@ private:
                     return 0;
                 }
                 if (const size_t taken = deallocate(header, rest); taken > 0) return taken;
-                if (is_show_of_token(header, rest) && !tell_token()) return await_reply();
+                if (is_show_of_token(header, rest)) tell_token();
                 // A server that discards up to a Sync does not run it, and the Sync must reach it.
                 client_.holding = note_query(header, rest) && !server_.pipeline.skipping();
                 if (misplaced_) return stop(bound_to_standby(server_.node.name));
@@ -266,15 +266,13 @@ private:
 
     bool tells_tokens() const { return client_.pool->routes != nullptr; }
 
-    /// In front of a query. False: what was sent before has to be answered first.
-    bool tell_token() {
-        if (!server_.pipeline.empty()) return false;
-        out_.flush();
-        // PostgreSQL would refuse it, as it does the SHOW.
+    /// In front of a query; what PostgreSQL would discard, or refuse like the SHOW, is not sent.
+    void tell_token() {
         const bool refused =
             server_.pipeline.skipping() || server_.status == wire::TransactionStatus::Failed;
-        if (!refused) session::tell_token(engine_, server_);
-        return true;
+        if (refused) return;
+        out_.flush();
+        session::tell_token(engine_, server_);
     }
 
     /// SQL's DEALLOCATE of a statement of the protocol, which has another name at the server.
@@ -525,7 +523,7 @@ size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
         case Aim::Refused: return std::exchange(client.request_left, 0);
         case Aim::Found: break;
     }
-    if (!std::exchange(client.has_waited, false)) client.query_started = engine.now();
+    if (!client.has_waited) client.query_started = engine.now();
     acquire(engine, client);
     return 0;  // whoever is attached now looks at the message again
 }

@@ -47,6 +47,7 @@ void attach(Engine& engine, ServerConn& server, ClientSession& client) {
     if (was_waiting) publish_waiting(engine, pool);
     client.server = &server;
     client.notified = false;
+    client.has_waited = false;
     server.client = &client;
     server.effects = {};
     server.transaction_started = engine.now();
@@ -258,6 +259,8 @@ bool acquire(Engine& engine, ClientSession& client) {
     const uint32_t waiting = pool.share.waiting.load(std::memory_order_relaxed);
     if (waiting >= engine.config().limits.queue && pool.of_standby()) {
         client.queue = client.pool;  // there may be room
+        client.errand = Errand::Any;
+        client.request_left = 0;
         return acquire(engine, client);
     }
     if (waiting >= engine.config().limits.queue) {

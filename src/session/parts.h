@@ -224,6 +224,8 @@ enum class Aim : uint8_t {
 
 /// Finds the pool for the request at the front of `input`, and what its server will be lent for.
 Aim aim(Engine& engine, ClientSession& client, Bytes input);
+/// The pool at this node of the topology, if reads may go there now; nullptr: they may not.
+Pool* pool_for_reads(Engine& engine, Pool& home, size_t number);
 /// Which nodes its reads go to, unless a hint or a setting of its own says otherwise.
 config::Reads reads_of(const ClientSession& client);
 /// Notes, before it is sent, whether this text may write; empty: one that nobody has read.
@@ -259,9 +261,9 @@ uint64_t must_show(const ClientSession& client, const Routes& routes);
 /// Before the client of this server at the primary is told of a commit: what a standby has to show
 /// it from now on.
 void note_write(ServerConn& server);
-/// For SHOW pgweir.token; empty: nothing of its database is routed.
-std::string token_to_tell(const ClientSession& client);
-/// Puts it into the client's server, which is at rest: then SHOW is PostgreSQL's own.
+/// For SHOW pgweir.token at this server; empty: nothing of its database is routed.
+std::string token_to_tell(const ClientSession& client, const ServerConn& server);
+/// Puts it into the client's server, in front of a SHOW, which then is PostgreSQL's own.
 void tell_token(Engine& engine, ServerConn& server);
 /// It was put there; whoever gets the server next has it reset.
 void note_token_told(Engine& engine, ServerConn& server, std::string_view token);

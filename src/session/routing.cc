@@ -234,11 +234,9 @@ Chosen choose_node(Engine& engine, ClientSession& client, bool standby_only) {
     route::Choice choice;
     bool behind = false;
     for (size_t i = 0; i < topology.nodes.size(); ++i) {
-        if (topology.nodes[i].reading != Reading::Takes || routes.weights[i] == 0) continue;
-        Pool& pool = standby_pool(engine, home, i);
-        const bool out_of_reach =
-            pool.share.open.load(std::memory_order_relaxed) == 0 && engine.now() < pool.retry_at;
-        if (!pool.has_node || out_of_reach) continue;
+        Pool* const taking = pool_for_reads(engine, home, i);
+        if (taking == nullptr) continue;
+        Pool& pool = *taking;
         const bool shows = topology.progress->shown(i) >= wanted;
         behind = behind || !shows;
         choice.offer(i, {.fit = shows,
@@ -324,6 +322,17 @@ void ask_primary(Engine& engine, ClientSession& client, std::string_view request
 }
 
 }  // namespace
+
+Pool* pool_for_reads(Engine& engine, Pool& home, size_t number) {
+    const Routes& routes = *home.routes;
+    if (routes.topology->nodes[number].reading != Reading::Takes || routes.weights[number] == 0) {
+        return nullptr;
+    }
+    Pool& pool = standby_pool(engine, home, number);
+    const bool out_of_reach =
+        pool.share.open.load(std::memory_order_relaxed) == 0 && engine.now() < pool.retry_at;
+    return pool.has_node && !out_of_reach ? &pool : nullptr;
+}
 
 config::Reads reads_of(const ClientSession& client) {
     if (client.reads) return *client.reads;

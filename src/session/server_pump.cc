@@ -114,6 +114,7 @@ private:
     /// What a standby says before it says anything of weight is held back: until then its client
     /// can ask elsewhere. PostgreSQL itself does not send it before that either, as a rule.
     bool holds_back(const wire::FrameHeader& header, Bytes message) {
+        if (server_.retry_due && header.type != 'S') return true;  // of what is asked elsewhere
         if (server_.request.empty() || header.type == 'S') return false;
         if (is_light(header.type) && message.size() == header.total_bytes() &&
             held_count_ < held_.size()) {
@@ -332,6 +333,7 @@ private:
             (told ? server_.said_farewell : server_.ending) = true;
             log::info("server {} says {}: {}", server_.id, fields->severity, fields->message);
         }
+        if (server_.pipeline.front_may_fail()) return;
         if (verdict == Verdict::Swallow || !has_reader())
             server_.failure = wire::to_error(*fields, Severity::Error);
     }

@@ -82,6 +82,10 @@ SettingsRef settings_now(Engine& engine,
     for (const auto& [name, value] : census.settings) {
         if (!server.base.holds(name)) values.emplace_back(name, value);
     }
+    // One that was told is in no view, and may not have been asked for.
+    if (server.settings.holds(kTokenSetting) && !census.holds(kTokenSetting)) {
+        values.emplace_back(kTokenSetting, server.settings.find(kTokenSetting));
+    }
     for (const Setting& setting : client.login_settings.values()) {
         const std::string& name = setting.first;
         if (!asked_for(server, setting) || !server.base.holds(name) || !is_set(census, name))

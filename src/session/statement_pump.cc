@@ -227,7 +227,7 @@ void StatementPump::tell_token() {
     const std::string query_and_types = std::string(kText) + std::string(3, '\0');  // no types
     const StatementRef statement = engine_.intern(as_bytes(query_and_types));
     ensure_at_server(statement);
-    const std::string token = token_to_tell(client_);
+    const std::string token = token_to_tell(client_, server_);
     wire::Writer out;
     wire::encode_bind(out, kPortal, statement->server_name, token);
     wire::encode_execute(out, kPortal);

@@ -1,5 +1,6 @@
 #include "pgweir/base/planted.h"
 #include "pgweir/route/token.h"
+#include "pgweir/wire/frontend.h"
 #include "session/parts.h"
 
 #include <algorithm>
@@ -11,6 +12,15 @@ namespace {
 
 config::Consistency consistency_of(const ClientSession& client, const Routes& routes) {
     return client.settings.consistency().value_or(routes.routing->consistency);
+}
+
+// Of a token: whatever was told until it is taken.
+constexpr uint64_t kEverything = UINT64_MAX;
+
+/// True exactly when it was set, or may have been, since somebody looked what that left.
+bool was_named(const ClientSession& client) {
+    const auto* names = client.custom_settings.get();
+    return names != nullptr && std::binary_search(names->begin(), names->end(), kTokenSetting);
 }
 
 void raise(std::atomic<uint64_t>& number, uint64_t least) {
@@ -48,22 +58,31 @@ void Engine::forget_tokens(const Pool& pool, Routes& routes, uint64_t sample) {
     });
 }
 
-std::string token_to_tell(const ClientSession& client) {
+std::string token_to_tell(const ClientSession& client, const ServerConn& server) {
     const Routes* routes = client.pool->routes.get();
     if (routes == nullptr) return {};
-    const uint64_t sample = std::max(client.must_show, must_show(client, *routes));
+    uint64_t sample = std::max(client.must_show, must_show(client, *routes));
+    // What was sent, and is not answered, may have written; and one that was set is not taken yet.
+    if (server.wrote || was_named(client)) sample = kEverything;
     return route::to_text({routes->topology->progress->process(), routes->topology->epoch, sample});
 }
 
 void note_token_told(Engine& engine, ServerConn& server, std::string_view token) {
+    // Where a session keeps its server nobody else finds it there.
+    if (server.pool.limits.mode == config::PoolMode::Session) return;
     server.settings = engine.settings().with(server.settings, kTokenSetting, token);
 }
 
 void tell_token(Engine& engine, ServerConn& server) {
-    // Hexadecimal digits and dashes need no quoting.
-    const std::string token = token_to_tell(*server.client);
-    send_internal_query(engine, server,
-                        "SELECT pg_catalog.set_config('pgweir.token','" + token + "',false)");
+    // Hexadecimal digits and dashes need no quoting. A SET, for a SELECT would be a query.
+    const std::string token = token_to_tell(*server.client, server);
+    wire::Writer out;
+    wire::encode_query(out, "SET pgweir.token = '" + token + "'");
+    server.unnamed_version = 0;  // a simple query ends the unnamed statement
+    Expected entry{Request::Query, Delivery::Swallow};
+    entry.may_fail = true;
+    server.pipeline.expect(entry, server);
+    server.stream->send(out.bytes());
     note_token_told(engine, server, token);
 }
 

@@ -118,7 +118,9 @@ void Engine::apply_routes(Pool& pool, const config::Database& database) {
     routes.topology = topology;
     routes.routing = &cluster.routing;
     routes.decisions = &decisions_[{database.cluster, database.dbname.value_or(pool.database)}];
-    routes.decisions->use(route::Rules(cluster.routing.rules));
+    if (!routes.decisions->has_rules_of(setups_)) {
+        routes.decisions->use(route::Rules(cluster.routing.rules));
+    }
     routes.standbys.clear();
     routes.weights.clear();
     routes.near.clear();

@@ -228,6 +228,7 @@ void upkeep(Engine& engine) {
 void Engine::reload(std::unique_ptr<const Setup> setup) {
     ++generation_;
     setup_ = std::move(setup);
+    ++setups_;
     settings_.use_applications(config().applications);
     for (auto& [key, pool] : pools_) {
         apply_setup(*pool);

@@ -1,5 +1,6 @@
 #include "pgweir/sql/fingerprint.h"
 
+#include "pgweir/base/bytes.h"
 #include "sql/lexer.h"
 
 #include <algorithm>
@@ -169,7 +170,7 @@ public:
     }
 
     std::string finish() {
-        if (text_.size() > bytes_max_) text_.resize(bytes_max_);
+        text_.resize(head_of(text_, bytes_max_).size());
         return std::move(text_);
     }
 

@@ -78,18 +78,18 @@ bool shows(std::string_view sql, std::string_view setting) {
     Lexer lexer(sql);
     const Token verb = lexer.next();
     if (verb.kind != TokenKind::Word || !same_word(verb.text, "show")) return false;
+    const auto is_end = [](const Token& token) {
+        return token.kind == TokenKind::End || token.kind == TokenKind::Semicolon;
+    };
+    const Token first = lexer.next();
+    if (first.kind == TokenKind::QuotedName && first.text == setting) return is_end(lexer.next());
     const size_t dot = setting.find('.');
-    const auto is_part = [&](std::string_view part) {
-        const Token token = lexer.next();
+    const auto is_part = [](const Token& token, std::string_view part) {
         return token.kind == TokenKind::QuotedName ? token.text == part
                                                    : same_word(token.text, part);
     };
-    if (!is_part(setting.substr(0, dot)) || lexer.next().kind != TokenKind::Dot ||
-        !is_part(setting.substr(dot + 1))) {
-        return false;
-    }
-    const TokenKind end = lexer.next().kind;
-    return end == TokenKind::End || end == TokenKind::Semicolon;
+    return is_part(first, setting.substr(0, dot)) && lexer.next().kind == TokenKind::Dot &&
+           is_part(lexer.next(), setting.substr(dot + 1)) && is_end(lexer.next());
 }
 
 bool changes_catalogue(std::string_view sql) {

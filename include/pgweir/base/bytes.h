@@ -36,6 +36,14 @@ inline Bytes as_bytes(std::string_view text) {
     return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
+/// At most this much of a text in UTF-8, and no part of a character.
+inline std::string_view head_of(std::string_view text, size_t bytes_max) {
+    if (text.size() <= bytes_max) return text;
+    const auto continues = [&] { return (static_cast<uint8_t>(text[bytes_max]) & 0xc0) == 0x80; };
+    while (bytes_max > 0 && continues()) --bytes_max;
+    return text.substr(0, bytes_max);
+}
+
 inline const char* as_chars(const uint8_t* bytes) {
     return reinterpret_cast<const char*>(bytes);
 }

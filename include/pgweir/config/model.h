@@ -37,8 +37,9 @@ struct ListenAddress {
     uint16_t port = 6432;
     std::optional<Reads> reads{};  // of those who connect here
 
-    /// The same place.
-    bool operator==(const ListenAddress& other) const {
+    bool operator==(const ListenAddress&) const = default;
+
+    bool is_at(const ListenAddress& other) const {
         return host == other.host && unix_folder == other.unix_folder && port == other.port;
     }
 };

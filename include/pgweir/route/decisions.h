@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace pgweir::route {
@@ -66,7 +67,13 @@ public:
     void use(const Catalogue* catalogue);
 
     /// From now on; they come before what the catalogue says, and not before the grammar.
-    void use(const Rules& rules);
+    void use(Rules rules);
+
+    /// Whether the rules of this generation of the configuration are used already; they are about
+    /// to be, otherwise.
+    bool has_rules_of(uint64_t generation) {
+        return std::exchange(rules_generation_, generation) == generation;
+    }
 
     bool has_rules() const { return !rules_.empty(); }
 
@@ -115,6 +122,7 @@ private:
 
     const Catalogue* catalogue_ = nullptr;
     Rules rules_;
+    uint64_t rules_generation_ = 0;
     uint32_t version_ = 1;  // of catalogue and rules
     bool distrusted_ = false;
     std::vector<Entry> entries_;

@@ -290,6 +290,7 @@ private:
     std::map<std::pair<std::string, std::string>, route::Decisions> decisions_;
     uint64_t unnamed_versions_ = 0;
     uint32_t generation_ = 0;
+    uint64_t setups_ = 1;  // that it was given
 
     std::map<PoolName, std::unique_ptr<Pool>> pools_;
     Slab<ClientSession> clients_;

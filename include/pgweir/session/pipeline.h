@@ -42,6 +42,7 @@ struct Expected {
     StatementChange* change = nullptr;  // what the reply confirms, or its absence takes back
     bool unnamed = false;               // a Parse of the unnamed statement
     uint32_t epoch = 0;                 // of the statement that is bound or described
+    bool may_fail = false;              // pgweir asked, and can do without
 };
 
 enum class Verdict : uint8_t { Forward, Swallow, Mismatch };
@@ -78,6 +79,9 @@ public:
 
     /// Of the statement whose use is answered next; zero where none is.
     uint32_t epoch_of_front() const { return empty() ? 0 : front().epoch; }
+
+    /// True exactly when the failure of what is answered next is of no interest.
+    bool front_may_fail() const { return !empty() && front().may_fail; }
 
     /// True exactly when the next reply owed is one that pgweir makes itself.
     bool synthesis_due() const { return !empty() && front().delivery == Delivery::Synthesize; }

@@ -58,8 +58,7 @@ TEST_CASE("explain route: by the catalogue of each database") {
     REQUIRE(table.rows.size() == 1);
     CHECK(table.rows[0].size() == table.columns.size());
     const std::string shape = sql::to_text(*sql::fingerprint("select * from accounts;"));
-    CHECK(table.rows[0] ==
-          Row{"app", "read", "", "", "accounts", "primary (routing.reads)", shape});
+    CHECK(table.rows[0] == Row{"app", "read", "", "", "accounts", "primary (by its reads)", shape});
     CHECK(scene.explain("SELECT counted(1) FROM accounts").rows.at(0) ==
           Row{"app", "primary", "public.counted() is VOLATILE; if it only reads, declare it STABLE",
               "counted()", "accounts", "primary",

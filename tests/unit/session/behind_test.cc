@@ -78,6 +78,21 @@ TEST_CASE("behind: whoever waits goes on at the primary when no standby can catc
     CHECK(scene.primary->take() == kRead);
 }
 
+TEST_CASE("behind: a standby that nobody can log in to is none that shows it") {
+    BehindScene scene(1h);
+    scene.tell(Reading::Takes, Reading::Takes);
+    scene.progress->publish(2, scene.progress->begin_question());
+    // The third shows all, but refuses this user: the second is waited for.
+    scene.say(*scene.client, kRead);
+    scene.lose(*scene.next_connect());
+    CHECK(scene.engine().in(ClientState::Behind).size() == 1);
+    scene.engine().progress_made();
+    scene.turn();
+    CHECK(scene.engine().in(ClientState::Behind).size() == 1);
+    scene.catch_up();
+    CHECK(scene.open_standby().take() == kRead);
+}
+
 TEST_CASE("behind: a cancel, a loss, a stop and a KILL find it") {
     BehindScene scene(1h);
     const std::string welcome = scene.welcome;

@@ -87,6 +87,14 @@ TEST_CASE("routing: what a standby says before an error is not told, and the pri
     CHECK(scene.standby->take() == kRead);
 }
 
+TEST_CASE("routing: what a standby says behind its error is not told either") {
+    ReadingScene scene;
+    scene.say(*scene.standby, failure("40001", "conflict with recovery"));
+    scene.say(*scene.standby, message('N', "SWARNING" + text("") + text("")) + ready());
+    CHECK(scene.client->sent.empty());
+    CHECK(scene.primary->take() == kRead);
+}
+
 TEST_CASE("routing: what was refused as a write is for the primary from then on") {
     ReadingScene scene;
     scene.say(*scene.standby, failure("25006", "cannot execute") + ready());

@@ -9,7 +9,7 @@ namespace {
 const std::string kShow = query("SHOW pgweir.token");
 
 std::string set_token(const std::string& token) {
-    return query("SELECT pg_catalog.set_config('pgweir.token','" + token + "',false)");
+    return query("SET pgweir.token = '" + token + "'");
 }
 
 /// The client has written, at a number that the second standby has not shown.
@@ -51,16 +51,58 @@ TEST_CASE("tokens: SHOW tells what the session has to be shown") {
     CHECK(scene.client->take() == kRow + complete("SHOW") + ready());
 }
 
-TEST_CASE("tokens: SHOW in a transaction, and behind what is not answered yet") {
+TEST_CASE("tokens: SHOW in a transaction, behind what is not answered yet") {
     WrittenScene scene;
     scene.say(*scene.client, query("BEGIN") + kShow);
-    CHECK(scene.primary->take() == query("BEGIN"));
-    scene.say(*scene.primary, complete("BEGIN") + ready('T'));
-    CHECK(scene.primary->take() == set_token(scene.token(scene.sample)) + kShow);
-    scene.say(*scene.primary,
-              kRow + complete("SELECT 1") + ready('T') + kRow + complete("SHOW") + ready('T'));
+    CHECK(scene.primary->take() == query("BEGIN") + set_token(scene.token(scene.sample)) + kShow);
+    scene.say(*scene.primary, complete("BEGIN") + ready('T') + complete("SET") + ready('T') + kRow +
+                                  complete("SHOW") + ready('T'));
     CHECK(scene.client->take() ==
           complete("BEGIN") + ready('T') + kRow + complete("SHOW") + ready('T'));
+}
+
+TEST_CASE(
+    "tokens: behind a write that is not told yet, or a token that was set, all is asked for") {
+    WrittenScene scene;
+    const std::string everything = set_token(scene.token(UINT64_MAX));
+    SUBCASE("in the same transaction") {
+        scene.say(*scene.client, query("BEGIN"));
+        scene.say(*scene.primary, complete("BEGIN") + ready('T'));
+        scene.say(*scene.client, kWrite);
+        scene.say(*scene.primary, complete("DELETE 1") + ready('T'));
+    }
+    SUBCASE("in the request before") {
+        scene.say(*scene.client, kWrite);
+    }
+    SUBCASE("set in the same transaction") {
+        scene.say(*scene.client, query("BEGIN"));
+        scene.say(*scene.primary, complete("BEGIN") + ready('T'));
+        scene.say(*scene.client, query("SET pgweir.token = '1-1-1'"));
+        scene.say(*scene.primary, complete("SET") + ready('T'));
+    }
+    scene.primary->take();
+    scene.say(*scene.client, kShow);
+    CHECK(scene.primary->take() == everything + kShow);
+}
+
+TEST_CASE("tokens: SHOW behind a batch without an end waits for nothing") {
+    WrittenScene scene;
+    const std::string batch = parse("", "SELECT 1") + bind_to("") + execute();
+    scene.say(*scene.client, batch);
+    scene.primary->take();
+    scene.say(*scene.client, kShow);
+    CHECK(types(scene.primary->take()) == "PBEQQ");
+}
+
+TEST_CASE("tokens: what pgweir could not put there costs the client nothing") {
+    WrittenScene scene;
+    scene.say(*scene.client, kShow);
+    scene.primary->take();
+    scene.say(*scene.primary, failure("57014", "canceling statement due to statement timeout") +
+                                  ready() + kRow + complete("SHOW") + ready());
+    CHECK(scene.client->take() == kRow + complete("SHOW") + ready());
+    scene.say(*scene.client, kWrite);
+    CHECK_FALSE(scene.client->closed);
 }
 
 TEST_CASE("tokens: SHOW in a failed transaction is refused by PostgreSQL") {

@@ -34,8 +34,8 @@ TEST_CASE("hints: what would be another thing on a standby, and nobody would say
 
 TEST_CASE("hints: SHOW of one setting") {
     for (const char* text :
-         {"SHOW pgweir.token", "show PGWEIR.Token;", " \n/* x */ SHOW pgweir.token",
-          "-- x\nSHOW \"pgweir\" . \"token\" ;"}) {
+         {"SHOW pgweir.token", "SHOW \"pgweir.token\"", "show PGWEIR.Token;",
+          " \n/* x */ SHOW pgweir.token", "-- x\nSHOW \"pgweir\" . \"token\" ;"}) {
         CAPTURE(text);
         CHECK(shows(text, "pgweir.token"));
     }
