@@ -8,6 +8,7 @@ import time
 import psycopg
 import pytest
 from pgweir_e2e.cluster import follow
+from pgweir_e2e.postgres import Postgres
 from pgweir_e2e.relay import SlowRelay
 from pgweir_e2e.system import free_port
 from pgweir_e2e.waiting import in_background, wait_until
@@ -285,6 +286,25 @@ def test_nobody_who_reads_notices_a_standby_that_goes(pooler, nodes, fault):
     wait_until(lambda: states(pooler)["standby1"] == "standby", "it is back", timeout=30)
     readers.some_more()
     readers.end()
+
+
+def test_nobody_who_reads_notices_a_standby_restored_from_elsewhere(pooler, nodes):
+    readers = Readers(pooler, extended=True)
+    readers.some_more()
+    standby = nodes.standby1
+    standby.stop(signal.SIGKILL)
+    standby.restore(Postgres)
+    standby.sql("CREATE TABLE t (id int PRIMARY KEY, name text); ALTER TABLE t OWNER TO app;"
+                "INSERT INTO t SELECT n, 'of another cluster' FROM generate_series(1, 100) n", "app")
+    wait_until(lambda: states(pooler)["standby1"] == "foreign", "it is known to be a stranger", timeout=30)
+    readers.some_more()
+    standby.stop()
+    standby.restore()
+    wait_until(lambda: states(pooler)["standby1"] == "standby", "it is one of ours again", timeout=30)
+    readers.some_more()
+    readers.end()
+    traced = Traced(pooler)
+    wait_until(lambda: traced.node_of("SELECT name FROM t WHERE id = 1") == "standby1, read", "it is read")
 
 
 @pytest.fixture

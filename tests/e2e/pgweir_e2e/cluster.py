@@ -1,5 +1,7 @@
 """A primary with streaming standbys."""
 
+import shutil
+
 from .postgres import Postgres, binaries
 from .system import as_postgres, run
 from .waiting import wait_until
@@ -24,6 +26,15 @@ class Standby(Postgres):
 
     def promote(self):
         self.sql("SELECT pg_promote()")
+
+    def restore(self, kind=None):
+        """Begins anew where it was, as a copy of the primary, or as a server of another `kind`."""
+        kind = kind or Standby
+        shutil.rmtree(self.data)
+        kind._make_data(self)
+        self._write_configuration()
+        self.start()
+        kind._create_roles_and_databases(self)
 
 
 class Cluster:
