@@ -87,6 +87,7 @@ bool fits(const ServerConn& server, const ClientSession& client);
 void exchange_server(Engine& engine, ClientSession& client);
 inline constexpr std::string_view kTempBuffers = "temp_buffers";
 inline constexpr std::string_view kInHotStandby = "in_hot_standby";  // reported since 14
+inline constexpr std::string_view kReadOnlyByDefault = "default_transaction_read_only";  // the same
 void after_server_closed(Engine& engine, Pool& pool);
 void adopt_server(Engine& engine, Pool& pool, PortableServer& portable);
 /// Tells workers with idle servers of this pool that a client waits here.

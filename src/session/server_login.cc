@@ -146,6 +146,13 @@ void logged_in(Engine& engine, ServerConn& server, bool all_taken) {
     open_servers(engine, pool);
 }
 
+/// What a server at the primary says of this setting, which is off as a rule.
+std::string as_at_home(const ServerConn& server, std::string_view name) {
+    const SettingsRef& base = server.pool.its_home().base;
+    const bool known = server.pool.of_standby() && base.holds(name);
+    return std::string(known ? base.find(name) : "off");
+}
+
 /// A node that changed its role since somebody looked does not get what the other role may do.
 /// Clients see the same on each node: to them there is one database, and it takes writes.
 Result<bool> note_reported(ServerConn& server, const wire::ParameterStatus& status) {
@@ -156,7 +163,10 @@ Result<bool> note_reported(ServerConn& server, const wire::ParameterStatus& stat
                                                        ? "it is no standby any more"
                                                        : "it is a standby"));
     }
-    server.reported.emplace_back(status.name, tells_role && watched ? "off" : status.value);
+    const bool made_read_only = status.name == kReadOnlyByDefault && server.pool.of_standby();
+    const bool is_ours = made_read_only || (tells_role && watched);
+    server.reported.emplace_back(status.name,
+                                 is_ours ? as_at_home(server, status.name) : status.value);
     return true;
 }
 
@@ -225,6 +235,8 @@ void begin_server_login(Engine& engine, ServerConn& server) {
         // What SHOW says of them until something is written there.
         parameters.emplace_back("pgweir.pinned", "");
         parameters.emplace_back(kTokenSetting, "");
+        // It may be promoted before anybody knows: what is no read after all shall not write there.
+        if (server.pool.of_standby()) parameters.emplace_back(kReadOnlyByDefault, "on");
     }
     wire::encode_startup(out, 0, parameters);
     send(server, out);

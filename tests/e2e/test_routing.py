@@ -341,6 +341,15 @@ def test_reads_stay_in_their_zone_while_somebody_there_serves(make_pooler, nodes
     assert seen == {"standby2, read"} and far > 0.03
 
 
+def test_servers_at_standbys_write_nothing_even_if_they_are_promoted(pooler, nodes):
+    traced = Traced(pooler)
+    wait_until(lambda: reads_on_standbys(traced), "its servers at standbys are open")
+    shown = "SHOW default_transaction_read_only"
+    assert traced(f"/* pgweir: standby */ {shown}")[0] == [("on",)]
+    assert traced(shown)[0] == [("off",)]
+    assert traced.connection.info.parameter_status("default_transaction_read_only") == "off"
+
+
 def test_nobody_who_reads_notices_a_promotion(pooler, nodes):
     readers = Readers(pooler, extended=True)
     readers.some_more()

@@ -119,7 +119,7 @@ bool FakePostgres::work(Backend& backend) {
         leave(backend);
         return true;
     }
-    const bool replays = standbys != nullptr && standbys->shown_by(backend.link->node) != nullptr;
+    const bool replays = standbys != nullptr && !standbys->role_of(backend.link->node).is_primary;
     if (replays && !network_.fast && prng_.chance(8)) session.conflict();
     session.take(*message);
     if (message->type == 'H') flush_wanted_ = true;
@@ -175,16 +175,19 @@ void FakePostgres::begin(Backend& backend) {
         leave(backend);
         return;
     }
+    bool read_only = false;
     while (!fields.at_end()) {
         const std::string_view name = fields.text();
         const std::string_view value = fields.text();
+        if (name == "default_transaction_read_only") read_only = value == "on";
         if (name == "database") backend.database = value;
         if (name == "replication") backend.walsender = true;
     }
     backend.session = std::make_unique<PgSession>(PgSession::server_defaults());
+    if (read_only) backend.session->be_read_only();
     if (standbys != nullptr) {
         backend.session->live_at(
-            {&standbys->log, standbys->shown_by(backend.link->node), backend.database});
+            {&standbys->log, &standbys->role_of(backend.link->node), backend.database});
     }
     std::string out;
     append_frame(out, {'R', std::string(4, '\0')});
@@ -196,10 +199,16 @@ void FakePostgres::begin(Backend& backend) {
         append_frame(out, status);
     }
     if (standbys != nullptr) {
-        Frame status{'S'};
-        put_text(status.body, "in_hot_standby");
-        put_text(status.body, standbys->shown_by(backend.link->node) != nullptr ? "on" : "off");
-        append_frame(out, status);
+        const bool is_primary = standbys->role_of(backend.link->node).is_primary;
+        for (const auto& [name, value] : {
+                 std::pair{"in_hot_standby",                is_primary ? "off" : "on"},
+                 {"default_transaction_read_only", read_only ? "on" : "off" }
+        }) {
+            Frame status{'S'};
+            put_text(status.body, name);
+            put_text(status.body, value);
+            append_frame(out, status);
+        }
     }
     Frame key{'K'};
     put_u32(key.body, backend.pid);
@@ -306,6 +315,14 @@ bool FakePostgres::is_up(const std::string& node) const {
 
 bool FakePostgres::is_hanging(const std::string& node) const {
     return hanging || (standbys != nullptr && standbys->hangs(node));
+}
+
+void FakePostgres::kill_all_at(std::string_view node) {
+    for (size_t i = backends_.size(); i-- > 0;) {
+        Backend& backend = *backends_[i];
+        const bool there = backend.link->kind == Link::Kind::Server && backend.link->node == node;
+        if (there) kill(backend, prng_.chance(40));  // also what its peer has left
+    }
 }
 
 void FakePostgres::kill_lost() {

@@ -72,9 +72,7 @@ inline Families draw_families(uint64_t seed) {
         // What a walsender says passes unjudged: nonsense of it would reach its client.
         const bool judged =
             row.family != Family::Walsenders || !families.has(Family::RecklessServers);
-        // Both have their own idea of where the primary is.
-        const bool fits = row.family != Family::Standbys || !families.has(Family::Primaries);
-        if (drawn && judged && fits) families.add(row.family);
+        if (drawn && judged) families.add(row.family);
     }
     return families;
 }

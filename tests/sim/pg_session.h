@@ -44,6 +44,9 @@ public:
     /// From its begin; without, it is a primary of its own.
     void live_at(Place place) { place_ = std::move(place); }
 
+    /// What its startup packet asked for.
+    void be_read_only() { read_only_by_default_ = true; }
+
     /// The next statement is ended for a conflict with what is replayed, if nothing of its request
     /// was told so far.
     void conflict() { conflicts_ = true; }
@@ -178,6 +181,7 @@ private:
 
     char status_ = 'I';
     bool read_only_ = false;  // the transaction
+    bool read_only_by_default_ = false;
     bool conflicts_ = false;
     bool has_run_ = false;  // True exactly when a statement of this request has.
     Place place_;

@@ -166,7 +166,9 @@ void draw_families(Scenario& scenario, Prng& prng, Families families) {
     if (families.has(Family::PipelinedDiscards)) scenario.discards = true;
     if (families.has(Family::Standbys)) draw_standbys(scenario, prng);
     if (families.has(Family::Primaries)) {
-        scenario.config.clusters["main"].nodes.push_back({.name = "pg2", .host = "pg2"});
+        if (!families.has(Family::Standbys)) {
+            scenario.config.clusters["main"].nodes.push_back({.name = "pg2", .host = "pg2"});
+        }
         scenario.mishaps.primary_changes = true;
     }
 }

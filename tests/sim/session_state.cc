@@ -110,18 +110,16 @@ std::optional<PgSession::Outcome> PgSession::run_counts(std::string_view verb,
     if (updates || bumps) {
         // Judged by its text, an update is for the primary; what a function does nobody can see.
         if (place_.is_standby() && updates && !read_only_) offence_ = "a write at a standby";
-        if (place_.is_standby() || read_only_) {
+        if (place_.is_standby() || read_only_ || read_only_by_default_) {
             return fail("25006", "cannot execute UPDATE in a read-only transaction");
         }
         ++pending_[who];
     }
     if (!updates) {
         if (!extended_) emit_row_description();
-        const uint32_t committed =
-            place_.log == nullptr
-                ? counts_[who]
-                : place_.log->count(place_.database, who,
-                                    place_.is_standby() ? *place_.shown : place_.log->size());
+        const uint32_t committed = place_.log == nullptr
+                                       ? counts_[who]
+                                       : place_.log->count(place_.database, who, place_.shown());
         const uint32_t rows = rest.find("many") != std::string_view::npos ? 5 : 1;
         for (uint32_t i = 0; i < rows; ++i) {
             emit_row(fmt::format("{} of c{}{}", committed + pending_[who], who,

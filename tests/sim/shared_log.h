@@ -30,13 +30,21 @@ private:
     std::vector<std::pair<std::string, uint32_t>> entries_;
 };
 
-/// Where a session runs. `shown` is nullptr at the primary, which shows all.
+/// What a node is at the moment.
+struct Role {
+    bool is_primary = false;
+    size_t replayed = 0;  // by a standby
+};
+
+/// Where a session runs. Without a log it is a primary of its own.
 struct Place {
     SharedLog* log = nullptr;
-    const size_t* shown = nullptr;
+    const Role* role = nullptr;
     std::string database;
 
-    bool is_standby() const { return shown != nullptr; }
+    bool is_standby() const { return role != nullptr && !role->is_primary; }
+
+    size_t shown() const { return is_standby() ? role->replayed : log->size(); }
 };
 
 }  // namespace pgweir::sim

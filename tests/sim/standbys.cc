@@ -24,7 +24,8 @@ std::unique_ptr<const route::Catalogue> make_catalogue() {
 }  // namespace
 
 Standbys::Standbys() : catalogue_(make_catalogue()) {
-    nodes_[0].believed = session::Reading::Drains;  // the primary is none of them
+    nodes_[primary_].believed = session::Reading::Drains;  // it is none of them
+    nodes_[primary_].role.is_primary = true;
 }
 
 Standbys::State Standbys::state_of(std::string_view node) const {
@@ -34,11 +35,31 @@ Standbys::State Standbys::state_of(std::string_view node) const {
     return State::Well;
 }
 
-const size_t* Standbys::shown_by(std::string_view node) const {
-    for (size_t i = 1; i < kNodes.size(); ++i) {
-        if (kNodes[i] == node) return &nodes_[i].replayed;
+const Role& Standbys::role_of(std::string_view node) const {
+    for (size_t i = 0; i < kNodes.size(); ++i) {
+        if (kNodes[i] == node) return nodes_[i].role;
     }
-    return nullptr;
+    return nodes_[primary_].role;
+}
+
+/// What was committed is not lost. Samples of the log before mean nothing in the new one's.
+void Standbys::promote(std::string_view node) {
+    nodes_[primary_].role = {false, log.size()};
+    for (size_t i = 0; i < kNodes.size(); ++i) {
+        if (kNodes[i] == node) primary_ = i;
+        progress_.publish(i, 0);
+    }
+    nodes_[primary_] = {
+        State::Well, {true, 0},
+         session::Reading::Drains
+    };
+    asked_.clear();
+    samples_.clear();
+    not_told_.clear();
+}
+
+size_t Standbys::some_standby(Prng& prng) const {
+    return (primary_ + 1 + prng.below(kNodes.size() - 1)) % kNodes.size();
 }
 
 session::Topology Standbys::topology() const {
@@ -66,7 +87,7 @@ uint64_t Standbys::shown_at(size_t replayed) const {
 }
 
 bool Standbys::change_state(Prng& prng) {
-    Node& node = nodes_[1 + prng.below(kNodes.size() - 1)];
+    Node& node = nodes_[some_standby(prng)];
     const State before = node.state;
     node.state = prng.chance(60) ? State::Well : prng.chance(60) ? State::Down : State::Hanging;
     return node.state != before;
@@ -74,7 +95,7 @@ bool Standbys::change_state(Prng& prng) {
 
 /// What is believed follows what is, in its own time.
 bool Standbys::change_belief(Prng& prng) {
-    Node& node = nodes_[1 + prng.below(kNodes.size() - 1)];
+    Node& node = nodes_[some_standby(prng)];
     const session::Reading before = node.believed;
     if (node.state != State::Well) {
         node.believed = session::Reading::Lost;
@@ -85,7 +106,7 @@ bool Standbys::change_belief(Prng& prng) {
 }
 
 Standbys::Change Standbys::step(Prng& prng) {
-    const size_t number = 1 + prng.below(kNodes.size() - 1);
+    const size_t number = some_standby(prng);
     Node& node = nodes_[number];
     switch (prng.below(12)) {
         case 0: asked_.push_back(progress_.begin_question()); break;
@@ -95,10 +116,10 @@ Standbys::Change Standbys::step(Prng& prng) {
         case 4:
         case 5:
             if (node.state == State::Well)
-                node.replayed += prng.below(log.size() - node.replayed + 1);
+                node.role.replayed += prng.below(log.size() - node.role.replayed + 1);
             break;
         case 6:
-        case 7: not_told_.push_back({number, shown_at(node.replayed)}); break;
+        case 7: not_told_.push_back({number, shown_at(node.role.replayed)}); break;
         case 8:
         case 9:
             if (not_told_.empty()) break;
@@ -118,8 +139,12 @@ void Standbys::heal() {
     asked_.clear();
     asked_.push_back(progress_.begin_question());
     take_sample();
-    for (size_t i = 1; i < kNodes.size(); ++i) {
-        nodes_[i] = {State::Well, log.size(), session::Reading::Takes};
+    for (size_t i = 0; i < kNodes.size(); ++i) {
+        if (i == primary_) continue;
+        nodes_[i] = {
+            State::Well, {false, log.size()},
+             session::Reading::Takes
+        };
         progress_.publish(i, shown_at(log.size()));
     }
 }

@@ -14,7 +14,7 @@
 
 namespace pgweir::sim {
 
-/// The standbys of a world's cluster, and a control loop that looks at them: what they have
+/// The nodes of a world's cluster, and a control loop that looks at them: what they have
 /// replayed, what is known of that, and what they are believed to be good for.
 class Standbys {
 public:
@@ -34,8 +34,10 @@ public:
 
     const route::Catalogue* catalogue() const { return catalogue_.get(); }
 
-    /// nullptr: it is the primary.
-    const size_t* shown_by(std::string_view node) const;
+    /// This node is the primary from now on, and the one before is a standby.
+    void promote(std::string_view node);
+
+    const Role& role_of(std::string_view node) const;
 
     bool is_up(std::string_view node) const { return state_of(node) != State::Down; }
 
@@ -48,7 +50,7 @@ private:
 
     struct Node {
         State state = State::Well;
-        size_t replayed = 0;
+        Role role{};
         session::Reading believed = session::Reading::Takes;
     };
 
@@ -68,7 +70,10 @@ private:
     bool change_state(Prng& prng);
     bool change_belief(Prng& prng);
 
-    std::array<Node, kNodes.size()> nodes_;  // the first is the primary
+    size_t some_standby(Prng& prng) const;
+
+    std::array<Node, kNodes.size()> nodes_;
+    size_t primary_ = 0;
     cluster::Progress progress_{kNodes.size()};
     std::unique_ptr<const route::Catalogue> catalogue_;
     std::deque<uint64_t> asked_;    // questions to the primary that are not answered

@@ -515,10 +515,18 @@ void World::stimulate_primaries() {
     if (prng_.chance(40)) {
         primary_is_away_ = !primary_is_away_;
     } else {
-        if (prng_.chance(70)) primary_ = primary_ == "pg1" ? "pg2" : "pg1";
+        if (prng_.chance(70)) change_primary();
         ++epoch_;
     }
     order_primary();
+}
+
+void World::change_primary() {
+    const std::string before = std::exchange(primary_, primary_ == "pg1" ? "pg2" : "pg1");
+    if (!scenario_.families.has(Family::Standbys)) return;
+    trace(fmt::format("{} is promoted, {} was the primary", primary_, before));
+    standbys_.promote(primary_);
+    postgres_.kill_all_at(before);
 }
 
 void World::order_primary() {
@@ -562,11 +570,8 @@ void World::step(uint32_t number) {
     stimulate_faults();
     stimulate_administration();
     if (scenario_.families.has(Family::Moves)) stimulate_moves();
-    if (scenario_.families.has(Family::Standbys)) {
-        stimulate_standbys();
-    } else if (scenario_.families.has(Family::Primaries)) {
-        stimulate_primaries();
-    }
+    if (scenario_.families.has(Family::Standbys)) stimulate_standbys();
+    if (scenario_.families.has(Family::Primaries)) stimulate_primaries();
     for (uint64_t left = prng_.below(2 * scenario_.events_per_step); left > 0; --left) {
         if (violations_.any() || !event()) break;
     }

@@ -86,6 +86,7 @@ private:
     void stimulate_primaries();
     void stimulate_standbys();
     void order_primary();
+    void change_primary();
     void order_reload();
     /// One of these clients connects, or goes on.
     template <class Client>

@@ -14,12 +14,14 @@
 namespace pgweir::session {
 
 inline const Pairs kPrimarySays{
-    {"standard_conforming_strings", "on" },
-    {"in_hot_standby",              "off"}
+    {"standard_conforming_strings",   "on" },
+    {"default_transaction_read_only", "off"},
+    {"in_hot_standby",                "off"}
 };
 inline const Pairs kStandbySays{
-    {"standard_conforming_strings", "on"},
-    {"in_hot_standby",              "on"}
+    {"standard_conforming_strings",   "on"},
+    {"default_transaction_read_only", "on"},
+    {"in_hot_standby",                "on"}
 };
 inline const std::string kRead = query("SELECT v FROM t");
 inline const std::string kWrite = query("DELETE FROM t");

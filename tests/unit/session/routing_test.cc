@@ -356,6 +356,19 @@ TEST_CASE("routing: a standby that is lost while it is asked what it holds takes
     CHECK(sqlstate_of(scene.client->take()) == "08006");
 }
 
+TEST_CASE("routing: a server at a standby is opened read-only, and its clients are not") {
+    Scene scene;
+    scene.say(*scene.client, kRead);
+    FakeStream& standby = *scene.next_connect();
+    standby.owner->on_connected();
+    scene.turn();
+    const std::string packet = standby.take();
+    CHECK(packet.find(text("default_transaction_read_only") + text("on")) != std::string::npos);
+    scene.say(standby, Rig::server_login(kStandbySays));
+    CHECK(standby.take() == kRead);  // it needs no settings
+    CHECK(scene.primary->sent.empty());
+}
+
 TEST_CASE("routing: a standby that is lost while it takes settings takes none along") {
     Scene scene;
     FakeStream& other = scene.log_in({
