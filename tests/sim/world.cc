@@ -542,7 +542,7 @@ void World::stimulate_standbys() {
         switch (standbys_.step(prng_)) {
             case Standbys::Change::None: break;
             case Standbys::Change::Progress:
-                if (process_.clients_behind.load() > 0) order({.kind = AdminOrder::Kind::Progress});
+                if (process_.clients_behind.load() > 0) order({AdminOrder::Kind::Progress, ""});
                 break;
             case Standbys::Change::Topology: order_primary(); break;
         }
