@@ -271,6 +271,10 @@ private:
         const bool refused =
             server_.pipeline.skipping() || server_.status == wire::TransactionStatus::Failed;
         if (refused) return;
+        if (server_.pipeline.batch_open()) {
+            statements_.tell_token();  // a query would commit the batch, and its error be lost
+            return;
+        }
         out_.flush();
         session::tell_token(engine_, server_);
     }

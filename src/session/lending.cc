@@ -37,6 +37,14 @@ void link(Engine& engine, ServerConn& server, ClientSession& client) {
     attach(engine, server, client);
 }
 
+/// A server at a standby is read-only by default whatever its client has, who shall not see that.
+void pretend_as_client(Engine& engine, ServerConn& server, const ClientSession& client) {
+    if (server.settings == client.settings || !client.settings.holds(kReadOnlyByDefault)) return;
+    const std::string_view value = client.settings.find(kReadOnlyByDefault);
+    server.base = engine.settings().with(server.base, kReadOnlyByDefault, value);
+    server.settings = engine.settings().with(server.settings, kReadOnlyByDefault, value);
+}
+
 }  // namespace
 
 void attach(Engine& engine, ServerConn& server, ClientSession& client) {
@@ -52,6 +60,7 @@ void attach(Engine& engine, ServerConn& server, ClientSession& client) {
     server.effects = {};
     server.transaction_started = engine.now();
     if (client.login != nullptr) client.settings = first_settings(engine, client, server.base);
+    if (pool.of_standby()) pretend_as_client(engine, server, client);
     const bool same =
         (fits(server, client) || planted(Bug::SettingsSkipped)) && !is_told_by_shared(client);
     server.inherited = server.last_client != client.id;

@@ -513,6 +513,11 @@ void abandon_standby(Engine& engine, Pool& pool) {
         list.for_each([&](ServerConn& server) {
             if (server.state == ServerState::Closed || lost_standby(engine, server, kReason))
                 return;
+            // Nobody waits for what its session holds: what it may have set is lost with it.
+            if (server.state == ServerState::Asking && server.client != nullptr) {
+                break_up(engine, server, server_lost(kReason), kReason);
+                return;
+            }
             // What is under way may still end: a long read shall not die of a short silence.
             if (server.client == nullptr) engine.close(server, kReason);
         });

@@ -91,6 +91,9 @@ private:
         if (verdict == Verdict::Mismatch && !planted(Bug::MismatchPassed))
             return mismatch(header.type);
 
+        // What a standby says that has failed its request; another node is asked for the answer.
+        const bool taken_back = server_.retry_due && header.type != 'S';
+        if (taken_back && verdict == Verdict::Forward) verdict = Verdict::Swallow;
         const size_t count = std::min(header.total_bytes(), rest.size());
         server_.passing = static_cast<uint32_t>(header.total_bytes() - count);
         server_.passing_forward = verdict == Verdict::Forward && is_for_client(header.type);
@@ -114,7 +117,6 @@ private:
     /// What a standby says before it says anything of weight is held back: until then its client
     /// can ask elsewhere. PostgreSQL itself does not send it before that either, as a rule.
     bool holds_back(const wire::FrameHeader& header, Bytes message) {
-        if (server_.retry_due && header.type != 'S') return true;  // of what is asked elsewhere
         if (server_.request.empty() || header.type == 'S') return false;
         if (is_light(header.type) && message.size() == header.total_bytes() &&
             held_count_ < held_.size()) {
@@ -294,6 +296,9 @@ private:
         if (planted(Bug::ParameterStatusIgnored)) return Verdict::Forward;
         if (status->name == kInHotStandby && server_.pool.of_standby()) {
             return Verdict::Swallow;  // it was promoted, and its client need not know
+        }
+        if (status->name == kReadOnlyByDefault && server_.pool.of_standby()) {
+            server_.bound_for_good = true;  // its client set it; nobody else may write there
         }
         const bool same_view =
             server_.client != nullptr && server_.client->settings == server_.settings;

@@ -82,6 +82,12 @@ SettingsRef settings_now(Engine& engine,
     for (const auto& [name, value] : census.settings) {
         if (!server.base.holds(name)) values.emplace_back(name, value);
     }
+    // It is on there anyway, so that what a client sets need not be reported.
+    if (server.pool.of_standby() && census.holds(kReadOnlyByDefault)) {
+        for (const auto& [name, value] : census.settings) {
+            if (name == kReadOnlyByDefault) values.emplace_back(name, value);
+        }
+    }
     // One that was told is in no view, and may not have been asked for.
     if (server.settings.holds(kTokenSetting) && !census.holds(kTokenSetting)) {
         values.emplace_back(kTokenSetting, server.settings.find(kTokenSetting));

@@ -348,6 +348,12 @@ def test_servers_at_standbys_write_nothing_even_if_they_are_promoted(pooler, nod
     assert traced(f"/* pgweir: standby */ {shown}")[0] == [("on",)]
     assert traced(shown)[0] == [("off",)]
     assert traced.connection.info.parameter_status("default_transaction_read_only") == "off"
+    with pooler.connect(options="-c default_transaction_read_only=on") as careful:
+        for _ in range(4):
+            assert careful.execute("SELECT name FROM t WHERE id = 1").fetchall() == [("name 1",)]
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            careful.execute("UPDATE t SET name = 'no' WHERE id = 1")
+    traced("UPDATE t SET name = 'yes' WHERE id = 1")
 
 
 def test_nobody_who_reads_notices_a_promotion(pooler, nodes):

@@ -80,6 +80,9 @@ public:
     /// Of the statement whose use is answered next; zero where none is.
     uint32_t epoch_of_front() const { return empty() ? 0 : front().epoch; }
 
+    /// True exactly when an extended message was sent after the last Sync.
+    bool batch_open() const { return batch_open_; }
+
     /// True exactly when the failure of what is answered next is of no interest.
     bool front_may_fail() const { return !empty() && front().may_fail; }
 

@@ -369,6 +369,38 @@ TEST_CASE("routing: a server at a standby is opened read-only, and its clients a
     CHECK(scene.primary->sent.empty());
 }
 
+TEST_CASE("routing: whoever is read-only by default stays so, and a standby's server as well") {
+    Scene scene;
+    FakeStream& other = scene.log_in({
+        {"default_transaction_read_only", "on"}
+    });
+    const auto value_of_other = [&](ClientState state) {
+        return scene.engine().in(state).back().settings.find("default_transaction_read_only");
+    };
+    scene.say(other, kRead);
+    FakeStream& standby = scene.open_standby();
+    CHECK(standby.take() == kRead);  // it need not be told what it is
+    CHECK(value_of_other(ClientState::Attached) == "on");
+    scene.answer(standby);
+    scene.say(other, kWrite);
+    CHECK(value_of_other(ClientState::Attached) == "on");
+    CHECK(scene.primary->take() == kWrite);
+    scene.answer(*scene.primary);
+    // One that makes it read-write is the last to have it.
+    scene.progress->publish(1, scene.progress->begin_question());
+    scene.hold_censuses = true;
+    scene.say(other, query("BEGIN READ ONLY"));
+    scene.answer(standby, "BEGIN", 'T');
+    scene.say(other, query("SET default_transaction_read_only = off"));
+    scene.say(standby,
+              complete("SET") + parameter("default_transaction_read_only", "off") + ready('T'));
+    scene.say(other, query("COMMIT"));
+    scene.answer(standby, "COMMIT");
+    scene.say(standby, census_row("s", "default_transaction_read_only", "off") +
+                           complete("SELECT 1") + ready());
+    CHECK(standby.closed);
+}
+
 TEST_CASE("routing: a standby that is lost while it takes settings takes none along") {
     Scene scene;
     FakeStream& other = scene.log_in({
