@@ -219,6 +219,8 @@ void add_pool(Exposition& out, const session::PoolRow& pool) {
     add(Metric::SettingsApplied, stats.settings_applied);
     add(Metric::Censuses, stats.censuses);
     add(Metric::PinRefusals, stats.pin_refusals);
+    add(Metric::BeginsDeferred, stats.begins_deferred);
+    add(Metric::Untouched, stats.transactions_untouched);
     add(Metric::CausalWaits, stats.causal_waits);
     add(Metric::CausalTimeouts, stats.causal_timeouts);
     add(Metric::StalePlans, stats.stale_plans);

@@ -35,6 +35,7 @@ EffectivePool effective_pool(const Config& config,
     }
     pool.pinned_max = pinned_max > 0 ? pinned_max : std::max(1u, most - 1);
     pool.pinned_full = mine.pinned_full.value_or(theirs.pinned_full.value_or(defaults.pinned_full));
+    pool.lazy_begin = mine.lazy_begin.value_or(theirs.lazy_begin.value_or(defaults.lazy_begin));
     const auto cluster = config.clusters.find(database.cluster);
     if (cluster != config.clusters.end()) pool.reads = cluster->second.routing.reads;
     if (database.reads) pool.reads = *database.reads;

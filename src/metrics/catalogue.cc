@@ -40,6 +40,8 @@ constexpr std::array<MetricRow, kMetrics> kCatalogue{{
     {SettingsApplied, Counter,   "pgweir_settings_applied_total",        kPool,                   "Times a server took a client's settings before it was lent."},
     {Censuses,        Counter,   "pgweir_censuses_total",                kPool,                   "Times a server was asked what a transaction left in its session."},
     {PinRefusals,     Counter,   "pgweir_pin_refusals_total",            kPool,                   "Statements refused or sessions ended because pinned_max was reached."},
+    {BeginsDeferred,  Counter,   "pgweir_begins_deferred_total",         kPool,                   "BEGINs that were answered at once and waited for their first statement (lazy_begin)."},
+    {Untouched,       Counter,   "pgweir_transactions_untouched_total",  kPool,                   "Transactions that ended before they had a statement, and touched no server."},
     {CausalWaits,     Counter,   "pgweir_causal_waits_total",            kPool,                   "Reads that waited until a standby showed what their session was told of."},
     {CausalTimeouts,  Counter,   "pgweir_causal_wait_timeouts_total",    kPool,                   "The same that routing.causal_wait was not enough for."},
     {StalePlans,      Counter,   "pgweir_stale_plans_total",             kPool,                   "Times a prepared statement was out of date because a table had changed."},

@@ -1,6 +1,5 @@
 #include "pgweir/base/planted.h"
 #include "pgweir/session/errors.h"
-#include "pgweir/wire/backend.h"
 #include "session/parts.h"
 
 /// Reads for which no standby is fit: they wait until one shows what their session was told of, go
@@ -64,10 +63,8 @@ bool refuses_without_standby(const ClientSession& client, bool asked) {
 
 void refuse_read(Engine& engine, ClientSession& client, RouteReason reason) {
     ++client.pool->stats.routed[static_cast<size_t>(RouteReason::Refused)];
-    wire::Writer out;
-    wire::encode_error(out, no_standby(client.pool->database, reason == RouteReason::Behind));
-    wire::encode_ready(out, wire::TransactionStatus::Idle);
-    engine.send(client, out.bytes());
+    const bool behind = reason == RouteReason::Behind;
+    fail_request(engine, client, no_standby(client.pool->database, behind));
 }
 
 }  // namespace pgweir::session

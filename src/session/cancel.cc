@@ -1,6 +1,5 @@
 #include "pgweir/base/log.h"
 #include "pgweir/session/errors.h"
-#include "pgweir/wire/backend.h"
 #include "pgweir/wire/frame.h"
 #include "pgweir/wire/startup.h"
 #include "session/parts.h"
@@ -27,11 +26,8 @@ size_t request_bytes(Bytes waiting) {
 
 void answer_cancelled(Engine& engine, ClientSession& client, size_t taken) {
     client.inbox.consume(engine.buffers(), taken);
-    wire::Writer out;
     client.has_waited = false;
-    wire::encode_error(out, cancelled_while_waiting());
-    wire::encode_ready(out, wire::TransactionStatus::Idle);
-    engine.send(client, out.bytes());
+    fail_request(engine, client, cancelled_while_waiting());
     resume_client(engine, client);
 }
 

@@ -77,6 +77,7 @@ public:
             exchange_server(engine_, client_);
             return 0;
         }
+        if (client_.begun.any()) begin_first(static_cast<char>(all[0]));
         const Bytes input = allowed(all);
         while (used < input.size()) {
             const Bytes rest = input.subspan(used);
@@ -103,6 +104,24 @@ private:
         const bool kept = server_.pool.of_standby() && server_.errand != Errand::Any &&
                           server_.errand != Errand::Forced;
         if (kept) server_.request = as_text(input.first(client_.request_left));
+    }
+
+    /// What its client was told of before, in front of its first statement.
+    void begin_first(char type) {
+        if (client_.begun.state == Begun::State::Failed) {
+            fail_at_server(engine_, server_);
+            return;
+        }
+        server_.began = std::exchange(client_.begun, {});
+        server_.first_sent = false;
+        if (planted(Bug::BeginForgotten)) return;
+        const auto by = type == 'Q' ? FirstStatement::AsQuery : FirstStatement::InBatch;
+        statements_.begin(server_.began.modes, by);
+    }
+
+    /// Nothing of what its client sent now is on its way.
+    bool nothing_under_way() const {
+        return server_.pipeline.at_rest() || server_.pipeline.ends_with_begin();
     }
 
     Bytes allowed(Bytes input) const {
@@ -148,7 +167,8 @@ private:
     }
 
     size_t take_message(Bytes rest) {
-        if (client_.holding && !is_copied(static_cast<char>(rest[0]))) return 0;
+        const bool held = client_.holding || server_.begin_undecided();
+        if (held && !is_copied(static_cast<char>(rest[0]))) return 0;
         if (server_.pipeline.full()) {
             client_.stream->pause();
             return 0;
@@ -285,7 +305,7 @@ private:
         constexpr size_t kLongest = 200;
         const bool may_be = client_.statements != nullptr && rest.size() >= header.total_bytes() &&
                             header.total_bytes() <= kLongest && (rest[5] | 0x20) == 'd' &&
-                            server_.pipeline.at_rest() &&
+                            nothing_under_way() &&
                             server_.status != wire::TransactionStatus::Failed;
         if (!may_be) return 0;
         const auto text = wire::decode_text(rest.subspan(wire::kHeaderBytes, header.body_bytes));
@@ -444,7 +464,12 @@ private:
         return header.total_bytes();
     }
 
-    void expect(Request request) { server_.pipeline.expect({request, Delivery::Forward}, server_); }
+    void expect(Request request) {
+        server_.pipeline.expect({request, Delivery::Forward}, server_);
+        const bool ends =
+            request == Request::Query || request == Request::Sync || request == Request::Function;
+        server_.first_sent = server_.first_sent || ends;
+    }
 
     /// After the bytes went out: answers that need no server, and back-pressure.
     void settle() {
@@ -510,11 +535,9 @@ size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
         client.stream->pause();
         return 0;
     }
-    if (client.killed || engine.admission() == Admission::Draining) {
-        const Error error = client.killed ? killed_by_administrator() : shutting_down();
-        engine.close(client, &error, client.killed ? "killed by an administrator" : "draining");
-        return 0;
-    }
+    send_away_if_due(engine, client);
+    if (client.state == ClientState::Closed) return 0;
+    if (const size_t answered = answer_begun(engine, client, input); answered > 0) return answered;
     if (header.type == 'P') {
         const size_t answered = answer_known_parse(engine, client, input);
         if (answered > 0) return answered;
@@ -655,8 +678,8 @@ void client_bytes(Engine& engine, ClientSession& client, Bytes input) {
                       client.state == ClientState::Attached;
     const bool serves_itself =
         client.server != nullptr && client.server->state == ServerState::Active;
-    if (held && (!serves_itself || client.holding) &&
-        (beyond || client.inbox.size() > kWaitingInboxMax)) {
+    const bool waits = !serves_itself || client.holding || client.server->begin_undecided();
+    if (held && waits && (beyond || client.inbox.size() > kWaitingInboxMax)) {
         client.stream->pause();
     }
 }

@@ -210,6 +210,18 @@ ClientSession* Engine::find_client_at(uint32_t index) {
     return clients_.find_at(index);
 }
 
+const StatementRef& Engine::begin_statement(const sql::TransactionModes& modes) {
+    constexpr size_t kSaid = 3;
+    const size_t number =
+        (static_cast<size_t>(modes.isolation) * kSaid + static_cast<size_t>(modes.read_only)) *
+            kSaid +
+        static_cast<size_t>(modes.deferrable);
+    StatementRef& known = begins_.at(number);
+    const std::string no_types(3, '\0');
+    if (!known) known = own_statements_.intern(as_bytes(sql::begin_text(modes) + no_types));
+    return known;
+}
+
 StatementChange* Engine::make_change(StatementChange change) {
     // Changes are few and short-lived: one for each statement that is prepared or closed.
     return new StatementChange(std::move(change));

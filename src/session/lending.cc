@@ -360,6 +360,7 @@ void release(Engine& engine, ServerConn& server) {
     server.retry_due = false;
     server.cancelled = false;
     server.refused = false;
+    server.began = {};
     const NextUse next = next_use(server);
     if (server.cancel_lost) {
         engine.retire(server, "a cancel that was given up may still hit it");
@@ -378,16 +379,22 @@ void release(Engine& engine, ServerConn& server) {
     if (client != nullptr) go_on_without_server(engine, *client);
 }
 
-void go_on_without_server(Engine& engine, ClientSession& client) {
-    client.holding = false;
-    client.stream->resume();
+void send_away_if_due(Engine& engine, ClientSession& client) {
+    if (client.begun.any() && !planted(Bug::DrainCutsTransactions)) return;
     if (client.killed) {
         const Error error = killed_by_administrator();
         engine.close(client, &error, "killed by an administrator");
     } else if (engine.admission() == Admission::Draining) {
         const Error error = shutting_down();
         engine.close(client, &error, "draining");
-    } else if (!client.inbox.empty()) {
+    }
+}
+
+void go_on_without_server(Engine& engine, ClientSession& client) {
+    client.holding = false;
+    client.stream->resume();
+    send_away_if_due(engine, client);
+    if (client.state != ClientState::Closed && !client.inbox.empty()) {
         resume_client(engine, client);
     }
 }

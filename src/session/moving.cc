@@ -41,8 +41,8 @@ bool is_quiet(const ClientSession& client) {
     const bool serves = client.pool->state == PoolState::Open && !client.engine.globally_paused();
     return serves && client.subscription == nullptr && client.inbox.empty() &&
            client.passing == 0 && client.discarding == 0 && client.stream->backlog() == 0 &&
-           !client.awaits_place && !client.holding && !client.hold_at_sync && !client.killed &&
-           !client.left;
+           !client.begun.any() && !client.awaits_place && !client.holding && !client.hold_at_sync &&
+           !client.killed && !client.left;
 }
 
 /// True exactly when a whole session keeps this server, and both rest.

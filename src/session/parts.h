@@ -55,7 +55,13 @@ void server_gone(Engine& engine, ServerConn& server, std::string_view reason);
 void deliver_synthesized(ServerConn& server);
 /// The transaction, and what had to be asked after it, is over.
 void transaction_over(Engine& engine, ServerConn& server);
-void send_internal_query(Engine& engine, ServerConn& server, std::string_view sql);
+enum class MayFail : uint8_t { No, Yes };
+
+/// `may_fail`: whether it matters to nobody if it does.
+void send_internal_query(Engine& engine,
+                         ServerConn& server,
+                         std::string_view sql,
+                         MayFail may_fail = MayFail::No);
 
 // lending.cc: who gets which server.
 bool outlived(const Engine& engine, const ServerConn& server);
@@ -63,6 +69,8 @@ bool outlived(const Engine& engine, const ServerConn& server);
 bool acquire(Engine& engine, ClientSession& client);
 /// The client is done with its server, which is at rest outside a transaction.
 void release(Engine& engine, ServerConn& server);
+/// Between two transactions: closes a client that was killed, or when a stop is under way.
+void send_away_if_due(Engine& engine, ClientSession& client);
 /// Its server was taken from it between two transactions.
 void go_on_without_server(Engine& engine, ClientSession& client);
 /// A clean server looks for its next client, here or in another worker.
@@ -255,6 +263,23 @@ void wake_behind(Engine& engine);
 /// Whether a read is refused that belongs to the standbys, and where none is fit.
 bool refuses_without_standby(const ClientSession& client, bool asked);
 void refuse_read(Engine& engine, ClientSession& client, RouteReason reason);
+
+// begun.cc: transactions that no server knows of yet.
+/// What ReadyForQuery says to a client without a server.
+wire::TransactionStatus status_of(const ClientSession& client);
+/// Answers the request at the front if it begins a transaction that may wait for its first
+/// statement, or is of one. Units: bytes of it; zero: a server has to do it.
+size_t answer_begun(Engine& engine, ClientSession& client, Bytes input);
+/// An error, and ReadyForQuery, for a request that no server has had; a transaction that waited for
+/// it has failed.
+void fail_request(Engine& engine, ClientSession& client, const Error& error);
+/// Makes its client's transaction, which has failed before, one of this server.
+void fail_at_server(Engine& engine, ServerConn& server);
+/// The answer to that is there. If it did not fail as it should, its client asks anew.
+void failed_at_server(Engine& engine, ServerConn& server);
+/// The BEGIN in front of a request failed: the request was not run, and the transaction of its
+/// client, who is told that error as its answer, has failed without a server.
+void begin_has_failed(ServerConn& server);
 
 // tokens.cc: what a session has to be shown.
 /// What a standby has to show to this client, as cluster::Progress counts.

@@ -302,10 +302,7 @@ std::string refuse(Pool& home, route::Decisions::Ref ref) {
 
 /// The client is free of its server, which sent it nothing, and wanted its request to end: it has.
 void tell_cancelled(Engine& engine, ClientSession& client) {
-    wire::Writer out;
-    wire::encode_error(out, cancelled_at_standby());
-    wire::encode_ready(out, wire::TransactionStatus::Idle);
-    engine.send(client, out.bytes());
+    fail_request(engine, client, cancelled_at_standby());
 }
 
 /// The client is free of its server, which sent it nothing; it asks the primary.
@@ -319,6 +316,13 @@ void ask_primary(Engine& engine, ClientSession& client, std::string_view request
     client.asks_primary = true;
     client.request_left = 0;
     client.errand = Errand::Any;
+}
+
+/// A transaction that waits for its first statement, and can be anywhere.
+bool begins_at_standby(const ClientSession& client) {
+    const Begun& begun = client.begun;
+    return begun.state == Begun::State::Deferred && begun.modes.read_only == sql::Said::Yes &&
+           begun.modes.isolation != sql::Isolation::Serializable;
 }
 
 }  // namespace
@@ -349,6 +353,10 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
         return Aim::Found;
     }
     const bool retries = std::exchange(client.asks_primary, false);
+    if (client.begun.any() && !begins_at_standby(client)) {
+        go(client, home, retries ? RouteReason::Retried : RouteReason::Write, Errand::Any, 0);
+        return Aim::Found;
+    }
     // Who listens is told by the server that it has, or is about to be.
     if (client.subscription != nullptr) {
         go(client, home, RouteReason::Undecided, Errand::Any, 0);
@@ -371,7 +379,7 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
         reason = RouteReason::Retried;
         go(client, home, reason, Errand::Any, 0);
     } else {
-        const bool transaction = *verdict == Judge::Verdict::ReadTransaction;
+        const bool transaction = *verdict == Judge::Verdict::ReadTransaction || client.begun.any();
         const bool wanted = *verdict == Judge::Verdict::Wanted;
         const Chosen chosen = choose_node(engine, client, judge.asked());
         reason = judge.asked() && chosen.pool != nullptr ? RouteReason::Asked : chosen.reason;
@@ -426,6 +434,7 @@ void retry_elsewhere(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
     const std::string request = std::exchange(server.request, {});
     server.retry_due = false;
+    if (!planted(Bug::BeginNotTakenBack)) client.begun = std::exchange(server.began, {});
     if (std::exchange(server.refused, false)) {
         log::warning(
             "a statement that seemed to read is none: {}; it goes to the primary from now on",
@@ -465,6 +474,7 @@ bool lost_standby(Engine& engine, ServerConn& server, std::string_view reason) {
     const std::string request = std::exchange(server.request, {});
     server.retry_due = false;
     const SettingsRef settings = client->settings;
+    if (unanswered) client->begun = std::exchange(server.began, {});
     part_client(engine, server);
     if (unsent && !planted(Bug::SettingsOfLostStandby))
         client->settings = settings;  // the server never had them

@@ -102,11 +102,21 @@ private:
         if (server_.passing_forward && tells) note_write(server_);
         if (server_.passing_forward && header.type == 'A') {
             add_notification(rest.first(count));
+        } else if (server_.passing_forward && header.type == 'Z' && server_.begin_failed) {
+            tell_failed_transaction();
         } else if (server_.passing_forward && !holds_back(header, rest.first(count))) {
             out_->add(rest.first(count));
         }
         if (header.type == 'Z') ready();
         return count;
+    }
+
+    /// The server has no transaction, and its client one that has failed.
+    void tell_failed_transaction() {
+        server_.begin_failed = false;
+        begin_has_failed(server_);
+        constexpr std::array<uint8_t, 6> kReadyFailed{'Z', 0, 0, 0, 5, 'E'};
+        out_->add_copy(kReadyFailed);
     }
 
     static bool is_light(char type) {
@@ -192,11 +202,13 @@ private:
                     note_error(header, body, Verdict::Swallow);
                     return Verdict::Swallow;
                 }
+                const bool begin_failed = server_.pipeline.owes_begin();
                 if (!server_.request.empty() && takes_back(header, body)) {
-                    return server_.pipeline.on_reply('E', server_) == Verdict::Mismatch ||
-                                   !server_.pipeline.swallow_ready()
-                               ? Verdict::Mismatch
-                               : Verdict::Swallow;
+                    const Verdict verdict = server_.pipeline.on_reply('E', server_);
+                    if (verdict == Verdict::Mismatch || (begin_failed && !end_without_begin())) {
+                        return Verdict::Mismatch;
+                    }
+                    return server_.pipeline.swallow_ready() ? Verdict::Swallow : Verdict::Mismatch;
                 }
                 const bool again = plan_is_stale(header, body) && can_send_again();
                 const Verdict verdict = server_.pipeline.on_reply('E', server_);
@@ -206,7 +218,8 @@ private:
                     return Verdict::Swallow;
                 }
                 note_error(header, body, verdict);
-                return verdict;
+                server_.begin_failed = begin_failed && verdict == Verdict::Forward;
+                return begin_failed && !end_without_begin() ? Verdict::Mismatch : verdict;
             }
             case 'Z': {
                 const auto status = wire::decode_ready(body);
@@ -231,6 +244,19 @@ private:
                 break;
         }
         return server_.pipeline.on_reply(header.type, server_);
+    }
+
+    /// The server skips what stands behind the BEGIN that failed: up to a Sync, and a simple query
+    /// has none. False: half of the query is still to come, and nothing may follow it yet.
+    bool end_without_begin() {
+        const bool ends_itself = !server_.pipeline.skipping() || server_.pipeline.batch_open();
+        if (ends_itself) return true;
+        if (server_.client == nullptr || server_.client->passing > 0) return false;
+        server_.pipeline.expect({Request::Sync, Delivery::Forward}, server_);
+        wire::Writer out;
+        wire::encode_sync(out);
+        server_.stream->send(out.bytes());
+        return true;
     }
 
     bool is_between_transactions() const {
@@ -397,6 +423,7 @@ private:
         PoolStats& stats = server_.pool.stats;
         stats.query_us += static_cast<uint64_t>(took);
         stats.query.observe(took);
+        server_.began = {};
         note_answer(*client, took);
         client->query_started = now;
         client->mid_transaction = server_.status != wire::TransactionStatus::Idle;
@@ -476,7 +503,11 @@ void settings_answered(Engine& engine, ServerConn& server, const std::optional<E
 void go_on(Engine& engine, ServerConn& server, const std::optional<Error>& failure) {
     switch (server.state) {
         case ServerState::Active:
-            if (server.retry_due) {
+            if (server.began.state == Begun::State::Failed) {
+                failed_at_server(engine, server);
+            } else if (server.retry_due && server.status != wire::TransactionStatus::Idle) {
+                send_internal_query(engine, server, "ROLLBACK");  // what began with its request
+            } else if (server.retry_due) {
                 retry_elsewhere(engine, server);
             } else if (failure) {
                 break_up(engine, server, settings_refused(*failure),
@@ -649,12 +680,14 @@ void rest(Engine& engine, ServerConn& server) {
     }
 }
 
-void send_internal_query(Engine&, ServerConn& server, std::string_view sql) {
+void send_internal_query(Engine&, ServerConn& server, std::string_view sql, MayFail may_fail) {
     wire::Writer out;
     wire::encode_query(out, sql);
-    server.failure.reset();
+    if (may_fail == MayFail::No) server.failure.reset();
     server.unnamed_version = 0;  // a simple query ends the unnamed statement
-    server.pipeline.expect({Request::Query, Delivery::Swallow}, server);
+    Expected entry{Request::Query, Delivery::Swallow};
+    entry.may_fail = may_fail == MayFail::Yes;
+    server.pipeline.expect(entry, server);
     server.stream->send(out.bytes());
 }
 

@@ -334,10 +334,7 @@ bool no_place_for_pin(Engine& engine, ClientSession& client, Bytes input, size_t
         wire::FrameHeader header;
         wire::read_header(input, wire::kMessageBytesMax, header);
         refused = header.total_bytes();
-        wire::Writer out;
-        wire::encode_error(out, no_place_to_pin(pool.database, pool.limits.pinned_max));
-        wire::encode_ready(out, wire::TransactionStatus::Idle);
-        engine.send(client, out.bytes());
+        fail_request(engine, client, no_place_to_pin(pool.database, pool.limits.pinned_max));
         return true;
     }
     client.stream->pause();
@@ -463,7 +460,8 @@ void guard_sequences(Engine& engine, ServerConn& server, sql::Effects effects) {
     // Also before it moves one: then all is its own when it asks.
     const bool strangers =
         server.sole_client != server.client->id && !server.pins.has(Pin::Sequence);
-    if (!effects.any_of(sql::kOfSequences) || !strangers || !server.pipeline.at_rest() ||
+    const bool first = server.pipeline.at_rest() || server.pipeline.ends_with_begin();
+    if (!effects.any_of(sql::kOfSequences) || !strangers || !first ||
         server.status != wire::TransactionStatus::Idle) {
         return;
     }

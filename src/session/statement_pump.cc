@@ -221,6 +221,31 @@ bool StatementPump::bind(const wire::BindMessage& bind,
     return true;
 }
 
+void StatementPump::begin(const sql::TransactionModes& modes, FirstStatement by) {
+    // Prepared, so that it costs the server no more than a query of its own would. If it fails, the
+    // server skips what stands behind it, be that a batch or a simple query.
+    const StatementRef& statement = engine_.begin_statement(modes);
+    ensure_at_server(statement);
+    constexpr uint16_t kNone = 0;
+    wire::Writer out;
+    out.begin('B').text("").text(statement->server_name).u16(kNone).u16(kNone).u16(kNone).end();
+    wire::encode_execute(out, "");
+    Expected bind{Request::Bind, Delivery::Swallow};
+    bind.begins = true;
+    Expected execute{Request::Execute, Delivery::Swallow};
+    execute.begins = true;
+    server_.pipeline.expect(bind, server_);
+    server_.pipeline.expect(execute, server_);
+    if (by == FirstStatement::InBatch) {
+        // Nobody shall find a portal that is not his own; a simple query ends it in any case.
+        wire::encode_describe(out, 'C', wire::Target::Portal, "");
+        Expected close{Request::Close, Delivery::Swallow};
+        close.begins = true;
+        server_.pipeline.expect(close, server_);
+    }
+    out_.add_copy(out.bytes());
+}
+
 void StatementPump::tell_token() {
     constexpr std::string_view kText = "SELECT pg_catalog.set_config('pgweir.token',$1,false)";
     constexpr std::string_view kPortal = "pgweir_token";
@@ -315,6 +340,8 @@ size_t answer_known_parse(Engine& engine, ClientSession& client, Bytes input) {
     if (wire::read_header(after, 0, sync) != wire::Framing::Complete || sync.type != 'S') return 0;
     const auto parse = wire::decode_parse(input.subspan(wire::kHeaderBytes, header.body_bytes));
     if (!parse || parse->statement.empty()) return 0;
+    // In a transaction that has failed PostgreSQL refuses it.
+    if (client.begun.state == Begun::State::Failed) return 0;
     if (client.statements == nullptr) client.statements = std::make_unique<ClientStatements>();
     if (client.statements->find(parse->statement) != nullptr) return 0;
     StatementRef statement = engine.intern(parse->query_and_types);
@@ -325,8 +352,10 @@ size_t answer_known_parse(Engine& engine, ClientSession& client, Bytes input) {
 
     ++client.pool->stats.client_parses;
     client.statements->put(parse->statement, std::move(statement));
-    constexpr std::array<uint8_t, 11> kParsedAndReady{'1', 0, 0, 0, 4, 'Z', 0, 0, 0, 5, 'I'};
-    engine.send(client, kParsedAndReady);
+    wire::Writer out;
+    out.begin('1').end();
+    wire::encode_ready(out, status_of(client));
+    engine.send(client, out.bytes());
     return header.total_bytes() + sync.total_bytes();
 }
 

@@ -22,6 +22,8 @@ constexpr bool holds_others(sql::Effects effects) {
     return effects.has(sql::Effect::MayForgetStatements) || effects.has(sql::Effect::MayReset);
 }
 
+enum class FirstStatement : uint8_t { AsQuery, InBatch };
+
 class StatementPump {
 public:
     /// Units: bytes. A longer unnamed statement is not remembered beyond its transaction.
@@ -54,6 +56,9 @@ public:
     /// A query that forgets a statement of this name, where the client has one. False: it has none,
     /// nothing was sent.
     bool deallocate(std::string_view name);
+
+    /// Sends the BEGIN that was answered before, in front of the first statement behind it.
+    void begin(const sql::TransactionModes& modes, FirstStatement by);
 
     /// Puts the client's token into its server, in front of a Bind of SHOW pgweir.token.
     void tell_token();

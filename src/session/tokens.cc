@@ -1,6 +1,5 @@
 #include "pgweir/base/planted.h"
 #include "pgweir/route/token.h"
-#include "pgweir/wire/frontend.h"
 #include "session/parts.h"
 
 #include <algorithm>
@@ -76,13 +75,7 @@ void note_token_told(Engine& engine, ServerConn& server, std::string_view token)
 void tell_token(Engine& engine, ServerConn& server) {
     // Hexadecimal digits and dashes need no quoting. A SET, for a SELECT would be a query.
     const std::string token = token_to_tell(*server.client, server);
-    wire::Writer out;
-    wire::encode_query(out, "SET pgweir.token = '" + token + "'");
-    server.unnamed_version = 0;  // a simple query ends the unnamed statement
-    Expected entry{Request::Query, Delivery::Swallow};
-    entry.may_fail = true;
-    server.pipeline.expect(entry, server);
-    server.stream->send(out.bytes());
+    send_internal_query(engine, server, "SET pgweir.token = '" + token + "'", MayFail::Yes);
     note_token_told(engine, server, token);
 }
 

@@ -24,21 +24,30 @@ void end_idle_clients(Engine& engine) {
     if (limit == Duration::zero()) return;
     auto& idle = engine.in(ClientState::Idle);
     // The list is in the order of becoming idle.
-    while (!idle.empty() && engine.now() - idle.front().state_since > limit) {
+    ClientSession* next = idle.empty() ? nullptr : &idle.front();
+    while (next != nullptr && engine.now() - next->state_since > limit) {
+        ClientSession& client = *next;
+        next = idle.after(client);
+        if (client.begun.any()) continue;  // it is in a transaction
         const Error error = idle_too_long();
-        engine.close(idle.front(), &error, "timeouts.client_idle is over");
+        engine.close(client, &error, "timeouts.client_idle is over");
     }
 }
 
 void end_idle_transactions(Engine& engine) {
     const Duration limit = engine.config().timeouts.idle_transaction;
     if (limit == Duration::zero()) return;
-    engine.in(ClientState::Attached).for_each([&](ClientSession& client) {
-        const bool idle = client.mid_transaction && client.server->pipeline.empty();
+    const auto end_if_over = [&](ClientSession& client, bool idle) {
         if (!idle || engine.now() - client.query_started <= limit) return;
         ++client.pool->stats.timeouts;
         const Error error = idle_in_transaction_too_long();
         engine.close(client, &error, "timeouts.idle_transaction is over");
+    };
+    engine.in(ClientState::Attached).for_each([&](ClientSession& client) {
+        end_if_over(client, client.mid_transaction && client.server->pipeline.empty());
+    });
+    engine.in(ClientState::Idle).for_each([&](ClientSession& client) {
+        end_if_over(client, client.begun.any() && client.inbox.empty());
     });
 }
 
@@ -125,6 +134,23 @@ void retire_idle_servers(Engine& engine, Pool& pool) {
             engine.retire(server, "the pool is larger than it should be");
         }
     });
+}
+
+/// Who was told that its transaction began may end it.
+bool is_promised(const ClientSession& client) {
+    return client.begun.any() && !planted(Bug::DrainCutsTransactions);
+}
+
+void close_unpromised(Engine& engine, IntrusiveList<ClientSession>& clients) {
+    // Closing one may let another one in: only those that stand there now are closed.
+    std::vector<std::pair<ClientSession*, ClientState>> leaving;
+    clients.for_each([&](ClientSession& client) {
+        if (!is_promised(client)) leaving.emplace_back(&client, client.state);
+    });
+    const Error error = shutting_down();
+    for (const auto& [client, state] : leaving) {
+        if (client->state == state) engine.close(*client, &error, "draining");
+    }
 }
 
 }  // namespace
@@ -245,12 +271,11 @@ void Engine::drain() {
     admission_ = Admission::Draining;
     const Error error = shutting_down();
     for (const auto state : {ClientState::Idle, ClientState::Behind, ClientState::Greeting}) {
-        while (!in(state).empty() && !planted(Bug::DrainForgetsIdle))
-            close(in(state).front(), &error, "draining");
+        if (!planted(Bug::DrainForgetsIdle)) close_unpromised(*this, in(state));
     }
     // Those that wait were promised nothing yet; those that hold a server end with their
     // transaction.
-    for (auto& [key, pool] : pools_) refuse_waiting(*this, *pool, error);
+    for (auto& [key, pool] : pools_) close_unpromised(*this, pool->waiting);
     in(ClientState::Attached).for_each([&](ClientSession& client) {
         if (client.server->raw && client.server->state == ServerState::Active) {
             close(client, &error, "draining");  // a stream without end: its receiver comes again

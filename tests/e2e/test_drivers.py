@@ -74,10 +74,11 @@ def work_table(postgres):
                  "ALTER TABLE work OWNER TO app", "app")
 
 
+@pytest.mark.parametrize("lazy_begin", [False, True], ids=["", "lazy_begin"])
 @pytest.mark.parametrize("name", DRIVERS)
-def test_a_driver_does_its_work_on_a_small_pool(make_pooler, build_folder, work_table, name):
+def test_a_driver_does_its_work_on_a_small_pool(make_pooler, build_folder, work_table, name, lazy_begin):
     command = DRIVERS[name](build_folder)
-    pooler = make_pooler(pool_size=2, workers=2)
+    pooler = make_pooler(pool_size=2, workers=2, pool={"lazy_begin": lazy_begin})
 
     def one_copy(number):
         environment = {**pooler.environment(), "DRIVER_ID": f"copy {number}"}

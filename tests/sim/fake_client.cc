@@ -145,6 +145,10 @@ void FakeClient::request() {
         query("begin read only");
         return;
     }
+    if (families.has(Family::LazyBegins) && prng_.chance(30)) {
+        transaction_command();
+        return;
+    }
     if (families.has(Family::PipelinedDiscards) && prng_.chance(25)) {
         discard_amid_requests();
         return;
@@ -157,6 +161,26 @@ void FakeClient::request() {
     } else {
         begin_copy();
     }
+}
+
+/// One that begins a transaction or ends it, alone in its request, as drivers send it.
+void FakeClient::transaction_command() {
+    std::string text = prng_.chance(30) ? "begin read only" : "begin";
+    if (own_->status() != 'I' && !prng_.chance(10)) {
+        const uint64_t choice = prng_.below(10);
+        text = choice < 2 ? "set transaction read only" : choice < 7 ? "commit" : "rollback";
+    }
+    if (prng_.chance(60)) {
+        query(text);
+        return;
+    }
+    begin_batch();
+    put_parse("", text);
+    put_bind("", "");
+    if (prng_.chance(50)) put('D', std::string("P\0", 2));
+    put('E', std::string(5, '\0'));
+    put('S');
+    batch_open_ = false;
 }
 
 /// Everybody listens on a channel of his own only.

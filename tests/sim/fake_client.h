@@ -115,6 +115,7 @@ private:
     void request();
     void simple_request();
     void discard_amid_requests();
+    void transaction_command();
     void extended_request();
     void extended_message();
     void begin_batch();

@@ -88,6 +88,7 @@ bool FakePostgres::work(Backend& backend) {
     }
     if (backend.walsender) return replicate(backend);
     PgSession& session = *backend.session;
+    if (backend.inbox.empty()) session.forget_cancel();
     if (session.mode() == PgSession::Mode::Sleeping) {
         if (!sleepers_wake || !prng_.chance(network_.fast ? 100 : 10)) return false;
         session.wake();
@@ -224,7 +225,11 @@ void FakePostgres::cancel(uint32_t pid, uint32_t key) {
             backend->session == nullptr)
             continue;
         PgSession& session = *backend->session;
-        if (session.mode() == PgSession::Mode::Ready) return;  // between statements it is ignored
+        if (session.mode() == PgSession::Mode::Ready) {
+            // Between statements it is ignored; where one stands behind the other it may hit.
+            if (!backend->inbox.empty()) session.cancel_begin();
+            return;
+        }
         events_.on_cancel_hit(session.running());
         session.cancel();
         reply(*backend);

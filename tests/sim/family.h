@@ -24,6 +24,7 @@ enum class Family : uint8_t {
     Moves,
     Primaries,
     Standbys,
+    LazyBegins,
 };
 
 struct FamilyRow {
@@ -47,6 +48,7 @@ inline constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::Moves,             "moves",              20, "clients that change workers"                  },
     {Family::Primaries,         "primaries",          10, "another primary, or none for a while"         },
     {Family::Standbys,          "standbys",           15, "reads at standbys that are late, or go"       },
+    {Family::LazyBegins,        "lazy-begins",        20, "BEGIN waits for the first statement"          },
 });
 
 class Families {

@@ -274,6 +274,7 @@ void PgSession::take(const Frame& message) {
     }
     if (skipping_ && message.type != 'S') return;
     if (refuses_format(message)) return;
+    if (is_cancelled(message.type)) return;
     switch (message.type) {
         case 'Q': simple(Fields(message.body).text()); break;
         case 'P': parse(message.body); break;
@@ -295,6 +296,23 @@ void PgSession::take(const Frame& message) {
         case 'X': break;
         default: offence_ = fmt::format("message of type '{}'", message.type);
     }
+}
+
+bool PgSession::is_cancelled(char type) {
+    const bool simple = type == 'Q' || type == 'F';
+    const bool extended = type == 'P' || type == 'B' || type == 'D' || type == 'E' || type == 'C';
+    if (!next_cancelled_ || (!simple && !extended)) return false;
+    next_cancelled_ = false;
+    extended_ = extended;
+    batch_open_ = extended;
+    fail("57014", "canceling statement due to user request");
+    if (simple) ready();
+    return true;
+}
+
+void PgSession::take_back_request() {
+    if (status_ == 'T') status_ = 'E';
+    emit('Z', std::string(1, status_));
 }
 
 /// PostgreSQL fails a message that it cannot read like a statement.
@@ -410,7 +428,7 @@ void PgSession::sync() {
 
 bool PgSession::refuses(std::string_view text) const {
     return status_ == 'E' && !starts_with(text, "commit") && !starts_with(text, "rollback") &&
-           !text.empty();
+           text != "ROLLBACK" && !text.empty();
 }
 
 void PgSession::parse(std::string_view body) {
@@ -543,6 +561,11 @@ PgSession::Outcome PgSession::run(const std::string& text,
         return fail("40001", "canceling statement due to conflict with recovery");
     }
     has_run_ = true;
+    const bool begin_cancelled = std::exchange(begin_cancelled_, false);
+    if (begin_cancelled && starts_with(text, "BEGIN")) {
+        return fail("57014", "canceling statement due to user request");
+    }
+    const bool was_untouched = std::exchange(untouched_, false);
     if (refuses(text)) return fail("25P02", "current transaction is aborted");
     if (starts_with(text, "SELECT pg_catalog.set_config(")) return run_set_config(text);
     if (starts_with(text, "WITH c AS MATERIALIZED")) {
@@ -556,8 +579,18 @@ PgSession::Outcome PgSession::run(const std::string& text,
     if (starts_with(rest, "/*")) rest.remove_prefix(rest.find("*/ ") + 3);
     const std::string_view verb = take_word(rest);
     if (const auto outcome = run_counts(verb, rest)) return *outcome;
-    if (verb == "begin" || verb == "commit" || verb == "rollback")
+    if (verb == "begin" || verb == "BEGIN" || verb == "commit" || verb == "rollback" ||
+        verb == "ROLLBACK")
         return run_transaction_verb(verb, rest);
+    if (verb == "set" && rest == "transaction read only") {
+        untouched_ = was_untouched;
+        read_only_ = status_ == 'T';
+        complete("SET");
+        return Outcome::Done;
+    }
+    // What pgweir lets fail, so that a transaction fails.
+    if (starts_with(text, "SELECT 'pgweir: ") || starts_with(text, " SELECT 'pgweir: "))
+        return fail("22P02", "invalid input syntax");
     if (verb == "big") {
         const std::string_view token = take_word(rest);
         return run_big(token, to_number(rest), rows_max, portal);
@@ -583,8 +616,9 @@ PgSession::Outcome PgSession::run(const std::string& text,
 }
 
 PgSession::Outcome PgSession::run_transaction_verb(std::string_view verb, std::string_view how) {
-    if (verb == "begin") {
-        if (status_ == 'I') read_only_ = how == "read only";
+    if (verb == "begin" || verb == "BEGIN") {
+        untouched_ = status_ == 'I';
+        if (status_ == 'I') read_only_ = how == "read only" || how == "READ ONLY";
         if (status_ == 'I') status_ = 'T';
         complete("BEGIN");
         return Outcome::Done;
@@ -629,6 +663,8 @@ PgSession::Outcome PgSession::run_utility(std::string_view verb, std::string_vie
         const std::string name(take_word(rest));
         if (!set(name, rest)) return fail("22023", "invalid value");
         complete("SET");
+    } else if (verb == "copyin" && read_only_) {
+        return fail("25006", "cannot execute COPY FROM in a read-only transaction");
     } else if (verb == "copyin") {
         running_ = take_word(rest);
         copied_ = 0;

@@ -58,6 +58,20 @@ public:
     void wake();
     void cancel();
 
+    /// A cancel that came while what was sent stands in front of it: of a session that a pooler
+    /// has, it hits a BEGIN that is next; of a client's own, whatever is.
+    void cancel_begin() { begin_cancelled_ = true; }
+
+    void forget_cancel() { begin_cancelled_ = false; }
+
+    void cancel_next() { next_cancelled_ = true; }
+
+    /// The request that waits is taken back, and a transaction that it belonged to has failed.
+    void take_back_request();
+
+    /// True exactly when its transaction has begun, or failed since, and no statement was run.
+    bool untouched() const { return untouched_ && status_ != 'I'; }
+
     /// The next row of a COPY OUT, or its end.
     void copy_row_out();
 
@@ -151,6 +165,7 @@ private:
     void copy_data(const Frame& message);
     void lose_synchronization(char type);
     bool refuses_format(const Frame& message);
+    bool is_cancelled(char type);
     void ready();
 
     Outcome run(const std::string& text,
@@ -183,6 +198,9 @@ private:
     bool read_only_ = false;  // the transaction
     bool read_only_by_default_ = false;
     bool conflicts_ = false;
+    bool begin_cancelled_ = false;
+    bool next_cancelled_ = false;
+    bool untouched_ = false;
     bool has_run_ = false;  // True exactly when a statement of this request has.
     Place place_;
     std::map<uint32_t, uint32_t> counts_;   // committed, where no log is shared

@@ -165,6 +165,12 @@ void draw_families(Scenario& scenario, Prng& prng, Families families) {
     if (families.has(Family::Moves)) scenario.engines = std::max(scenario.engines, 2u);
     if (families.has(Family::PipelinedDiscards)) scenario.discards = true;
     if (families.has(Family::Standbys)) draw_standbys(scenario, prng);
+    if (families.has(Family::LazyBegins)) {
+        scenario.config.pool.lazy_begin = true;
+        scenario.config.pool.pool_mode = config::PoolMode::Transaction;
+        scenario.mishaps.session_mode = false;
+        scenario.mishaps.statement_mode = false;
+    }
     if (families.has(Family::Primaries)) {
         if (!families.has(Family::Standbys)) {
             scenario.config.clusters["main"].nodes.push_back({.name = "pg2", .host = "pg2"});

@@ -102,7 +102,8 @@ class Run:
 
     def _pooler(self, cluster, standbys, stack):
         pooler = Pooler(cluster, pool_size=self.options.pool_size, workers=self.options.workers,
-                        binary=self.options.pgweir, pool={"pool_mode": self.options.pool_mode}, http=True,
+                        binary=self.options.pgweir, http=True,
+                        pool={"pool_mode": self.options.pool_mode, "lazy_begin": self.options.lazy_begin},
                         auth={"method": "trust", "users_file": None},
                         **(self._with_standbys(cluster, standbys) if standbys else {}))
         stack.callback(self._end_pooler, pooler)

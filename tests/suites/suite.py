@@ -51,6 +51,8 @@ def parse(arguments):
                         help="of pgweir: as many as there are tests at a time (20)")
     parser.add_argument("--pool-mode", choices=("transaction", "session"), default="transaction",
                         help="session shows what passes when sessions are not shared (transaction)")
+    parser.add_argument("--lazy-begin", action="store_true",
+                        help="BEGIN waits for the first statement of its transaction")
     parser.add_argument("--standbys", type=int, default=0, metavar="N",
                         help="once more through pgweir, with reads on so many standbys (0: not)")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="runs through pgweir; direct it is one (1)")

@@ -48,10 +48,13 @@ enum class Bug : uint8_t {
     TakenBackAnswerShown,
     SettingsOfLostStandby,
     BehindForgotten,
+    BeginForgotten,
+    BeginNotTakenBack,
+    BeginFailureForgotten,
 };
 
 /// As simulator --planted knows them, in the order of Bug.
-inline constexpr std::array<std::string_view, 38> kBugNames{
+inline constexpr std::array<std::string_view, 41> kBugNames{
     "none",
     "released-too-early",
     "lent-in-transaction",
@@ -90,6 +93,9 @@ inline constexpr std::array<std::string_view, 38> kBugNames{
     "taken-back-answer-shown",
     "settings-of-lost-standby",
     "behind-forgotten",
+    "begin-forgotten",
+    "begin-not-taken-back",
+    "begin-failure-forgotten",
 };
 
 #ifdef PGWEIR_PLANTED_BUGS

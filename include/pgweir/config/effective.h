@@ -17,6 +17,7 @@ struct EffectivePool {
     Duration query_wait = Duration::zero();
     uint32_t pinned_max = 0;  // Invariant: at least one
     PinnedFull pinned_full = PinnedFull::Wait;
+    bool lazy_begin = false;       // only counts where transactions are pooled
     Reads reads = Reads::Primary;  // unless its client's listener or application wants it otherwise
 
     bool operator==(const EffectivePool&) const = default;

@@ -120,6 +120,7 @@ struct PoolSettings {
     std::optional<Duration> reserve_after;
     std::optional<uint32_t> pinned_max;
     std::optional<PinnedFull> pinned_full;
+    std::optional<bool> lazy_begin;
     std::optional<Duration> query_wait_timeout;
     std::optional<uint32_t> max_servers;  // servers of this database (or user) over all its pools
     std::optional<uint32_t> max_clients;  // clients of this database (or user)
@@ -210,6 +211,7 @@ struct PoolDefaults {
     Duration reserve_after = std::chrono::seconds(5);
     uint32_t pinned_max = 0;  // 0: all servers of the pool but one, and at least one
     PinnedFull pinned_full = PinnedFull::Wait;
+    bool lazy_begin = false;  // BEGIN goes to the server with the first statement behind it
 };
 
 struct Config {

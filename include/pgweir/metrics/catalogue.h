@@ -39,6 +39,8 @@ enum class Metric : uint8_t {
     SettingsApplied,
     Censuses,
     PinRefusals,
+    BeginsDeferred,
+    Untouched,
     CausalWaits,
     CausalTimeouts,
     StalePlans,
@@ -69,7 +71,7 @@ enum class Metric : uint8_t {
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 56;
+inline constexpr size_t kMetrics = 58;
 
 struct MetricRow {
     Metric id;

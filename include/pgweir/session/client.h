@@ -13,6 +13,7 @@
 #include "pgweir/session/settings.h"
 #include "pgweir/session/shell.h"
 #include "pgweir/sql/effects.h"
+#include "pgweir/sql/transactions.h"
 
 #include <array>
 #include <cstdint>
@@ -31,6 +32,20 @@ enum class Errand : uint8_t {
     Read,             // one request that only reads
     Forced,           // one request that an application wants there, whatever it is
     ReadTransaction,  // a transaction of reads on a standby
+};
+
+/// A transaction that its client was told of, and no server; it begins with its first statement.
+struct Begun {
+    enum class State : uint8_t {
+        None,
+        Deferred,
+        Failed,  // what it sent was refused, or taken back, before a server had it
+    };
+
+    State state = State::None;
+    sql::TransactionModes modes{};
+
+    bool any() const { return state != State::None; }
 };
 
 struct Pool;
@@ -90,6 +105,7 @@ struct ClientSession final : StreamEvents, ListHook, ClientFacts {
     Errand errand = Errand::Any;   // that its next server is for
     bool has_waited = false;       // True exactly when its request has been Behind.
     bool asks_primary = false;     // True exactly when its request was tried on a standby in vain.
+    Begun begun{};                 // only while it has no server
     route::Decisions::Ref decision;                // about that request
     SettingsRef settings;                          // as this client sees its session
     SettingsRef login_settings;                    // what RESET ALL and DISCARD ALL return to

@@ -168,6 +168,9 @@ public:
                                   process_.statement_epoch.load(std::memory_order_relaxed));
     }
 
+    /// BEGIN with these modes, as a statement that servers prepare.
+    const StatementRef& begin_statement(const sql::TransactionModes& modes);
+
     auth::ScramKeyCache& scram_keys() { return scram_keys_; }
 
     auth::VerifierCache& verifiers() { return verifiers_; }
@@ -277,6 +280,8 @@ private:
     BufferPool buffers_;
     SettingsTable settings_;
     StatementCache statements_;
+    StatementCache own_statements_;        // that no client has prepared
+    std::array<StatementRef, 45> begins_;  // of these, by what their modes say
     auth::ScramKeyCache scram_keys_;
     auth::VerifierCache verifiers_;
     Prng prng_;

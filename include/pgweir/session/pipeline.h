@@ -43,6 +43,7 @@ struct Expected {
     bool unnamed = false;               // a Parse of the unnamed statement
     uint32_t epoch = 0;                 // of the statement that is bound or described
     bool may_fail = false;              // pgweir asked, and can do without
+    bool begins = false;                // of the BEGIN that its client was answered before
 };
 
 enum class Verdict : uint8_t { Forward, Swallow, Mismatch };
@@ -85,6 +86,12 @@ public:
 
     /// True exactly when the failure of what is answered next is of no interest.
     bool front_may_fail() const { return !empty() && front().may_fail; }
+
+    /// True exactly when nothing was sent behind a deferred BEGIN that is not answered.
+    bool ends_with_begin() const { return !empty() && ring_[(end_ - 1) & mask()].begins; }
+
+    /// True exactly when a deferred BEGIN is not answered.
+    bool owes_begin() const;
 
     /// True exactly when the next reply owed is one that pgweir makes itself.
     bool synthesis_due() const { return !empty() && front().delivery == Delivery::Synthesize; }

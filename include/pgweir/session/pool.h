@@ -103,6 +103,8 @@ struct PoolStats {
     uint64_t timeouts = 0;
     uint64_t queue_refusals = 0;
     uint64_t pin_refusals = 0;
+    uint64_t begins_deferred = 0;
+    uint64_t transactions_untouched = 0;  // that ended before a server knew of them
     uint64_t causal_waits = 0;
     uint64_t causal_timeouts = 0;
     uint64_t notifications = 0;                    // told by the shared connection

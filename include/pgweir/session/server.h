@@ -69,6 +69,13 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook, ServerFacts {
     /// True unless bytes of it are still on their way here: then it can change workers.
     bool can_move() const { return stream->backlog() == 0 && inbox.empty() && passing == 0; }
 
+    /// True exactly when it is not known whether the BEGIN in front of a first statement was run,
+    /// or whether one that has failed before has failed here: until then nothing is sent behind it.
+    bool begin_undecided() const {
+        return began.state == Begun::State::Failed ||
+               (first_sent && (pipeline.owes_begin() || begin_failed));
+    }
+
     Engine& engine;
     Pool& pool;
     Stream* stream = nullptr;
@@ -93,7 +100,10 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook, ServerFacts {
     bool cancelled = false;        // True exactly when that was to end anyway.
     bool retry_due = false;        // True exactly when `request` is asked elsewhere once it rests.
     bool changes_catalogue = false;  // True exactly when what it runs does.
+    bool first_sent = false;         // True exactly when a request of its client was, to its end.
+    bool begin_failed = false;       // True exactly when the BEGIN in front of its request did.
     Errand errand = Errand::Any;     // that it is lent for
+    Begun began{};                   // what it was told in front of the request under way
     uint32_t passing = 0;            // bytes of a message still to be handled as they come
     uint32_t cancels = 0;            // cancel connections under way that are aimed at it
     Buffer inbox;

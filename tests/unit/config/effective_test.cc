@@ -45,7 +45,8 @@ TEST_CASE("effective: what nobody sets comes from the process") {
                                    .reserve_size = 3,
                                    .reserve_after = 4s,
                                    .pinned_max = 5,
-                                   .pinned_full = PinnedFull::Error};
+                                   .pinned_full = PinnedFull::Error,
+                                   .lazy_begin = true};
     rig.config.timeouts.query_wait = 9s;
     CHECK(rig.pool("web") == EffectivePool{.mode = PoolMode::Session,
                                            .size = 7,
@@ -54,7 +55,8 @@ TEST_CASE("effective: what nobody sets comes from the process") {
                                            .reserve_after = 4s,
                                            .query_wait = 9s,
                                            .pinned_max = 5,
-                                           .pinned_full = PinnedFull::Error});
+                                           .pinned_full = PinnedFull::Error,
+                                           .lazy_begin = true});
 }
 
 TEST_CASE("effective: reads are the user's, else the database's, else the cluster's") {
@@ -79,6 +81,7 @@ TEST_CASE("effective: the database wins over the process, and the user over the 
                                      .reserve_after = 1s,
                                      .pinned_max = 3,
                                      .pinned_full = PinnedFull::Error,
+                                     .lazy_begin = true,
                                      .query_wait_timeout = 30s,
                                      .max_servers = {},
                                      .max_clients = {}};
@@ -94,6 +97,9 @@ TEST_CASE("effective: the database wins over the process, and the user over the 
     CHECK(web.query_wait == 30s);
     CHECK(web.pinned_max == 3);
     CHECK(web.pinned_full == PinnedFull::Error);
+    CHECK(web.lazy_begin);
+    rig.of_user().lazy_begin = false;
+    CHECK_FALSE(rig.pool("sidekiq").lazy_begin);
 
     const EffectivePool sidekiq = rig.pool("sidekiq");
     CHECK(sidekiq.mode == PoolMode::Statement);
