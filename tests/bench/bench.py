@@ -46,7 +46,7 @@ def parse(arguments):
     options.benches = list(benches.ALL) if "all" in options.benches else options.benches or ["cpu"]
     check_names(parser, "bench", options.benches, benches.ALL)
     check_names(parser, "protocol", options.protocols, ("simple", "extended", "prepared"))
-    check_names(parser, "pooler", options.only, [*benches.ALL["cpu"][1], *benches.WITH_STANDBYS, *options.also])
+    check_names(parser, "pooler", options.only, [*benches.ALL["cpu"][1], *benches.WITH_STANDBYS, "pgweir-lazy", *options.also])
     return options
 
 
@@ -86,6 +86,7 @@ def run(options, stack):
         stack.callback(standby.stop)
         standby.prepare()
     for pooler in poolers.values():
+        pooler.postgres = postgres
         stack.callback(pooler.stop)
         pooler.start()
 

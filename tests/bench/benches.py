@@ -44,6 +44,41 @@ def cost(services, options, clients, title, notes):
     return samples
 
 
+# What a transaction does with its server, and what its application does meanwhile.
+TRANSACTIONS = {
+    "busy": r"""\set aid random(1, 1000000)
+BEGIN;
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+COMMIT;
+""",
+    "thinking": r"""\set aid random(1, 1000000)
+BEGIN;
+\sleep 10 ms
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+COMMIT;
+""",
+}
+
+
+def begin(services, options):
+    """PostgreSQL's cost counts too: BEGIN by itself is a wake-up of it."""
+    cells = [(kind, clients) for kind in TRANSACTIONS for clients in options.clients or (16, 64)]
+    warm(services, max(clients for _, clients in cells))
+
+    def one(service, kind, clients):
+        script = service.write(f"{kind}.sql", TRANSACTIONS[kind])
+        before = service.postgres.cpu_us()
+        outcome = measure(service, clients, options.seconds or 5, options=["--file", script])
+        server_us = (service.postgres.cpu_us() - before) / outcome.transactions
+        return {"cpu_us": outcome.cpu_us, "server_us": server_us, "tps": outcome.tps}
+
+    samples = interleaved(cells, services, options.rounds or 5, one)
+    print_table("BEGIN by itself, and with the first statement (lazy_begin): BEGIN, one SELECT, COMMIT; 20 servers",
+                comparison(samples, [CPU, ("server_us", "PostgreSQL µs/tx", 1, "ratio"), TPS], ["script", "clients"]),
+                ["thinking: the application does something else for 10 ms between BEGIN and SELECT"])
+    return samples
+
+
 def many(services, options):
     cells = [(clients,) for clients in options.clients or (1000,)]
     warm(services, 20)
@@ -172,6 +207,7 @@ ALL = {
     "cpu": (cpu, ("pgweir-1", "pgweir-2", "pgbouncer", "haproxy", "pgpool")),
     "route": (route, ("pgweir-off", "pgweir-deciding", "pgweir-routing", "pgpool-balancing")),
     "social": (social, ("pgweir-off", "pgweir-standby")),
+    "begin": (begin, ("pgweir-lazy", "pgweir-1")),
     "many": (many, ("pgweir-1", "pgweir-2", "pgbouncer")),
     "login": (login, ("pgweir-1", "pgweir-2", "pgbouncer", "haproxy", "pgpool")),
     "idle": (idle, ("pgweir-1", "pgweir-2", "pgbouncer")),

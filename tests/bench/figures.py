@@ -69,8 +69,8 @@ def ratios(samples, reference, name):
 
 
 def reference_of(samples, cell):
-    """PgBouncer; HAProxy where PgBouncer cannot take part; where nodes are chosen, pgweir without that; else nobody."""
-    return next((name for name in ("pgbouncer", "haproxy", "pgweir-off")
+    """PgBouncer; HAProxy where PgBouncer cannot take part; else pgweir without what is measured; else nobody."""
+    return next((name for name in ("pgbouncer", "haproxy", "pgweir-off", "pgweir-1")
                  if any(not sample.error for sample in of(samples, cell, name))), None)
 
 

@@ -28,6 +28,7 @@ class Service:
         self.server_port = server_port
         self.port = free_port()
         self.process = None
+        self.postgres = None  # the server behind it, once it runs
 
     def command(self):
         raise NotImplementedError
@@ -172,6 +173,7 @@ admin: {{users: [postgres]}}
 log: {{level: warning}}
 databases:
   "*": {{host: {HOST}, port: {self.server_port}, pool_size: {POOL_SIZE}}}
+pool: {{lazy_begin: {"true" if self.name == "pgweir-lazy" else "false"}}}
 """)
         return [self.program, config]
 
@@ -349,4 +351,6 @@ def make(name, folder, server_port, options, nodes=()):
         return others[name]()
     if name in options.also:
         return Pgweir(folder, server_port, name, 1, options.also[name])
+    if name == "pgweir-lazy":
+        return Pgweir(folder, server_port, name, 1)
     return Pgweir(folder, server_port, name, int(name.removeprefix("pgweir-")))
