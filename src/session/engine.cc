@@ -210,15 +210,20 @@ ClientSession* Engine::find_client_at(uint32_t index) {
     return clients_.find_at(index);
 }
 
-const StatementRef& Engine::begin_statement(const sql::TransactionModes& modes) {
+const std::string& Engine::begin_messages(const sql::TransactionModes& modes) {
     constexpr size_t kSaid = 3;
     const size_t number =
         (static_cast<size_t>(modes.isolation) * kSaid + static_cast<size_t>(modes.read_only)) *
             kSaid +
         static_cast<size_t>(modes.deferrable);
-    StatementRef& known = begins_.at(number);
-    const std::string no_types(3, '\0');
-    if (!known) known = own_statements_.intern(as_bytes(sql::begin_text(modes) + no_types));
+    std::string& known = begins_.at(number);
+    if (!known.empty()) return known;
+    constexpr uint16_t kNone = 0;
+    wire::Writer out;
+    out.begin('P').text("").text(sql::begin_text(modes)).u16(kNone).end();
+    out.begin('B').text("").text("").u16(kNone).u16(kNone).u16(kNone).end();
+    wire::encode_execute(out, "");
+    known = out.take();
     return known;
 }
 

@@ -19,10 +19,6 @@ bool is_simple(Request request) {
     return request == Request::Query || request == Request::Function;
 }
 
-bool is_of_names(Request request) {
-    return request == Request::Parse || request == Request::Close;
-}
-
 Verdict to_verdict(Delivery delivery) {
     return delivery == Delivery::Forward ? Verdict::Forward : Verdict::Swallow;
 }
@@ -99,14 +95,6 @@ bool Pipeline::is_one_batch_from_bind() const {
         if (!is_extended(ring_[i & mask()].request)) return false;
     }
     return ring_[(end_ - 1) & mask()].request == Request::Sync;
-}
-
-bool Pipeline::owes_begin() const {
-    // In front of it stand at most its own Parse, and Closes of what had to make room; behind it
-    // the Close of its portal, which finds the transaction begun.
-    size_t i = begin_;
-    while (i < end_ && !ring_[i & mask()].begins && is_of_names(ring_[i & mask()].request)) ++i;
-    return i < end_ && ring_[i & mask()].begins && ring_[i & mask()].request != Request::Close;
 }
 
 bool Pipeline::swallow_ready() {

@@ -222,28 +222,24 @@ bool StatementPump::bind(const wire::BindMessage& bind,
 }
 
 void StatementPump::begin(const sql::TransactionModes& modes, FirstStatement by) {
-    // Prepared, so that it costs the server no more than a query of its own would. If it fails, the
-    // server skips what stands behind it, be that a batch or a simple query.
-    const StatementRef& statement = engine_.begin_statement(modes);
-    ensure_at_server(statement);
-    constexpr uint16_t kNone = 0;
-    wire::Writer out;
-    out.begin('B').text("").text(statement->server_name).u16(kNone).u16(kNone).u16(kNone).end();
-    wire::encode_execute(out, "");
-    Expected bind{Request::Bind, Delivery::Swallow};
-    bind.begins = true;
-    Expected execute{Request::Execute, Delivery::Swallow};
-    execute.begins = true;
-    server_.pipeline.expect(bind, server_);
-    server_.pipeline.expect(execute, server_);
-    if (by == FirstStatement::InBatch) {
-        // Nobody shall find a portal that is not his own; a simple query ends it in any case.
-        wire::encode_describe(out, 'C', wire::Target::Portal, "");
-        Expected close{Request::Close, Delivery::Swallow};
-        close.begins = true;
-        server_.pipeline.expect(close, server_);
-    }
-    out_.add_copy(out.bytes());
+    // If it fails, the server skips what stands behind it, be that a batch or a simple query. Its
+    // statement is the unnamed one, which pg_prepared_statements does not show.
+    server_.unnamed_version = 0;
+    expect_of_begin(Request::Parse);
+    expect_of_begin(Request::Bind);
+    expect_of_begin(Request::Execute);
+    out_.add_copy(as_bytes(engine_.begin_messages(modes)));
+    if (by == FirstStatement::AsQuery) return;
+    // Nobody shall find a portal that is not his own; a simple query ends it in any case.
+    constexpr std::array<uint8_t, 7> kCloseUnnamedPortal{'C', 0, 0, 0, 6, 'P', 0};
+    expect_of_begin(Request::Close);
+    out_.add_copy(kCloseUnnamedPortal);
+}
+
+void StatementPump::expect_of_begin(Request request) {
+    Expected entry{request, Delivery::Swallow};
+    entry.begins = true;
+    server_.pipeline.expect(entry, server_);
 }
 
 void StatementPump::tell_token() {

@@ -72,6 +72,7 @@ public:
 private:
     void note_run(sql::Effects effects, std::string_view query_and_types);
     void expect(Request request, Delivery delivery, StatementChange* change = nullptr);
+    void expect_of_begin(Request request);
     void expect_use(Request request, const StatementRef* statement);
     void ensure_at_server(const StatementRef& statement);
     void ensure_unnamed();

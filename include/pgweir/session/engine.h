@@ -168,8 +168,8 @@ public:
                                   process_.statement_epoch.load(std::memory_order_relaxed));
     }
 
-    /// BEGIN with these modes, as a statement that servers prepare.
-    const StatementRef& begin_statement(const sql::TransactionModes& modes);
+    /// Parse, Bind and Execute of BEGIN with these modes, unnamed.
+    const std::string& begin_messages(const sql::TransactionModes& modes);
 
     auth::ScramKeyCache& scram_keys() { return scram_keys_; }
 
@@ -280,8 +280,7 @@ private:
     BufferPool buffers_;
     SettingsTable settings_;
     StatementCache statements_;
-    StatementCache own_statements_;        // that no client has prepared
-    std::array<StatementRef, 45> begins_;  // of these, by what their modes say
+    std::array<std::string, 45> begins_;  // by what their modes say
     auth::ScramKeyCache scram_keys_;
     auth::VerifierCache verifiers_;
     Prng prng_;

@@ -90,8 +90,11 @@ public:
     /// True exactly when nothing was sent behind a deferred BEGIN that is not answered.
     bool ends_with_begin() const { return !empty() && ring_[(end_ - 1) & mask()].begins; }
 
-    /// True exactly when a deferred BEGIN is not answered.
-    bool owes_begin() const;
+    /// True exactly when a deferred BEGIN is not answered. The Close of its portal, behind it,
+    /// finds the transaction begun.
+    bool owes_begin() const {
+        return !empty() && front().begins && front().request != Request::Close;
+    }
 
     /// True exactly when the next reply owed is one that pgweir makes itself.
     bool synthesis_due() const { return !empty() && front().delivery == Delivery::Synthesize; }

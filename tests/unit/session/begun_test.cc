@@ -17,8 +17,8 @@ std::string batch(std::string_view sql) {
 }
 
 /// What a server answers to the BEGIN in front of a first statement.
-std::string begun_at_server(bool parsed = true) {
-    return (parsed ? message('1') : "") + message('2') + complete("BEGIN");
+std::string begun_at_server() {
+    return message('1') + message('2') + complete("BEGIN");
 }
 
 struct LazyScene {
@@ -71,7 +71,7 @@ TEST_CASE("begun: BEGIN is answered at once, and goes with the first statement i
     CHECK(types(scene.client.take()) == "CZ");
     CHECK(scene.ask(kBegin) == kBegun);
     scene.ask(kInsert);
-    CHECK(types(scene.server.take()) == "BEQ");  // the server has it prepared
+    CHECK(types(scene.server.take()) == "PBEQ");
 }
 
 TEST_CASE("begun: the same in batches, whose portal is nobody else's") {
