@@ -58,10 +58,74 @@ bool put_shape(std::string_view sql, Sink& sink) {
     return !lexer.doubtful();
 }
 
+/// Eight bytes with A to Z in small letters, as fold() has words.
+uint64_t folded(uint64_t bytes) {
+    constexpr uint64_t kEach = 0x0101010101010101;
+    constexpr uint64_t kHigh = 0x80 * kEach;
+    const uint64_t low = bytes & ~kHigh;
+    const uint64_t from_a = low + (0x80 - 'A') * kEach;
+    const uint64_t behind_z = low + (0x7f - 'Z') * kEach;
+    const uint64_t capitals = (from_a ^ behind_z) & ~bytes & kHigh;
+    return bytes | (capitals >> 2);
+}
+
 /// Tokens on their way to the hash, in pieces.
 class Hashed {
 public:
+    explicit Hashed(std::string_view sql)
+        : sql_end_(sql.data() + sql.size()), fits_(kMostOfEach * sql.size() + kStride <= kPiece) {}
+
     void put(const Token& token) {
+        if (fits_) {
+            put_all(token);
+        } else {
+            put_in_pieces(token);
+        }
+    }
+
+    void put_value() { put(static_cast<char>(TokenKind::Parameter)); }
+
+    void go_on(const Token& token) { put(token.text.front()); }
+
+    Fingerprint finish() {
+        if (!flushed_) {
+            const XXH128_hash_t hash = XXH3_128bits(bytes_.data(), used_);
+            return {hash.high64, hash.low64};
+        }
+        flush();
+        const XXH128_hash_t hash = XXH3_128bits_digest(&state_);
+        return {hash.high64, hash.low64};
+    }
+
+private:
+    /// Where there is room for all that the text can become: 16 bytes at a time, and what is too
+    /// much is written over. (memcpy() would be called for each of them, to be checked.)
+    void put_all(const Token& token) {
+        char* to = bytes_.data() + used_;
+        *to++ = static_cast<char>(token.kind);
+        const char* from = token.text.data();
+        const size_t size = token.text.size();
+        if (token.kind == TokenKind::QuotedName) {
+            *to++ = static_cast<char>(size);
+            *to++ = static_cast<char>(size >> 8);
+            *to++ = static_cast<char>(size >> 16);
+        }
+        const bool folds = token.kind == TokenKind::Word;
+        used_ = static_cast<size_t>(to - bytes_.data()) + size;
+        size_t done = 0;
+        while (done < size && sql_end_ - (from + done) >= static_cast<ptrdiff_t>(kStride)) {
+            std::array<uint64_t, 2> bytes;
+            __builtin_memcpy(bytes.data(), from + done, kStride);
+            if (folds) bytes = {folded(bytes[0]), folded(bytes[1])};
+            __builtin_memcpy(to + done, bytes.data(), kStride);
+            done += kStride;
+        }
+        for (; done < size; ++done) {
+            to[done] = folds ? static_cast<char>(fold(from[done])) : from[done];
+        }
+    }
+
+    void put_in_pieces(const Token& token) {
         // No byte of a token looks like a kind, but in names that are quoted: two shapes never
         // become the same bytes.
         put(static_cast<char>(token.kind));
@@ -88,21 +152,6 @@ public:
         }
     }
 
-    void put_value() { put(static_cast<char>(TokenKind::Parameter)); }
-
-    void go_on(const Token& token) { put(token.text.front()); }
-
-    Fingerprint finish() {
-        if (!flushed_) {
-            const XXH128_hash_t hash = XXH3_128bits(bytes_.data(), used_);
-            return {hash.high64, hash.low64};
-        }
-        flush();
-        const XXH128_hash_t hash = XXH3_128bits_digest(&state_);
-        return {hash.high64, hash.low64};
-    }
-
-private:
     void put(char byte) {
         *room() = byte;
         ++used_;
@@ -121,7 +170,12 @@ private:
         used_ = 0;
     }
 
-    static constexpr size_t kPiece = 2048;
+    static constexpr size_t kPiece = 4096;
+    static constexpr size_t kStride = 16;
+    static constexpr size_t kMostOfEach = 2;  // a sign becomes its kind and itself
+
+    const char* const sql_end_;
+    const bool fits_;
 
     // Neither is set before it is used: both are larger than most statements.
     std::array<char, kPiece> bytes_;
@@ -194,7 +248,7 @@ Fingerprint digest_of(std::string_view text) {
 
 std::optional<Fingerprint> fingerprint(std::string_view sql) {
     if (sql.size() > kFingerprintedBytesMax) return std::nullopt;
-    Hashed sink;
+    Hashed sink(sql);
     if (!put_shape(sql, sink)) return std::nullopt;
     return sink.finish();
 }

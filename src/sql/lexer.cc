@@ -60,7 +60,7 @@ const char* find(const char* from, const char* end, char wanted) {
 
 }  // namespace
 
-Token Lexer::next() {
+Token Lexer::next_of_any_kind() {
     skip_space_and_comments();
     if (at_end()) return {};
     const bool behind_escapes = behind_escapes_;

@@ -73,19 +73,72 @@ constexpr bool same_word(std::string_view word, std::string_view lower) {
     return true;
 }
 
+namespace detail {
+
+/// By the first byte: tokens of one byte; Word and QuotedName, which it begins; End: any other.
+constexpr std::array<TokenKind, 256> signs() {
+    std::array<TokenKind, 256> kinds{};
+    for (size_t c = 0; c < kinds.size(); ++c) {
+        if (begins_word(static_cast<char>(c))) kinds[c] = TokenKind::Word;
+    }
+    kinds['"'] = TokenKind::QuotedName;
+    kinds[';'] = TokenKind::Semicolon;
+    kinds[','] = TokenKind::Comma;
+    kinds['('] = TokenKind::OpenParen;
+    kinds[')'] = TokenKind::CloseParen;
+    kinds['['] = TokenKind::OpenBracket;
+    kinds[']'] = TokenKind::CloseBracket;
+    return kinds;
+}
+
+inline constexpr std::array<TokenKind, 256> kSigns = signs();
+
+}  // namespace detail
+
 class Lexer {
 public:
     explicit Lexer(std::string_view sql)
         : begin_(sql.data()), at_(sql.data()), end_(sql.data() + sql.size()) {}
 
     /// Lifetime: the token's text is part of the SQL.
-    Token next();
+    Token next() {
+        // What most texts are made of, where the compiler can see it: words, quoted names, signs.
+        while (at_ != end_ && *at_ == ' ') ++at_;
+        const char* const begin = at_;
+        if (begin != end_) {
+            const TokenKind sign = detail::kSigns[static_cast<uint8_t>(*begin)];
+            if (sign == TokenKind::Word) {
+                const char* at = begin + 1;
+                while (at != end_ && fold(*at) != 0) ++at;
+                // One letter may be the prefix of a string, or of a name.
+                if (at - begin > 1) return take(TokenKind::Word, begin, at, at);
+            } else if (sign == TokenKind::QuotedName) {
+                const char* at = begin + 1;
+                while (at != end_ && *at != '"') ++at;
+                const bool ends = end_ - at > 1 && at[1] != '"';
+                if (ends) return take(TokenKind::QuotedName, begin + 1, at, at + 1);
+            } else if (sign != TokenKind::End) {
+                return take(sign, begin, begin + 1, begin + 1);
+            }
+        }
+        return next_of_any_kind();
+    }
 
     /// True exactly when something so far has no end, cannot be SQL, or ends in another place under
     /// another setting (standard_conforming_strings) or encoding.
     bool doubtful() const { return doubtful_; }
 
 private:
+    Token take(TokenKind kind, const char* begin, const char* end, const char* behind) {
+        at_ = behind;
+        behind_escapes_ = false;
+        return {
+            kind, {begin, static_cast<size_t>(end - begin)}
+        };
+    }
+
+    Token next_of_any_kind();
+
     bool at_end() const { return at_ == end_; }
 
     char ahead(ptrdiff_t distance) const { return end_ - at_ > distance ? at_[distance] : '\0'; }
