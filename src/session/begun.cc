@@ -59,8 +59,21 @@ private:
 /// Formats of values, values, formats of results: of the first two there are none.
 bool binds_nothing(Bytes rest) {
     constexpr size_t kCounts = 4;
-    return rest.size() >= kCounts && std::all_of(rest.begin(), rest.begin() + kCounts,
-                                                 [](uint8_t byte) { return byte == 0; });
+    constexpr size_t kFormat = 2;
+    if (rest.size() < kCounts + kFormat) return false;
+    const auto is_zero = [](uint8_t byte) { return byte == 0; };
+    const size_t formats = load_be16(rest.data() + kCounts);
+    return std::all_of(rest.begin(), rest.begin() + kCounts, is_zero) &&
+           rest.size() == kCounts + kFormat + formats * kFormat;
+}
+
+// Behind the text of a statement: its NUL, and a count of types that is none.
+constexpr size_t kNoTypes = 3;
+
+/// The text of a statement without parameters; empty: it has some.
+std::string_view text_alone(std::string_view query_and_types) {
+    const std::string_view text = query_and_types.substr(0, query_and_types.find('\0'));
+    return query_and_types.size() == text.size() + kNoTypes ? text : std::string_view();
 }
 
 /// The text of an unnamed Parse, or of the statement that a Bind names; empty: of another message,
@@ -69,7 +82,7 @@ std::string_view text_of(const ClientSession& client, char type, Bytes body) {
     std::string_view text;
     if (type == 'P') {
         const auto parse = wire::decode_parse(body);
-        if (parse && parse->statement.empty()) text = parse->query;
+        if (parse && parse->statement.empty()) text = as_text(parse->query_and_types);
     } else if (type == 'B') {
         const auto bind = wire::decode_bind(body);
         if (!bind || !bind->portal.empty() || !binds_nothing(bind->rest)) return {};
@@ -79,17 +92,15 @@ std::string_view text_of(const ClientSession& client, char type, Bytes body) {
         if (named != nullptr) text = (*named)->query_and_types;
         if (bind->statement.empty()) text = client.unnamed_statement;
     }
-    return text.substr(0, text.find('\0'));
+    return text_alone(text);
 }
 
 bool is_of_unnamed_portal(char type, Bytes body) {
-    if (type == 'E') return !body.empty() && body[0] == 0;
+    constexpr size_t kNameAndCount = 5;
+    if (type == 'E') return body.size() == kNameAndCount && body[0] == 0;
     const auto message = wire::decode_describe(body);
     return message && message->target == wire::Target::Portal && message->name.empty();
 }
-
-// Behind the text of a Parse: its NUL, and a count of none.
-constexpr size_t kNoTypes = 3;
 
 std::optional<Alone> read_alone(const ClientSession& client, Bytes input) {
     Messages messages(input);
@@ -108,7 +119,6 @@ std::optional<Alone> read_alone(const ClientSession& client, Bytes input) {
     if (sql::transaction_command(alone.text).verb == TransactionVerb::None) return std::nullopt;
     if (messages.type() == 'P') {
         alone.parsed = messages.body().subspan(1);  // behind its empty name
-        if (alone.parsed.size() != alone.text.size() + kNoTypes) return std::nullopt;
         if (!messages.next() || messages.type() != 'B') return std::nullopt;
         const auto bind = wire::decode_bind(messages.body());
         const bool fits =
@@ -121,7 +131,8 @@ std::optional<Alone> read_alone(const ClientSession& client, Bytes input) {
         if (!alone.described || !messages.next()) return std::nullopt;
     }
     const bool runs = messages.type() == 'E' && is_of_unnamed_portal('E', messages.body());
-    if (!runs || !messages.next() || messages.type() != 'S') return std::nullopt;
+    const bool ends = runs && messages.next() && messages.type() == 'S';
+    if (!ends || !messages.body().empty()) return std::nullopt;
     alone.bytes = messages.bytes();
     return alone;
 }
@@ -173,13 +184,15 @@ bool may_wait(const ClientSession& client, std::string_view text) {
 
 /// COMMIT or ROLLBACK of a transaction that no server knows of.
 void end(ClientSession& client, bool chains) {
-    ++client.pool->stats.transactions;
-    ++client.pool->stats.transactions_untouched;
+    if (!client.begun.counted) {
+        ++client.pool->stats.transactions;
+        ++client.pool->stats.transactions_untouched;
+    }
     // PostgreSQL too forgets the modes of one that has failed.
     const bool failed = client.begun.state == Begun::State::Failed;
     const sql::TransactionModes modes = failed ? sql::TransactionModes{} : client.begun.modes;
     client.begun = {};
-    if (chains) client.begun = {Begun::State::Deferred, modes};
+    if (chains) client.begun = {.state = Begun::State::Deferred, .modes = modes};
 }
 
 /// The tag of what was done here; empty: a server has to do it.
@@ -191,7 +204,7 @@ std::string_view carry_out(Engine& engine, ClientSession& client, const Alone& a
         case TransactionVerb::Start:
             // A second one gets PostgreSQL's warning.
             if (client.begun.any() || !may_wait(client, alone.text)) return {};
-            client.begun = {Begun::State::Deferred, command.modes};
+            client.begun = {.state = Begun::State::Deferred, .modes = command.modes};
             ++client.pool->stats.begins_deferred;
             break;
         case TransactionVerb::SetTransaction:
@@ -210,6 +223,7 @@ std::string_view carry_out(Engine& engine, ClientSession& client, const Alone& a
         case TransactionVerb::None: return {};
     }
     client.query_started = engine.now();
+    engine.rest_anew(client);
     return tag_of(failed ? TransactionVerb::Rollback : command.verb);
 }
 
@@ -226,6 +240,7 @@ wire::TransactionStatus status_of(const ClientSession& client) {
 
 void fail_request(Engine& engine, ClientSession& client, const Error& error) {
     if (client.begun.any()) client.begun.state = Begun::State::Failed;
+    client.query_started = engine.now();
     wire::Writer out;
     wire::encode_error(out, error);
     wire::encode_ready(out, status_of(client));
@@ -255,13 +270,18 @@ void fail_at_server(Engine& engine, ServerConn& server) {
 void failed_at_server(Engine& engine, ServerConn& server) {
     const Begun begun = std::exchange(server.began, {});
     if (server.status == wire::TransactionStatus::Failed) return;
+    if (server.status != wire::TransactionStatus::Idle) {
+        break_up(engine, server, server_out_of_step(), "a transaction did not fail");
+        return;
+    }
     server.client->begun = begun;  // a cancel has hit its BEGIN: once more
     release(engine, server);
 }
 
 void begin_has_failed(ServerConn& server) {
     if (planted(Bug::BeginFailureForgotten)) return;
-    server.client->begun = {Begun::State::Failed, server.began.modes};
+    server.client->begun = {
+        .state = Begun::State::Failed, .counted = true, .modes = server.began.modes};
 }
 
 }  // namespace pgweir::session

@@ -57,8 +57,7 @@ public:
     /// Units: bytes taken from `input`.
     size_t run(Bytes all) {
         size_t used = 0;
-        const bool begins = server_.pipeline.empty() &&
-                            server_.status == wire::TransactionStatus::Idle && client_.passing == 0;
+        const bool begins = server_.pipeline.empty() && is_outside() && client_.passing == 0;
         if (begins) {
             // Whoever has just got its server began when it got it.
             const bool stays =
@@ -73,7 +72,7 @@ public:
                 ServerConn::note_client(server_.temporary_of, client_.id);
             }
         }
-        if (begins && !again_ && wants_other_server(all)) {
+        if (begins && !again_ && server_.pipeline.at_rest() && wants_other_server(all)) {
             exchange_server(engine_, client_);
             return 0;
         }
@@ -95,6 +94,11 @@ public:
     }
 
 private:
+    /// Until the first ReadyForQuery behind a deferred BEGIN its server's status does not tell.
+    bool is_outside() const {
+        return server_.status == wire::TransactionStatus::Idle && !server_.began.any();
+    }
+
     /// What the server is lent for is known from before; whoever keeps one may do anything.
     void begin_errand(Bytes input) {
         if (again_) return;
@@ -163,6 +167,10 @@ private:
         const size_t count = std::min<size_t>(client_.passing, rest.size());
         out_.add(rest.first(count));
         client_.passing -= static_cast<uint32_t>(count);
+        if (client_.passing == 0 && server_.sync_due) {
+            out_.flush();
+            end_skipping(server_);
+        }
         return count;
     }
 
@@ -207,7 +215,7 @@ private:
     void keep(const wire::FrameHeader& header, Bytes rest) {
         KeptBatch& kept = server_.kept;
         const bool begins = header.type == 'B' && !again_ && statements_.only_synthesized() &&
-                            server_.status == wire::TransactionStatus::Idle;
+                            !server_.pipeline.batch_sent() && is_outside();
         if (begins) {
             kept.state = KeptBatch::State::Growing;
             kept.describes = false;
@@ -291,7 +299,7 @@ private:
         const bool refused =
             server_.pipeline.skipping() || server_.status == wire::TransactionStatus::Failed;
         if (refused) return;
-        if (server_.pipeline.batch_open()) {
+        if (server_.pipeline.batch_open() && !server_.pipeline.ends_with_begin()) {
             statements_.tell_token();  // a query would commit the batch, and its error be lost
             return;
         }
@@ -543,7 +551,8 @@ size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
         if (answered > 0) return answered;
     }
     size_t refused = 0;
-    if (no_place_for_pin(engine, client, input, refused)) return refused;
+    const bool has_failed = client.begun.state == Begun::State::Failed;
+    if (!has_failed && no_place_for_pin(engine, client, input, refused)) return refused;
     switch (aim(engine, client, input)) {
         case Aim::Incomplete:
         case Aim::Waits: return 0;

@@ -103,6 +103,13 @@ void Engine::move(ClientSession& client, ClientEvent event) {
     enter_list(client);
 }
 
+void Engine::rest_anew(ClientSession& client) {
+    PGW_CHECK(client.state == ClientState::Idle);
+    leave_list(client);
+    client.state_since = now();
+    enter_list(client);  // which is in the order of this
+}
+
 void Engine::leave_list(ClientSession& client) {
     if (!client.linked()) return;
     if (client.state == ClientState::Waiting) {

@@ -361,6 +361,7 @@ void release(Engine& engine, ServerConn& server) {
     server.cancelled = false;
     server.refused = false;
     server.began = {};
+    server.sync_due = false;
     const NextUse next = next_use(server);
     if (server.cancel_lost) {
         engine.retire(server, "a cancel that was given up may still hit it");

@@ -51,6 +51,8 @@ void break_up(Engine& engine, ServerConn& server, const Error& error, std::strin
 /// What happens once a server is at rest; nothing if it is not.
 void rest(Engine& engine, ServerConn& server);
 void server_gone(Engine& engine, ServerConn& server, std::string_view reason);
+/// Sends a Sync, whose answer is the client's, to a server that skips what it is sent.
+void end_skipping(ServerConn& server);
 /// Answers for the server where the ledger says so.
 void deliver_synthesized(ServerConn& server);
 /// The transaction, and what had to be asked after it, is over.

@@ -31,6 +31,7 @@ void Pipeline::expect(Expected entry, PipelineEvents& events) {
         const bool ignored = copy_ == Copy::In && !skipping_ && !planted(Bug::SyncInCopyCounted);
         ++batch_;
         batch_open_ = ignored && copies_by_execute();
+        batch_sent_ = batch_sent_ && batch_open_;
         sync_ignored_ = sync_ignored_ || ignored;
         skipping_ = false;
         if (!ignored) push(entry);
@@ -51,6 +52,7 @@ void Pipeline::expect(Expected entry, PipelineEvents& events) {
     }
     // A simple query ends the transaction that extended messages before it had opened.
     batch_open_ = is_extended(entry.request);
+    batch_sent_ = batch_open_ && (batch_sent_ || entry.delivery != Delivery::Synthesize);
     push(entry);
 }
 

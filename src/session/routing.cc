@@ -354,7 +354,10 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
     }
     const bool retries = std::exchange(client.asks_primary, false);
     if (client.begun.any() && !begins_at_standby(client)) {
-        go(client, home, retries ? RouteReason::Retried : RouteReason::Write, Errand::Any, 0);
+        const RouteReason reason = retries ? RouteReason::Retried : RouteReason::Write;
+        client.decision = {};
+        go(client, home, reason, Errand::Any, 0);
+        if (client.settings.traces()) tell_node(engine, client, reason);
         return Aim::Found;
     }
     // Who listens is told by the server that it has, or is about to be.
@@ -379,8 +382,9 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
         reason = RouteReason::Retried;
         go(client, home, reason, Errand::Any, 0);
     } else {
-        const bool transaction = *verdict == Judge::Verdict::ReadTransaction || client.begun.any();
         const bool wanted = *verdict == Judge::Verdict::Wanted;
+        const bool transaction =
+            *verdict == Judge::Verdict::ReadTransaction || (client.begun.any() && !wanted);
         const Chosen chosen = choose_node(engine, client, judge.asked());
         reason = judge.asked() && chosen.pool != nullptr ? RouteReason::Asked : chosen.reason;
         if (reason == RouteReason::Behind && wait_for_standby(engine, client)) return Aim::Waits;
@@ -440,7 +444,7 @@ void retry_elsewhere(Engine& engine, ServerConn& server) {
             "a statement that seemed to read is none: {}; it goes to the primary from now on",
             refuse(*client.pool, client.decision));
     }
-    if (std::exchange(server.cancelled, false)) {
+    if (std::exchange(server.cancelled, false) || server.cancels > 0) {
         tell_cancelled(engine, client);
     } else {
         ask_primary(engine, client, request);

@@ -205,9 +205,8 @@ private:
                 const bool begin_failed = server_.pipeline.owes_begin();
                 if (!server_.request.empty() && takes_back(header, body)) {
                     const Verdict verdict = server_.pipeline.on_reply('E', server_);
-                    if (verdict == Verdict::Mismatch || (begin_failed && !end_without_begin())) {
-                        return Verdict::Mismatch;
-                    }
+                    if (verdict == Verdict::Mismatch) return Verdict::Mismatch;
+                    if (begin_failed) end_without_begin();
                     return server_.pipeline.swallow_ready() ? Verdict::Swallow : Verdict::Mismatch;
                 }
                 const bool again = plan_is_stale(header, body) && can_send_again();
@@ -219,7 +218,8 @@ private:
                 }
                 note_error(header, body, verdict);
                 server_.begin_failed = begin_failed && verdict == Verdict::Forward;
-                return begin_failed && !end_without_begin() ? Verdict::Mismatch : verdict;
+                if (begin_failed) end_without_begin();
+                return verdict;
             }
             case 'Z': {
                 const auto status = wire::decode_ready(body);
@@ -247,16 +247,16 @@ private:
     }
 
     /// The server skips what stands behind the BEGIN that failed: up to a Sync, and a simple query
-    /// has none. False: half of the query is still to come, and nothing may follow it yet.
-    bool end_without_begin() {
+    /// has none.
+    void end_without_begin() {
+        server_.sole_client = ServerConn::kSeveral;  // what would have wiped its sequences, too
         const bool ends_itself = !server_.pipeline.skipping() || server_.pipeline.batch_open();
-        if (ends_itself) return true;
-        if (server_.client == nullptr || server_.client->passing > 0) return false;
-        server_.pipeline.expect({Request::Sync, Delivery::Forward}, server_);
-        wire::Writer out;
-        wire::encode_sync(out);
-        server_.stream->send(out.bytes());
-        return true;
+        if (ends_itself) return;
+        if (server_.client != nullptr && server_.client->passing > 0) {
+            server_.sync_due = true;
+        } else {
+            end_skipping(server_);
+        }
     }
 
     bool is_between_transactions() const {
@@ -688,6 +688,14 @@ void send_internal_query(Engine&, ServerConn& server, std::string_view sql, MayF
     Expected entry{Request::Query, Delivery::Swallow};
     entry.may_fail = may_fail == MayFail::Yes;
     server.pipeline.expect(entry, server);
+    server.stream->send(out.bytes());
+}
+
+void end_skipping(ServerConn& server) {
+    server.sync_due = false;
+    server.pipeline.expect({Request::Sync, Delivery::Forward}, server);
+    wire::Writer out;
+    wire::encode_sync(out);
     server.stream->send(out.bytes());
 }
 

@@ -352,6 +352,7 @@ size_t answer_known_parse(Engine& engine, ClientSession& client, Bytes input) {
     out.begin('1').end();
     wire::encode_ready(out, status_of(client));
     engine.send(client, out.bytes());
+    engine.rest_anew(client);
     return header.total_bytes() + sync.total_bytes();
 }
 

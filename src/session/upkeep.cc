@@ -44,10 +44,12 @@ void end_idle_transactions(Engine& engine) {
         engine.close(client, &error, "timeouts.idle_transaction is over");
     };
     engine.in(ClientState::Attached).for_each([&](ClientSession& client) {
-        end_if_over(client, client.mid_transaction && client.server->pipeline.empty());
+        const ServerConn& server = *client.server;
+        const bool open = client.mid_transaction || server.began.any() || client.begun.any();
+        end_if_over(client, open && server.pipeline.empty());
     });
     engine.in(ClientState::Idle).for_each([&](ClientSession& client) {
-        end_if_over(client, client.begun.any() && client.inbox.empty());
+        end_if_over(client, client.begun.any() && !client.awaits_place);
     });
 }
 

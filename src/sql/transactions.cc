@@ -12,6 +12,15 @@ namespace {
 constexpr std::array<std::string_view, 5> kIsolations{"", "READ UNCOMMITTED", "READ COMMITTED",
                                                       "REPEATABLE READ", "SERIALIZABLE"};
 
+bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/// What is no space to PostgreSQL before 16, or may be no character at all.
+bool is_uncommon(char c) {
+    return c == '\v' || static_cast<uint8_t>(c) >= 0x80;
+}
+
 /// Reads one command; what it does not expect makes it None.
 class Reader {
 public:
@@ -40,7 +49,9 @@ public:
             end_of_transaction(found);
         } else if (takes("prepare")) {
             found.verb = TransactionVerb::Prepare;
-            valid_ = takes("transaction") && token_.kind == TokenKind::String;
+            // A prefix of the string is for PostgreSQL to judge.
+            valid_ = takes("transaction") && token_.kind == TokenKind::String &&
+                     is_blank(token_.text.data()[-2]);
             step();
         }
         if (token_.kind == TokenKind::Semicolon) step();
@@ -130,7 +141,10 @@ void TransactionModes::override_with(const TransactionModes& later) {
 }
 
 TransactionCommand transaction_command(std::string_view sql) {
-    return may_be_one(sql) ? Reader(sql).command() : TransactionCommand{};
+    if (!may_be_one(sql)) return {};
+    const TransactionCommand found = Reader(sql).command();
+    const bool sure = std::none_of(sql.begin(), sql.end(), is_uncommon);
+    return sure ? found : TransactionCommand{};
 }
 
 std::string begin_text(const TransactionModes& modes) {

@@ -43,6 +43,7 @@ struct Begun {
     };
 
     State state = State::None;
+    bool counted = false;  // True exactly when a server has failed it.
     sql::TransactionModes modes{};
 
     bool any() const { return state != State::None; }
@@ -105,7 +106,7 @@ struct ClientSession final : StreamEvents, ListHook, ClientFacts {
     Errand errand = Errand::Any;   // that its next server is for
     bool has_waited = false;       // True exactly when its request has been Behind.
     bool asks_primary = false;     // True exactly when its request was tried on a standby in vain.
-    Begun begun{};                 // only while it has no server
+    Begun begun{};                 // as a rule only while it has no server
     route::Decisions::Ref decision;                // about that request
     SettingsRef settings;                          // as this client sees its session
     SettingsRef login_settings;                    // what RESET ALL and DISCARD ALL return to

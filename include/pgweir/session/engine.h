@@ -189,6 +189,9 @@ public:
     void move(ClientSession& client, ClientEvent event);
     void move(ServerConn& server, ServerEvent event);
 
+    /// An Idle client was answered without a server: it rests since now.
+    void rest_anew(ClientSession& client);
+
     IntrusiveList<ClientSession>& in(ClientState state) {
         return clients_in_[static_cast<size_t>(state)];
     }

@@ -84,6 +84,9 @@ public:
     /// True exactly when an extended message was sent after the last Sync.
     bool batch_open() const { return batch_open_; }
 
+    /// True exactly when something of the open batch was sent, and may have been run.
+    bool batch_sent() const { return batch_sent_; }
+
     /// True exactly when the failure of what is answered next is of no interest.
     bool front_may_fail() const { return !empty() && front().may_fail; }
 
@@ -184,8 +187,9 @@ private:
     uint32_t batch_ = 0;
     Copy copy_ = Copy::None;
     bool batch_open_ =
-        false;               // True exactly when an extended message was sent after the last Sync.
-    bool skipping_ = false;  // True exactly when the server discards what comes until a Sync.
+        false;  // True exactly when an extended message was sent after the last Sync.
+    bool batch_sent_ = false;
+    bool skipping_ = false;      // True exactly when the server discards what comes until a Sync.
     bool sync_ignored_ = false;  // True exactly when a Sync of the COPY under way is not awaited.
     bool one_more_ready_ = false;
 };

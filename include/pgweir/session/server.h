@@ -100,6 +100,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook, ServerFacts {
     bool cancelled = false;        // True exactly when that was to end anyway.
     bool retry_due = false;        // True exactly when `request` is asked elsewhere once it rests.
     bool changes_catalogue = false;  // True exactly when what it runs does.
+    bool sync_due = false;           // True exactly when a Sync follows what its client sends now.
     bool first_sent = false;         // True exactly when a request of its client was, to its end.
     bool begin_failed = false;       // True exactly when the BEGIN in front of its request did.
     Errand errand = Errand::Any;     // that it is lent for

@@ -65,7 +65,11 @@ TEST_CASE("transactions: what is anything else is none") {
                              "END LOOP",
                              "BEGIN /*",
                              "BEGIN 'x",
-                             "ISOLATION LEVEL SERIALIZABLE"}) {
+                             "ISOLATION LEVEL SERIALIZABLE",
+                             "BEGIN\vWORK",
+                             "BEGIN -- \xc3\xa4",
+                             "PREPARE TRANSACTION B'1'",
+                             "PREPARE TRANSACTION"}) {
         CAPTURE(text);
         CHECK(verb_of(text) == TransactionVerb::None);
     }
