@@ -129,7 +129,8 @@ constexpr std::array<ErrorRow, kErrors> kCatalogue{{
      "see `SHOW NODES`; a longer `routing.causal_wait`, `routing.no_standby: primary`, or the comment `/* pgweir: primary */`"},
     {RoutedNotice, Servers, sqlstate::kSuccessfulCompletion, kError,
      "pgweir: node …, …",
-     "a NOTICE in front of each request while `pgweir.trace_route` is on: the node, and why that one",
+     "a NOTICE in front of each request while `pgweir.trace_route` is on: the node, and why that one; "
+     "how long it waited, and why its server is kept, if so",
      "as intended"},
     {ServerLost, Servers, sqlstate::kConnectionFailure, kFatal,
      "the server closed the connection",

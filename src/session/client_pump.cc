@@ -187,6 +187,9 @@ private:
         if (framing == wire::Framing::Invalid) {
             return stop(wire::bad_length(rest, message_bytes_max(engine_)));
         }
+        const bool begins =
+            !again_ && (server_.pipeline.at_rest() || server_.pipeline.ends_with_begin());
+        if (begins && client_.settings.traces()) tell_route(engine_, server_);
         switch (wire::client_message(header.type)) {
             case wire::Handling::Stream: return stream(header, rest);
             case wire::Handling::Whole: return with_names(header, rest);

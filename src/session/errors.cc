@@ -151,8 +151,17 @@ Error no_standby(std::string_view database, bool behind) {
                  "routing.no_standby: primary reads there while no standby does.");
 }
 
-Error routed_notice(std::string_view node, std::string_view reason) {
-    return make_error(ErrorId::RoutedNotice, {node, reason});
+Error routed_notice(std::string_view node,
+                    std::string_view reason,
+                    Duration waited,
+                    std::string_view pins) {
+    std::string detail;
+    const int64_t milliseconds = to_microseconds(waited) / 1000;
+    if (milliseconds > 0) detail = fmt::format("It waited {} ms for a server.", milliseconds);
+    if (!pins.empty()) {
+        detail += fmt::format("{}The server is kept: {}.", detail.empty() ? "" : " ", pins);
+    }
+    return make_error(ErrorId::RoutedNotice, {node, reason}, detail);
 }
 
 Error primary_changed(std::string_view node) {

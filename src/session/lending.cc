@@ -54,6 +54,8 @@ void attach(Engine& engine, ServerConn& server, ClientSession& client) {
     engine.move(client, ClientEvent::ServerLent);
     if (was_waiting) publish_waiting(engine, pool);
     client.server = &server;
+    client.just_lent = true;
+    client.told_route = false;
     client.notified = false;
     client.has_waited = false;
     server.client = &client;

@@ -266,6 +266,10 @@ void wake_behind(Engine& engine);
 bool refuses_without_standby(const ClientSession& client, bool asked);
 void refuse_read(Engine& engine, ClientSession& client, RouteReason reason);
 
+// trace.cc: pgweir.trace_route.
+/// Tells its client, which begins a request, about this server.
+void tell_route(Engine& engine, ServerConn& server);
+
 // begun.cc: transactions that no server knows of yet.
 /// What ReadyForQuery says to a client without a server.
 wire::TransactionStatus status_of(const ClientSession& client);

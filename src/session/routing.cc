@@ -271,6 +271,7 @@ Chosen choose_node(Engine& engine, ClientSession& client, bool standby_only) {
 
 void go(ClientSession& client, Pool& pool, RouteReason reason, Errand errand, size_t bytes) {
     client.queue = &pool;
+    client.route_reason = reason;
     client.errand = errand;
     client.request_left = static_cast<uint32_t>(bytes);
     ++client.pool->stats.routed[static_cast<size_t>(reason)];
@@ -281,15 +282,6 @@ void note_use(Routes& routes, route::Decisions::Ref ref, bool on_standby) {
     if (decision == nullptr) return;
     ++decision->seen;
     if (on_standby) ++decision->on_standbys;
-}
-
-void tell_node(Engine& engine, ClientSession& client, RouteReason reason) {
-    const Pool& pool = *client.queue;
-    wire::Writer out;
-    const std::string_view node = pool.address.node.name;
-    wire::encode_notice(out, "NOTICE",
-                        routed_notice(node, kRouteReasonNames[static_cast<size_t>(reason)]));
-    engine.send(client, out.bytes());
 }
 
 /// The shape of a statement that is for the primary from now on.
@@ -347,6 +339,7 @@ config::Reads reads_of(const ClientSession& client) {
 Aim aim(Engine& engine, ClientSession& client, Bytes input) {
     Pool& home = *client.pool;
     client.queue = &home;
+    client.route_reason.reset();
     client.errand = Errand::Any;
     client.request_left = 0;
     if (home.routes == nullptr || home.limits.mode == config::PoolMode::Session) {
@@ -354,10 +347,8 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
     }
     const bool retries = std::exchange(client.asks_primary, false);
     if (client.begun.any() && !begins_at_standby(client)) {
-        const RouteReason reason = retries ? RouteReason::Retried : RouteReason::Write;
         client.decision = {};
-        go(client, home, reason, Errand::Any, 0);
-        if (client.settings.traces()) tell_node(engine, client, reason);
+        go(client, home, retries ? RouteReason::Retried : RouteReason::Write, Errand::Any, 0);
         return Aim::Found;
     }
     // Who listens is told by the server that it has, or is about to be.
@@ -403,7 +394,6 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
            stays_read ? errand : Errand::Any, stays_read ? judge.bytes() : 0);
     }
     note_use(*home.routes, client.decision, client.queue->of_standby());
-    if (client.settings.traces()) tell_node(engine, client, reason);
     return Aim::Found;
 }
 

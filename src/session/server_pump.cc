@@ -424,6 +424,7 @@ private:
         stats.query_us += static_cast<uint64_t>(took);
         stats.query.observe(took);
         server_.began = {};
+        client->told_route = false;
         note_answer(*client, took);
         client->query_started = now;
         client->mid_transaction = server_.status != wire::TransactionStatus::Idle;

@@ -91,6 +91,7 @@ def parse(arguments):
     parser.add_argument("--workers", type=lambda text: [int(one) for one in text.split(",")], default=[1, 4],
                         metavar="N,N", help="of pgweir, one run for each (1,4)")
     parser.add_argument("--clients", type=int, default=200, metavar="N", help="at a time (200)")
+    parser.add_argument("--lazy-begin", action="store_true", help="BEGIN waits for its first statement")
     parser.add_argument("--pool-size", type=int, default=5, metavar="N", help="servers for each user (5)")
     parser.add_argument("--holders", type=int, default=3, metavar="N",
                         help="clients of a user that hold at a time what keeps a server (3)")

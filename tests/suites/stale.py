@@ -183,7 +183,8 @@ def make_pooler(nodes, consistency, options):
     sections = nodes.sections(routing={"reads": "standby", "consistency": level, "max_lag": "10s",
                                        "causal_wait": options.causal_wait})
     sections["databases"] = {**sections["databases"], "app": {"cluster": "main", "pool_size": 10}}
-    pooler = Pooler(nodes.primary, workers=options.workers, http=True, binary=options.pgweir, **sections)
+    pooler = Pooler(nodes.primary, workers=options.workers, http=True, binary=options.pgweir,
+                    pool={"lazy_begin": options.lazy_begin}, **sections)
     wait_until(lambda: [row["state"] for row in pooler.console("SHOW NODES")] == ["primary", "standby", "standby"],
                "all nodes serve", timeout=30)
     wait_until(lambda: any(row["class"] == "read" for row in pooler.console("EXPLAIN ROUTE SELECT value FROM written")),
@@ -231,6 +232,7 @@ def parse(arguments):
     parser.add_argument("--workers", type=int, default=2, help="of pgweir (2)")
     parser.add_argument("--consistency", nargs="+", default=list(PROMISES), choices=PROMISES,
                         help="one run for each (all)")
+    parser.add_argument("--lazy-begin", action="store_true", help="BEGIN waits for its first statement")
     parser.add_argument("--causal-wait", default="0", help="routing.causal_wait (0)")
     parser.add_argument("--pgweir", default=BINARY, help="the program (PGWEIR, or the dev build)")
     options = parser.parse_args(arguments)

@@ -49,6 +49,7 @@ struct Begun {
     bool any() const { return state != State::None; }
 };
 
+enum class RouteReason : uint8_t;
 struct Pool;
 struct ServerConn;
 struct Subscription;
@@ -98,15 +99,18 @@ struct ClientSession final : StreamEvents, ListHook, ClientFacts {
     bool names_undecided = false;  // True exactly when a Parse of a name may yet fail.
     bool awaits_place = false;     // True exactly when it waits until fewer servers are kept.
     bool left = false;             // True exactly when it sent Terminate.
+    bool just_lent = false;        // True exactly when its server has had no request of it.
+    bool told_route = false;       // True exactly when its request was traced.
     bool killed = false;           // True exactly when it ends at its next transaction's end.
     uint32_t passing = 0;          // bytes of a message still to be forwarded as they come
     uint32_t discarding = 0;       // bytes of a message still to be dropped as they come
     Buffer inbox;                  // what could not be handled yet
     uint32_t request_left = 0;     // bytes of the request that alone may be sent now
     Errand errand = Errand::Any;   // that its next server is for
-    bool has_waited = false;       // True exactly when its request has been Behind.
-    bool asks_primary = false;     // True exactly when its request was tried on a standby in vain.
-    Begun begun{};                 // as a rule only while it has no server
+    std::optional<RouteReason> route_reason{};  // why there; unset: it was not routed
+    bool has_waited = false;                    // True exactly when its request has been Behind.
+    bool asks_primary = false;  // True exactly when its request was tried on a standby in vain.
+    Begun begun{};              // as a rule only while it has no server
     route::Decisions::Ref decision;                // about that request
     SettingsRef settings;                          // as this client sees its session
     SettingsRef login_settings;                    // what RESET ALL and DISCARD ALL return to

@@ -37,7 +37,11 @@ Error bound_to_standby(std::string_view node);
 /// `reason`: of kRouteReasonNames.
 /// `behind`: some take reads, but show not yet what this session was told of.
 Error no_standby(std::string_view database, bool behind);
-Error routed_notice(std::string_view node, std::string_view reason);
+/// `waited`: for its server; `pins`: why that is kept, or empty.
+Error routed_notice(std::string_view node,
+                    std::string_view reason,
+                    Duration waited,
+                    std::string_view pins);
 /// Units: nothing was sent for as long; zero: it did not wait.
 Error no_primary(std::string_view database, Duration waited);
 Error server_out_of_step();

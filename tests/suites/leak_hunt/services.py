@@ -63,6 +63,7 @@ def defaults(cluster, hunt, settings):
 
 def pgweir(cluster, options, workers):
     return Pooler(cluster, pool_size=options.pool_size, workers=workers, binary=options.pgweir,
+                  pool={"lazy_begin": options.lazy_begin},
                   auth={"method": "trust", "users_file": None}, limits={"worker_load": 10})  # clients change workers
 
 

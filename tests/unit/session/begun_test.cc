@@ -199,6 +199,89 @@ TEST_CASE("begun: a transaction that failed without a server is one that failed 
     }
 }
 
+TEST_CASE("begun: a first batch that goes on behind a Flush stays with its transaction") {
+    LazyScene scene;
+    scene.rig.pool().in(ServerState::Idle).front().temporary_of = ServerConn::kSeveral;
+    scene.rig.config.timeouts.idle_transaction = 5s;
+    scene.rig.engine().reload(scene.rig.setup());
+    scene.ask(kBegin);
+    scene.ask(parse("", "INSERT INTO t VALUES (1)") + bind_to("") + execute() + flush());
+    CHECK(types(scene.server.take()) == "PBECPBEH");
+    scene.rig.say(scene.server, begun_at_server() + message('3') + message('1') + message('2') +
+                                    complete("INSERT 0 1"));
+    CHECK(types(scene.client.take()) == "12C");
+    SUBCASE("also if a server without temporary objects would suit it better") {
+        scene.ask(parse("", "SET temp_buffers = 100") + bind_to("") + execute() + sync());
+        CHECK(types(scene.server.take()) == "PBES");
+        CHECK_FALSE(scene.server.finished);
+    }
+    SUBCASE("and counts as idle in it when it does not go on") {
+        scene.rig.pass(6s);
+        CHECK(scene.client.closed);
+        CHECK(sqlstate_of(scene.client.take()) == "25P03");
+    }
+}
+
+TEST_CASE("begun: if BEGIN fails while its first query still comes, the Sync follows that") {
+    LazyScene scene;
+    scene.ask(kBegin);
+    const std::string insert = query("INSERT INTO t VALUES ('" + std::string(40000, 'x') + "')");
+    scene.ask(insert.substr(0, 20000));
+    CHECK(scene.server.take().size() > 20000);
+    scene.rig.say(scene.server, message('1') + failure("57014", "canceling statement"));
+    CHECK(types(scene.client.take()) == "E");
+    CHECK(scene.server.sent.empty());
+    scene.ask(insert.substr(20000));
+    CHECK(scene.server.take() == insert.substr(20000) + sync());
+    scene.rig.say(scene.server, ready());
+    CHECK(scene.client.take() == ready('E'));
+    CHECK(scene.ask(query("ROLLBACK")) == complete("ROLLBACK") + ready());
+    CHECK(scene.stats().transactions_untouched == 0);
+}
+
+TEST_CASE("begun: who is answered without a server rests from then on") {
+    LazyScene scene([](Rig& made) { made.config.timeouts.client_idle = 10s; });
+    FakeStream& other = scene.rig.log_in();
+    for (int turn = 0; turn < 4; ++turn) {
+        scene.rig.pass(4s);
+        scene.ask(kBegin + query("COMMIT"));
+    }
+    CHECK(other.closed);
+    CHECK_FALSE(scene.client.closed);
+    scene.rig.pass(11s);
+    CHECK(scene.client.closed);
+}
+
+TEST_CASE("begun: a request that was cancelled after a long wait is not a long idleness") {
+    LazyScene scene([](Rig& made) {
+        made.config.timeouts.query_wait = 1h;
+        made.config.timeouts.idle_transaction = 5s;
+    });
+    FakeStream& other = scene.rig.log_in();
+    const std::string key = body_of(scene.rig.welcome, 'K');
+    scene.ask(query("SELECT pg_sleep(60)"));
+    scene.rig.say(other, kBegin + kInsert);
+    scene.rig.pass(30s);
+    scene.rig.say(scene.rig.connect(),
+                  cancel_request(load_be32(as_bytes(key).data()), key.substr(4)));
+    scene.rig.pass(1s);
+    CHECK_FALSE(other.closed);
+}
+
+TEST_CASE("begun: a statement that its client wants at a standby is not asked elsewhere") {
+    Scene scene;
+    scene.config.pool.lazy_begin = true;
+    scene.engine().reload(scene.setup());
+    scene.say(*scene.client, query("BEGIN READ ONLY"));
+    scene.client->take();
+    scene.say(*scene.client, query("/* pgweir: standby */ SELECT f()"));
+    FakeStream& standby = scene.open_standby();
+    CHECK(types(standby.take()) == "PBEQ");
+    scene.say(standby, begun_at_server() + failure("25006", "cannot execute") + ready('E'));
+    CHECK(types(scene.client->take()) == "EZ");
+    CHECK(scene.primary->sent.empty());
+}
+
 TEST_CASE("begun: a stop lets it end, and sends its client away then") {
     LazyScene scene;
     scene.ask(kBegin);

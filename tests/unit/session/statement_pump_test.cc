@@ -666,6 +666,20 @@ TEST_CASE("statement pump: a batch that prepares something as well is not sent a
     CHECK(scene.server.sent.empty());
 }
 
+TEST_CASE("statement pump: a batch in which something was run before is not sent again") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(parse("", "INSERT INTO t VALUES (1)") + bind_to("") + execute() + flush());
+    scene.reply(parsed() + message('2') + complete("INSERT 0 1"));
+    CHECK(types(scene.client.take()) == "12C");
+    scene.server.take();
+    scene.say(bind_to("s") + message('D', 'P' + text("")) + execute() + sync());
+    scene.server.take();
+    scene.reply(stale_plan() + ready());  // with which the INSERT is taken back
+    CHECK(types(scene.client.take()) == "EZ");
+    CHECK(scene.server.sent.empty());
+}
+
 TEST_CASE("statement pump: who does not ask what the rows look like has to be told") {
     Scene scene;
     scene.prepare("s", "SELECT 1");
