@@ -173,7 +173,7 @@ admin: {{users: [postgres]}}
 log: {{level: warning}}
 databases:
   "*": {{host: {HOST}, port: {self.server_port}, pool_size: {POOL_SIZE}}}
-pool: {{lazy_begin: {"true" if self.name == "pgweir-lazy" else "false"}}}
+{"pool: {lazy_begin: true}" if self.name == "pgweir-lazy" else ""}
 """)
         return [self.program, config]
 
