@@ -79,6 +79,7 @@ def parse():
                         help="the program; $PGWEIR, or that of build/$PGWEIR_BUILD, dev by default")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="of pgweir (2)")
     parser.add_argument("--pool-size", type=int, default=2, metavar="N", help="of pgweir (2)")
+    parser.add_argument("--lazy-begin", action="store_true", help="BEGIN waits for its first statement")
     parser.add_argument("--pool-mode", choices=("transaction", "session"), default="transaction",
                         help="session shows what passes when sessions are not shared (transaction)")
     parser.add_argument("--threads", type=int, default=20, metavar="N", help="of each application (20)")
@@ -147,7 +148,8 @@ class Run:
 
     def _pooler(self, nodes, stack):
         pooler = Pooler(nodes[0], pool_size=self.options.pool_size, workers=self.options.workers,
-                        binary=self.options.pgweir, pool={"pool_mode": self.options.pool_mode}, http=True,
+                        binary=self.options.pgweir, http=True,
+                        pool={"pool_mode": self.options.pool_mode, "lazy_begin": self.options.lazy_begin},
                         **(self._with_standbys(nodes) if len(nodes) > 1 else {}))
         stack.callback(self._end_pooler, pooler)
         if len(nodes) > 1:
