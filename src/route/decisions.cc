@@ -2,6 +2,7 @@
 
 #include "pgweir/route/judge.h"
 #include "pgweir/sql/classify.h"
+#include "pgweir/sql/outline.h"
 
 #include <utility>
 
@@ -29,34 +30,43 @@ std::string_view to_text(Class its) {
     return kNames[static_cast<size_t>(its)];
 }
 
-Decisions::Decisions() : texts_(kTextsMax) {
+Decisions::Decisions() : texts_(kTextsMax), outlines_(kTextsMax) {
     static_assert((kTextsMax & (kTextsMax - 1)) == 0);
 }
 
 const Decision* Decisions::about(std::string_view text, Ref& ref) {
     if (distrusted_) return nullptr;
     const sql::Fingerprint digest = sql::digest_of(text);
-    Text& remembered = texts_[digest.high & (kTextsMax - 1)];
-    if (remembered.digest == digest && find(remembered.ref) != nullptr) {
-        ref = remembered.ref;
-        return judged(entries_[ref.place], text);
+    Text& same = place_of(texts_, digest);
+    if (same.digest != digest || find(same.ref) == nullptr) {
+        const auto found = look_up(text);
+        if (!found) return nullptr;
+        same = {digest, *found};
     }
+    ref = same.ref;
+    return judged(entries_[ref.place], text);
+}
+
+std::optional<Decisions::Ref> Decisions::look_up(std::string_view text) {
+    sql::OutlineRoom room;
+    const auto outline = sql::outline_of(text, room);
+    const sql::Fingerprint digest = outline ? sql::digest_of(*outline) : sql::Fingerprint{};
+    Text& alike = place_of(outlines_, digest);
+    if (outline && alike.digest == digest && find(alike.ref) != nullptr) return alike.ref;
     const auto shape = sql::fingerprint(text);
-    if (!shape) return nullptr;
-    uint32_t place = 0;
+    if (!shape) return std::nullopt;
     const auto known = places_.find(*shape);
-    if (known != places_.end()) {
-        place = known->second;
-    } else {
-        place = make_room();
-        Entry& entry = entries_[place];
+    const bool is_new = known == places_.end();
+    const uint32_t place = is_new ? make_room() : known->second;
+    Entry& entry = entries_[place];
+    if (is_new) {
         entry.shape = *shape;
         entry.decision.shape = sql::shape_of(text, kShapeBytesMax);
         places_.emplace(*shape, place);
     }
-    ref = {place, entries_[place].generation};
-    remembered = {digest, ref};
-    return judged(entries_[place], text);
+    const Ref ref{place, entry.generation};
+    if (outline) alike = {digest, ref};
+    return ref;
 }
 
 Decision* Decisions::judged(Entry& entry, std::string_view text) {

@@ -24,11 +24,11 @@ constexpr std::array<Start, 256> kStarts = [] {
         const char character = static_cast<char>(c);
         if (begins_word(character)) starts[c] = Start::Word;
         if (is_digit(character)) starts[c] = Start::Digit;
+        if (detail::is_sign(detail::kSigns[c])) starts[c] = Start::Sign;
     }
     for (const char c : std::string_view("~!@#^&|`?+-*/%<>=")) {
         starts[static_cast<uint8_t>(c)] = Start::Operator;
     }
-    for (const char c : std::string_view(";,()[]")) starts[static_cast<uint8_t>(c)] = Start::Sign;
     starts['$'] = Start::Dollar;
     starts['.'] = Start::Dot;
     starts['\''] = Start::Quote;
@@ -36,14 +36,6 @@ constexpr std::array<Start, 256> kStarts = [] {
     starts[':'] = Start::Colon;
     return starts;
 }();
-
-constexpr TokenKind sign(char c) {
-    if (c == ';') return TokenKind::Semicolon;
-    if (c == ',') return TokenKind::Comma;
-    if (c == '(') return TokenKind::OpenParen;
-    if (c == ')') return TokenKind::CloseParen;
-    return c == '[' ? TokenKind::OpenBracket : TokenKind::CloseBracket;
-}
 
 bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -75,7 +67,7 @@ Token Lexer::next_of_any_kind() {
         case Start::Colon:
             return ahead(1) == ':' ? one(TokenKind::TypeCast, 2) : one(TokenKind::Operator);
         case Start::Operator: return one(TokenKind::Operator);
-        case Start::Sign: return one(sign(*at_));
+        case Start::Sign: return one(detail::kSigns[static_cast<uint8_t>(*at_)]);
         case Start::Nothing: break;
     }
     doubtful_ = true;

@@ -93,6 +93,11 @@ constexpr std::array<TokenKind, 256> signs() {
 
 inline constexpr std::array<TokenKind, 256> kSigns = signs();
 
+constexpr bool is_sign(TokenKind of_first_byte) {
+    return of_first_byte != TokenKind::End && of_first_byte != TokenKind::Word &&
+           of_first_byte != TokenKind::QuotedName;
+}
+
 }  // namespace detail
 
 class Lexer {

@@ -2,9 +2,11 @@
 #include "pgweir/base/check.h"
 #include "pgweir/sql/classify.h"
 #include "pgweir/sql/fingerprint.h"
+#include "pgweir/sql/outline.h"
 
 #include <array>
 #include <cctype>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,6 +42,22 @@ std::string with_values(const std::string& shape, std::string_view value) {
     return filled;
 }
 
+/// Wherever the text is cut into strides.
+void check_outline(const std::string& sql, const std::optional<sql::Fingerprint>& found) {
+    static sql::OutlineRoom room;
+    const auto outline = sql::outline_of(sql, room);
+    if (!outline) return;
+    const std::string text(*outline);
+    PGW_CHECK(sql::fingerprint(text) == found);
+    PGW_CHECK(sql::outline_of(text, room) == text);
+    for (size_t spaces = 1; spaces < 16; ++spaces) {
+        if (sql.size() + spaces > sql::kOutlinedBytesMax) return;
+        const std::string space(spaces, ' ');
+        PGW_CHECK(sql::outline_of(space + sql, room) == space + text);
+        PGW_CHECK(sql::outline_of(sql + space, room) == text + space);
+    }
+}
+
 }  // namespace
 
 /// What has the same fingerprint is of the same class, unless one of both cannot be read: a
@@ -48,6 +66,7 @@ void fuzz_one(Bytes data) {
     const std::string sql(as_text(data));
     const auto found = sql::fingerprint(sql);
     PGW_CHECK(found == sql::fingerprint(sql));
+    check_outline(sql, found);
     if (!found) return;
     PGW_CHECK(sql::fingerprint("/* */" + sql + "\n--") == found ||
               sql.size() + 8 > sql::kFingerprintedBytesMax);

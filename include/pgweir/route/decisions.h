@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -38,14 +39,14 @@ struct Decision {
 };
 
 /// Where statements of one database may go, so that each shape is looked into once: by its text to
-/// the byte first, which is cheap, then by its fingerprint, and at last by PostgreSQL's grammar and
-/// the catalogue. Room and work are limited: what has not been used for longest is forgotten, and
-/// who sends ever new shapes is not looked into more than kLookedIntoMax of them a tick.
-/// Thread: one worker's.
+/// the byte first, which is cheap, then by its outline, by its fingerprint, and at last by
+/// PostgreSQL's grammar and the catalogue. Room and work are limited: what has not been used for
+/// longest is forgotten, and who sends ever new shapes is not looked into more than kLookedIntoMax
+/// of them a tick. Thread: one worker's.
 class Decisions {
 public:
     static constexpr size_t kShapesMax = 2048;
-    static constexpr size_t kTextsMax = 4096;  // remembered to the byte; a power of two
+    static constexpr size_t kTextsMax = 4096;  // and as many outlines; a power of two
     static constexpr uint32_t kLookedIntoMax = 100;
     static constexpr size_t kShapeBytesMax = 200;
 
@@ -115,6 +116,13 @@ private:
         size_t operator()(const sql::Fingerprint& shape) const { return shape.low; }
     };
 
+    Text& place_of(std::vector<Text>& texts, const sql::Fingerprint& digest) const {
+        return texts[digest.high & (kTextsMax - 1)];
+    }
+
+    /// nullopt: it has no fingerprint.
+    std::optional<Ref> look_up(std::string_view text);
+
     Decision* judged(Entry& entry, std::string_view text);
     uint32_t make_room();
 
@@ -128,6 +136,8 @@ private:
     std::vector<Entry> entries_;
     std::unordered_map<sql::Fingerprint, uint32_t, Hash> places_;
     std::vector<Text> texts_;
+    // Apart, so that texts with ever new values leave the outlines alone.
+    std::vector<Text> outlines_;
     size_t hand_ = 0;
     uint32_t looked_into_ = 0;  // since the last tick
     uint64_t looked_into_total_ = 0;
