@@ -2,6 +2,7 @@
 
 #include "pgweir/route/judge.h"
 #include "pgweir/sql/classify.h"
+#include "pgweir/sql/hints.h"
 #include "pgweir/sql/outline.h"
 
 #include <utility>
@@ -99,6 +100,7 @@ void Decisions::look_into(Decision& decision, std::string_view text) const {
     const bool calls = !found.mentions.functions.empty();
     decision.writes = decision.its == Class::Read ? calls : !found.of_session;
     if (decision.its == Class::BeginsReadOnly) decision.writes = false;
+    decision.changes_catalogue = sql::changes_catalogue(text);
     apply_rule(decision, found, rules_.about(text));
 }
 

@@ -402,7 +402,7 @@ private:
         if (server_.pool.of_standby() || server_.pool.routes != nullptr) {
             const std::string_view text = text_of(*message, statement);
             if (is_misplaced(effects, text)) return stop(bound_to_standby(server_.node.name));
-            if (server_.errand == Errand::Any) note_text(client_, server_, text);
+            note_text(client_, server_, text);
             if (tells_tokens() && sql::shows(text, kTokenSetting)) statements_.tell_token();
         }
         guard_sequences(effects);
@@ -451,14 +451,12 @@ private:
         }
         if (unnamed && header.body_bytes > StatementPump::kUnnamedKeptMax) {
             ++server_.pool.stats.client_parses;
-            note_text(client_, server_, {});
             statements_.parse_unnamed({}, kUnreadEffects);
             return begin_passing(header, rest);
         }
         if (!whole) return 0;
         const auto message = wire::decode_parse(body);
         if (!message) return stop(bad_message("Parse"));
-        note_text(client_, server_, message->query);
         if (message->statement.empty()) {
             ++server_.pool.stats.client_parses;
             const sql::Effects effects = sql::effects_of(message->query);

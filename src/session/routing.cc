@@ -28,8 +28,7 @@ constexpr uint32_t kFirstOwnType = 16384;
 
 /// "…\0", a count, and the numbers of types.
 bool names_own_types(Bytes query_and_types) {
-    const auto end = std::find(query_and_types.begin(), query_and_types.end(), uint8_t{0});
-    const auto text_bytes = static_cast<size_t>(end - query_and_types.begin());
+    const size_t text_bytes = std::min(as_text(query_and_types).find('\0'), query_and_types.size());
     constexpr size_t kCountBytes = 2;
     if (query_and_types.size() < text_bytes + 1 + kCountBytes) return true;
     Bytes types = query_and_types.subspan(text_bytes + 1 + kCountBytes);
@@ -400,13 +399,17 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
 void note_text(ClientSession& client, ServerConn& server, std::string_view text) {
     const Pool& pool = server.pool;
     if (pool.routes == nullptr || server.errand == Errand::Read) return;
-    server.changes_catalogue = server.changes_catalogue || sql::changes_catalogue(text);
-    if (server.wrote) return;
-    Routes& routes = *pool.routes;
-    const bool readable = is_readable(client, text) && !text.empty();
+    if (server.wrote) {
+        server.changes_catalogue = server.changes_catalogue || sql::changes_catalogue(text);
+        return;
+    }
+    const bool readable = !text.empty() && is_readable(client, text);
     route::Decisions::Ref ref;
-    const route::Decision* decision = readable ? routes.decisions->about(text, ref) : nullptr;
+    const route::Decision* decision = readable ? pool.routes->decisions->about(text, ref) : nullptr;
     server.wrote = decision == nullptr || decision->writes;
+    const bool changes =
+        decision != nullptr ? decision->changes_catalogue : sql::changes_catalogue(text);
+    server.changes_catalogue = server.changes_catalogue || changes;
 }
 
 void note_answer(ClientSession& client, int64_t took) {

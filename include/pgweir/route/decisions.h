@@ -28,10 +28,11 @@ std::string_view to_text(Class its);
 /// What is known of one shape of statements.
 struct Decision {
     Class its = Class::Write;
-    bool writes = true;    // or may, on the primary; a SET is no read, and writes no data
-    std::string why{};     // it is no read; empty if it is
-    std::string shape{};   // its text without values, cut off
-    bool by_rule = false;  // True exactly when a rule said where it goes.
+    bool writes = true;              // or may, on the primary; a SET is no read, and writes no data
+    bool changes_catalogue = false;  // True exactly when it does by its first words.
+    std::string why{};               // it is no read; empty if it is
+    std::string shape{};             // its text without values, cut off
+    bool by_rule = false;            // True exactly when a rule said where it goes.
     bool refused = false;  // True exactly when a standby refused it, although it seemed to read.
     uint64_t seen = 0;
     uint64_t on_standbys = 0;

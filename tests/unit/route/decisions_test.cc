@@ -46,6 +46,46 @@ TEST_CASE("decisions: one for all values, and each shape is looked into once") {
     CHECK(decisions.looked_into() == 3);
 }
 
+TEST_CASE("decisions: what changes the catalogue is known, in each place it is looked for") {
+    Decisions decisions;
+    for (const char* text :
+         {"DROP TABLE t", "DROP TABLE t", "drop table t", "CREATE TABLE t (a int)",
+          "SELECT 1; ALTER TABLE t ADD b int DEFAULT 1"}) {
+        CAPTURE(text);
+        Decisions::Ref ref;
+        CHECK(decisions.about(text, ref)->changes_catalogue);
+    }
+    for (const char* text : {"SELECT 1", "DELETE FROM t", "CREATE TEMP TABLE t (a int)"}) {
+        CAPTURE(text);
+        Decisions::Ref ref;
+        CHECK_FALSE(decisions.about(text, ref)->changes_catalogue);
+    }
+}
+
+TEST_CASE("decisions: texts that differ in values or space only share one decision") {
+    Decisions decisions;
+    Decisions::Ref first;
+    decisions.about("DELETE FROM t WHERE id = 1 AND a = 'x'", first);
+    for (const char* text :
+         {"DELETE FROM t WHERE id = 1 AND a = 'x'", "DELETE FROM t WHERE id = 2 AND a = 'it''s'",
+          "DELETE FROM t WHERE id = 20 AND a = ''", "DELETE FROM t WHERE id=3 AND a=$$y$$",
+          "DELETE FROM t WHERE id = 4 AND a = E'\n' -- z",
+          "delete from t where id = 5 and a = 'x'"}) {
+        CAPTURE(text);
+        Decisions::Ref ref;
+        decisions.about(text, ref);
+        CHECK(ref.place == first.place);
+    }
+    CHECK(decisions.looked_into() == 1);
+    for (const char* text : {"DELETE FROM t WHERE id = 1 OR a = 'x'",
+                             "DELETE FROM t WHERE id = 1 OR a = $$x$$ -- y"}) {
+        CAPTURE(text);
+        Decisions::Ref other;
+        decisions.about(text, other);
+        CHECK(other.place != first.place);
+    }
+}
+
 TEST_CASE("decisions: what writes no data is known, though it is no read") {
     Decisions decisions;
     const auto catalogue2 = catalogue_with("");

@@ -69,6 +69,23 @@ TEST_CASE("routing: an open write is waited for only from when it is told") {
     CHECK(scene.open_standby().take() == kRead);
 }
 
+TEST_CASE("routing: a statement writes when it is bound, not when it is parsed") {
+    Scene scene;
+    scene.say(*scene.client, parse("w", "DELETE FROM t") + sync());
+    scene.say(*scene.primary, message('1') + ready());
+    scene.primary->take();
+    scene.say(*scene.client, kRead);
+    FakeStream& standby = scene.open_standby();
+    CHECK(standby.take() == kRead);
+    scene.say(standby, kRow + complete("SELECT 1") + ready());
+    scene.say(*scene.client, bind_to("w") + execute() + sync());
+    CHECK(types(scene.primary->take()) == "BES");
+    scene.say(*scene.primary, message('2') + complete("DELETE 1") + ready());
+    scene.say(*scene.client, kRead);
+    CHECK(scene.primary->take() == kRead);
+    CHECK(standby.sent.empty());
+}
+
 TEST_CASE("routing: what a standby says before an error is not told, and the primary is asked") {
     ReadingScene scene;
     const std::string cut = message('T', be16(0));
