@@ -290,6 +290,9 @@ void begin_has_failed(ServerConn& server);
 // tokens.cc: what a session has to be shown.
 /// What a standby has to show to this client, as cluster::Progress counts.
 uint64_t must_show(const ClientSession& client, const Routes& routes);
+/// True exactly when statements of its read-only transaction have to show what others are told of
+/// before they are sent, though it has begun before: no standby can promise that.
+bool has_to_be_current(const ClientSession& client, const Routes& routes);
 /// Before the client of this server at the primary is told of a commit: what a standby has to show
 /// it from now on.
 void note_write(ServerConn& server);

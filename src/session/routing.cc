@@ -316,6 +316,36 @@ bool begins_at_standby(const ClientSession& client) {
            begun.modes.isolation != sql::Isolation::Serializable;
 }
 
+/// A request that a standby may serve.
+Aim aim_read(Engine& engine, ClientSession& client, const Judge& judge, Judge::Verdict verdict) {
+    Pool& home = *client.pool;
+    const bool wanted = verdict == Judge::Verdict::Wanted;
+    const bool transaction =
+        verdict == Judge::Verdict::ReadTransaction || (client.begun.any() && !wanted);
+    if (transaction && !judge.asked() && has_to_be_current(client, *home.routes)) {
+        go(client, home, RouteReason::Current, Errand::Any, 0);
+        return Aim::Found;
+    }
+    const Chosen chosen = choose_node(engine, client, judge.asked());
+    const RouteReason reason =
+        judge.asked() && chosen.pool != nullptr ? RouteReason::Asked : chosen.reason;
+    if (reason == RouteReason::Behind && wait_for_standby(engine, client)) return Aim::Waits;
+    const bool none = reason == RouteReason::Behind || reason == RouteReason::NoStandby;
+    if (none && refuses_without_standby(client, judge.asked())) {
+        refuse_read(engine, client, reason);
+        client.has_waited = false;
+        client.request_left = static_cast<uint32_t>(judge.bytes());
+        return Aim::Refused;
+    }
+    Errand errand = wanted ? Errand::Forced : Errand::Read;
+    if (transaction) errand = Errand::ReadTransaction;
+    const bool stays_read =
+        chosen.pool != nullptr || (errand == Errand::Read && !judge.may_write());
+    go(client, chosen.pool != nullptr ? *chosen.pool : home, reason,
+       stays_read ? errand : Errand::Any, stays_read ? judge.bytes() : 0);
+    return Aim::Found;
+}
+
 }  // namespace
 
 Pool* pool_for_reads(Engine& engine, Pool& home, size_t number) {
@@ -369,28 +399,9 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
         if (retries) reason = RouteReason::Retried;
         go(client, home, reason, Errand::Any, 0);
     } else if (retries) {
-        reason = RouteReason::Retried;
-        go(client, home, reason, Errand::Any, 0);
-    } else {
-        const bool wanted = *verdict == Judge::Verdict::Wanted;
-        const bool transaction =
-            *verdict == Judge::Verdict::ReadTransaction || (client.begun.any() && !wanted);
-        const Chosen chosen = choose_node(engine, client, judge.asked());
-        reason = judge.asked() && chosen.pool != nullptr ? RouteReason::Asked : chosen.reason;
-        if (reason == RouteReason::Behind && wait_for_standby(engine, client)) return Aim::Waits;
-        const bool none = reason == RouteReason::Behind || reason == RouteReason::NoStandby;
-        if (none && refuses_without_standby(client, judge.asked())) {
-            refuse_read(engine, client, reason);
-            client.has_waited = false;
-            client.request_left = static_cast<uint32_t>(judge.bytes());
-            return Aim::Refused;
-        }
-        Errand errand = wanted ? Errand::Forced : Errand::Read;
-        if (transaction) errand = Errand::ReadTransaction;
-        const bool stays_read =
-            chosen.pool != nullptr || (errand == Errand::Read && !judge.may_write());
-        go(client, chosen.pool != nullptr ? *chosen.pool : home, reason,
-           stays_read ? errand : Errand::Any, stays_read ? judge.bytes() : 0);
+        go(client, home, RouteReason::Retried, Errand::Any, 0);
+    } else if (const Aim found = aim_read(engine, client, judge, *verdict); found != Aim::Found) {
+        return found;
     }
     note_use(*home.routes, client.decision, client.queue->of_standby());
     return Aim::Found;

@@ -39,6 +39,14 @@ uint64_t must_show(const ClientSession& client, const Routes& routes) {
     return UINT64_MAX;
 }
 
+bool has_to_be_current(const ClientSession& client, const Routes& routes) {
+    if (consistency_of(client, routes) != config::Consistency::Database) return false;
+    // What has one snapshot, and takes it with the request that is about to be sent, has not.
+    const Begun& begun = client.begun;
+    return begun.state != Begun::State::Deferred ||
+           begun.modes.isolation != sql::Isolation::RepeatableRead;
+}
+
 void note_write(ServerConn& server) {
     const Pool& pool = server.pool;
     if (!server.wrote || pool.routes == nullptr) return;

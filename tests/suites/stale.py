@@ -102,22 +102,31 @@ class Session:
         if self.hunt.consistency == "token" and whose != self.number:
             expected, token = self.hunt.carried[whose]
             await self.db.execute(f"SET pgweir.token = '{token}'")
-        kind, value = await self.read(whose)
-        self.hunt.saw(f"{'another session' if whose != self.number else 'its own'}, {kind}", expected, value)
+        owner = "another session" if whose != self.number else "its own"
+        async for kind, least, value in self.read(whose, expected):
+            self.hunt.saw(f"{owner}, {kind}", least, value)
 
-    async def read(self, whose):
+    async def read(self, whose, expected):
+        """What each of its reads has to show at least, and what it shows."""
         sql = "SELECT value FROM written WHERE id = "
         way = self.random.randrange(4)
         if way == 0:
-            return "simple", await self.value(f"{sql}{whose}")
-        if way == 1:
-            return "extended", await self.value(f"{sql}%s", (whose,))
-        if way == 2:
-            return "prepared", await self.value(f"{sql}%s", (whose,), prepare=True)
-        await self.db.execute("BEGIN READ ONLY")
-        value = await self.value(f"{sql}{whose}")
-        await self.db.execute("COMMIT")
-        return "read-only transaction", value
+            yield "simple", expected, await self.value(f"{sql}{whose}")
+        elif way == 1:
+            yield "extended", expected, await self.value(f"{sql}%s", (whose,))
+        elif way == 2:
+            yield "prepared", expected, await self.value(f"{sql}%s", (whose,), prepare=True)
+        else:
+            repeatable = self.random.random() < 0.5
+            isolation = "REPEATABLE READ" if repeatable else "READ COMMITTED"
+            await self.db.execute(f"BEGIN READ ONLY ISOLATION LEVEL {isolation}")
+            for number in (1, 2):
+                await asyncio.sleep(self.random.random() / 50)
+                # With the database's consistency, also what is told while the transaction runs.
+                if self.hunt.consistency == "database" and not (repeatable and number == 2):
+                    expected = self.hunt.told[whose]
+                yield f"{isolation}, read {number}", expected, await self.value(f"{sql}{whose}")
+            await self.db.execute("COMMIT")
 
     async def value(self, *arguments, **options):
         return (await (await self.db.execute(*arguments, **options)).fetchone())[0]

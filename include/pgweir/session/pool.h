@@ -34,6 +34,7 @@ enum class RouteReason : uint8_t {
     Write,      // or what may be one
     Read,       // to a standby
     Behind,     // a read, but no standby shows yet what its session was told of
+    Current,    // a read-only transaction that has to show also what is told while it runs
     NoStandby,  // a read, but none takes reads
     Balanced,   // a read whose turn it was at the primary
     Asked,      // where a hint or a setting wanted it
@@ -42,11 +43,11 @@ enum class RouteReason : uint8_t {
     Undecided,  // it could not be looked into, or not now
 };
 
-inline constexpr size_t kRouteReasons = 9;
+inline constexpr size_t kRouteReasons = 10;
 
 inline constexpr std::array<std::string_view, kRouteReasons> kRouteReasonNames{
-    "write", "read",    "behind",  "no_standby", "balanced",
-    "asked", "retried", "refused", "undecided"};
+    "write",    "read",  "behind",  "current", "no_standby",
+    "balanced", "asked", "retried", "refused", "undecided"};
 
 /// How the requests of a pool find their nodes.
 struct Routes {

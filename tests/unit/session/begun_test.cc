@@ -268,6 +268,26 @@ TEST_CASE("begun: a request that was cancelled after a long wait is not a long i
     CHECK_FALSE(other.closed);
 }
 
+TEST_CASE("begun: one snapshot that is taken at once may be a standby's, whoever is told of what") {
+    Scene scene;
+    scene.config.pool.lazy_begin = true;
+    scene.config.clusters["main"].routing.consistency = config::Consistency::Database;
+    scene.engine().reload(scene.setup());
+    scene.say(*scene.client, query("BEGIN READ ONLY"));
+    scene.say(*scene.client, kRead);
+    CHECK(types(scene.primary->take()) == "PBEQ");
+    scene.say(*scene.primary, begun_at_server() + kRow + complete("SELECT 1") + ready('T'));
+    scene.say(*scene.client, query("COMMIT"));
+    scene.answer(*scene.primary, "COMMIT");
+    scene.primary->take();
+
+    scene.progress->publish(1, scene.progress->begin_question());
+    scene.say(*scene.client, query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ"));
+    scene.say(*scene.client, kRead);
+    CHECK(types(scene.open_standby().take()) == "PBEQ");
+    CHECK(scene.primary->sent.empty());
+}
+
 TEST_CASE("begun: a statement that its client wants at a standby is not asked elsewhere") {
     Scene scene;
     scene.config.pool.lazy_begin = true;

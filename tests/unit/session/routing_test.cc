@@ -56,6 +56,36 @@ TEST_CASE("routing: with the database's consistency nobody reads before what any
     CHECK(scene.primary->take() == kRead);
 }
 
+TEST_CASE("routing: with the database's consistency a transaction shows what is told during it") {
+    Scene scene;
+    scene.config.clusters["main"].routing.consistency = config::Consistency::Database;
+    scene.engine().reload(scene.setup());
+    scene.progress->publish(1, scene.progress->begin_question());
+    // Its snapshot is taken later than it begins.
+    for (const char* begin :
+         {"BEGIN READ ONLY", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}) {
+        CAPTURE(begin);
+        scene.say(*scene.client, query(begin));
+        CHECK(scene.primary->take() == query(begin));
+        scene.answer(*scene.primary, "BEGIN", 'T');
+        scene.say(*scene.client, query("COMMIT"));
+        scene.answer(*scene.primary, "COMMIT");
+        scene.primary->take();
+    }
+    scene.say(*scene.client, kRead);  // each by itself may go there
+    CHECK(scene.open_standby().take() == kRead);
+}
+
+TEST_CASE("routing: who asks for a standby gets it for a transaction, whatever is told during it") {
+    Scene scene;
+    scene.config.clusters["main"].routing.consistency = config::Consistency::Database;
+    scene.engine().reload(scene.setup());
+    scene.progress->publish(1, scene.progress->begin_question());
+    const std::string begin = query("/* pgweir: standby */ BEGIN READ ONLY");
+    scene.say(*scene.client, begin);
+    CHECK(scene.open_standby().take() == begin);
+}
+
 TEST_CASE("routing: an open write is waited for only from when it is told") {
     Scene scene;
     scene.say(*scene.client, query("BEGIN"));
