@@ -132,6 +132,10 @@ constexpr std::array<ErrorRow, kErrors> kCatalogue{{
      "a NOTICE in front of each request while `pgweir.trace_route` is on: the node, and why that one; "
      "how long it waited, and why its server is kept, if so",
      "as intended"},
+    {NotUnderstood, Servers, sqlstate::kWarning, kError,
+     "invalid value for parameter \"…\": \"…\"",
+     "a WARNING: `pgweir.route`, `pgweir.consistency` or `pgweir.trace_route` was set to what pgweir does not know, which is as if it were not set",
+     "one of the values in the hint"},
     {ServerLost, Servers, sqlstate::kConnectionFailure, kFatal,
      "the server closed the connection",
      "the server was lost while this client had it",

@@ -364,6 +364,7 @@ void welcome(Engine& engine, ClientSession& client) {
     take_token(client, client.login->token);
     client.login.reset();
     client.deadline = kNever;
+    tell_not_understood(engine, client, {});
     engine.send(client, out.bytes());
     if (engine.config().log.connections) {
         log::info("client {} {}@{} from {} logged in, application_name \"{}\"", client.id,

@@ -1,5 +1,6 @@
 #include "pgweir/session/errors.h"
 
+#include "pgweir/base/bytes.h"
 #include "pgweir/base/error_catalogue.h"
 
 #include <fmt/format.h>
@@ -162,6 +163,12 @@ Error routed_notice(std::string_view node,
         detail += fmt::format("{}The server is kept: {}.", detail.empty() ? "" : " ", pins);
     }
     return make_error(ErrorId::RoutedNotice, {node, reason}, detail);
+}
+
+Error not_understood(std::string_view setting, std::string_view value, std::string_view known) {
+    constexpr size_t kShownMax = 100;
+    return make_error(ErrorId::NotUnderstood, {setting, head_of(value, kShownMax)},
+                      "It is as if it were not set.", fmt::format("It can be {}.", known));
 }
 
 Error primary_changed(std::string_view node) {

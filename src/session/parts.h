@@ -266,9 +266,11 @@ void wake_behind(Engine& engine);
 bool refuses_without_standby(const ClientSession& client, bool asked);
 void refuse_read(Engine& engine, ClientSession& client, RouteReason reason);
 
-// trace.cc: pgweir.trace_route.
+// trace.cc: what clients are told of where they read.
 /// Tells its client, which begins a request, about this server.
 void tell_route(Engine& engine, ServerConn& server);
+/// Warns of a setting of pgweir's own that has come with a value that it does not know.
+void tell_not_understood(Engine& engine, ClientSession& client, const SettingsRef& before);
 
 // begun.cc: transactions that no server knows of yet.
 /// What ReadyForQuery says to a client without a server.

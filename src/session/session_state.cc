@@ -575,7 +575,9 @@ void take_settings(Engine& engine, ServerConn& server, const Census& census) {
     server.doubtful = server.doubtful || acts_for_another(server, census);
     remember_custom_settings(client, census);
     server.effects = {};
+    const SettingsRef before = client.settings;
     client.settings = with_startup_values(engine, server, client, census);
+    tell_not_understood(engine, client, before);
     if (server.settings.holds(kTokenSetting)) {
         take_token(client, server.settings.find(kTokenSetting));
         client.settings = engine.settings().without(client.settings, kTokenSetting);

@@ -168,6 +168,22 @@ std::optional<config::Consistency> consistency_of(std::string_view value) {
     return std::nullopt;
 }
 
+bool is_any_of(std::string_view value, std::initializer_list<std::string_view> known) {
+    return std::any_of(known.begin(), known.end(),
+                       [&](std::string_view each) { return equal_ignoring_case(value, each); });
+}
+
+/// RESET leaves an empty one.
+std::string_view find_not_understood(const SettingList& values) {
+    const std::string_view route = value_of(values, kRouteSetting);
+    if (!is_any_of(route, {"", "primary", "standby", "auto"})) return kRouteSetting;
+    const std::string_view consistency = value_of(values, kConsistencySetting);
+    if (!consistency.empty() && !consistency_of(consistency)) return kConsistencySetting;
+    const std::string_view trace = value_of(values, kTraceSetting);
+    const bool known = is_true(trace) || is_any_of(trace, {"", "off", "false", "no", "0"});
+    return known ? std::string_view() : kTraceSetting;
+}
+
 void append_reset(std::string& sql, std::string_view name) {
     sql += "RESET \"";
     for (const char c : name) sql.append(c == '"' ? 2 : 1, c);
@@ -264,6 +280,12 @@ size_t hash_of(const SettingList& values) {
 
 }  // namespace
 
+std::string_view known_values(std::string_view name) {
+    if (name == kRouteSetting) return "primary, standby or auto";
+    if (name == kConsistencySetting) return "eventual, session or database";
+    return name == kTraceSetting ? "on or off" : "";
+}
+
 void SettingsRef::release() {
     if (set_ != nullptr && --set_->references == 0) set_->table->forget(*set_);
 }
@@ -311,6 +333,7 @@ SettingsRef SettingsTable::intern(SettingList values) {
     set->wish = sql::wish_of(value_of(set->values, kRouteSetting));
     set->consistency = consistency_of(value_of(set->values, kConsistencySetting));
     set->traces = is_true(value_of(set->values, kTraceSetting));
+    set->not_understood = find_not_understood(set->values);
     find_application(*set);
     set->hash = hash;
     set->table = this;

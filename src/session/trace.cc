@@ -2,7 +2,8 @@
 #include "pgweir/wire/backend.h"
 #include "session/parts.h"
 
-/// pgweir.trace_route: a NOTICE in front of each request says where it goes, and why there.
+/// What clients are told of where they read. pgweir.trace_route: a NOTICE in front of each request
+/// says where it goes, and why there.
 namespace pgweir::session {
 namespace {
 
@@ -27,6 +28,16 @@ void tell_route(Engine& engine, ServerConn& server) {
     client.route_reason.reset();
     wire::Writer out;
     wire::encode_notice(out, "NOTICE", notice);
+    engine.send(client, out.bytes());
+}
+
+void tell_not_understood(Engine& engine, ClientSession& client, const SettingsRef& before) {
+    const std::string_view name = client.settings.not_understood();
+    if (name.empty()) return;
+    const std::string_view value = client.settings.find(name);
+    if (before && before.find(name) == value) return;
+    wire::Writer out;
+    wire::encode_notice(out, "WARNING", not_understood(name, value, known_values(name)));
     engine.send(client, out.bytes());
 }
 

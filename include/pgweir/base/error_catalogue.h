@@ -44,6 +44,7 @@ enum class ErrorId : uint8_t {
     BoundToStandby,
     NoStandby,
     RoutedNotice,
+    NotUnderstood,
     ServerLost,
     ServerOutOfStep,
     CannotReach,
@@ -88,7 +89,7 @@ enum class ErrorId : uint8_t {
     DatabaseNotPaused,
 };
 
-inline constexpr size_t kErrors = 67;
+inline constexpr size_t kErrors = 68;
 
 /// The page's headings.
 enum class ErrorSection : uint8_t { Limits, Time, Servers, Login, Protocol, Administration };

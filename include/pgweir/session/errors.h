@@ -34,10 +34,11 @@ Error killed_by_administrator();
 Error server_lost(std::string_view reason);
 Error primary_changed(std::string_view node);
 Error bound_to_standby(std::string_view node);
-/// `reason`: of kRouteReasonNames.
 /// `behind`: some take reads, but show not yet what this session was told of.
 Error no_standby(std::string_view database, bool behind);
-/// `waited`: for its server; `pins`: why that is kept, or empty.
+/// `reason`: of kRouteReasonNames; `waited`: for its server; `pins`: why that is kept, or empty.
+/// `known`: what the setting can be, see known_values().
+Error not_understood(std::string_view setting, std::string_view value, std::string_view known);
 Error routed_notice(std::string_view node,
                     std::string_view reason,
                     Duration waited,

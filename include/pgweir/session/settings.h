@@ -40,6 +40,9 @@ inline constexpr std::string_view kConsistencySetting = "pgweir.consistency";
 /// when it is asked for.
 inline constexpr std::string_view kTokenSetting = "pgweir.token";
 
+/// What a setting of pgweir's own can be, as people are told; empty: it is none that has a choice.
+std::string_view known_values(std::string_view name);
+
 class SettingsTable;
 
 struct SettingSet {
@@ -52,6 +55,7 @@ struct SettingSet {
     sql::Wish wish = sql::Wish::Auto;
     std::optional<config::Consistency> consistency;  // nullopt: as the cluster has it
     std::optional<config::Reads> reads;  // what its application_name reads; nullopt: not said
+    std::string_view not_understood{};   // one of pgweir's own with a value that it does not know
     size_t hash = 0;
     uint32_t references = 0;
     SettingsTable* table = nullptr;
@@ -103,6 +107,11 @@ public:
     /// Where its application reads; nullopt: not said.
     std::optional<config::Reads> reads() const {
         return set_ != nullptr ? set_->reads : std::nullopt;
+    }
+
+    /// The name of one of pgweir's own whose value it does not know; empty: there is none.
+    std::string_view not_understood() const {
+        return set_ != nullptr ? set_->not_understood : std::string_view();
     }
 
     /// The value, or empty when the set does not hold the name.

@@ -79,4 +79,59 @@ TEST_CASE("trace: whoever is sent elsewhere is told so again") {
     CHECK(message_of(client.take()) == "pgweir: node pg1, retried");
 }
 
+TEST_CASE("trace: whoever sets what is not known is warned, once for each value") {
+    Rig rig;
+    FakeStream& client = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    server.take();
+    rig.hold_censuses = true;
+    const auto set = [&](const std::string& name, const std::string& value) {
+        rig.say(client, query("SET " + name + " = '" + value + "'"));
+        rig.say(server, complete("SET") + ready());
+        client.take();
+        rig.say(server, census_row("s", name, value) + complete("SELECT 1") + ready());
+        server.take();
+        return client.take();
+    };
+    for (const auto& [name, value] : Pairs{
+             {"pgweir.route",       "standbys"},
+             {"pgweir.consistency", "strict"  },
+             {"pgweir.trace_route", "maybe"   }
+    }) {
+        CAPTURE(name);
+        const std::string told = set(name, value);
+        CHECK(types(told) == "N");
+        CHECK(field_of(told, 'S', 'N') == "WARNING");
+        CHECK(field_of(told, 'C', 'N') == "01000");
+        CHECK(message_of(told) ==
+              "invalid value for parameter \"" + name + "\": \"" + value + "\"");
+        CHECK(field_of(told, 'H', 'N').starts_with("It can be "));
+        CHECK(set(name, value).empty());
+    }
+    for (const auto& [name, value] : Pairs{
+             {"pgweir.route",       "STANDBY"},
+             {"pgweir.route",       "auto"   },
+             {"pgweir.route",       ""       },
+             {"pgweir.consistency", "session"},
+             {"pgweir.trace_route", "off"    },
+             {"pgweir.trace_route", "TRUE"   },
+             {"a.b",                "strict" }
+    }) {
+        CAPTURE(value);
+        CHECK(set(name, value).empty());
+    }
+}
+
+TEST_CASE("trace: whoever logs in with what is not known is warned before the first request") {
+    Rig rig;
+    rig.log_in({
+        {"pgweir.route", "standbys"}
+    });
+    CHECK(message_of(rig.welcome) == "invalid value for parameter \"pgweir.route\": \"standbys\"");
+    rig.log_in({
+        {"pgweir.route", "standby"}
+    });
+    CHECK(types(rig.welcome).find('N') == std::string::npos);
+}
+
 }  // namespace pgweir::session
