@@ -110,11 +110,21 @@ void ServerStatements::begin_close(const Digest128& digest) {
     leave(it->second);
     it->second.closing = true;
     it->second.confirmed = false;
+    ++it->second.closes;
 }
 
 void ServerStatements::closed(const Digest128& digest) {
     const auto it = entries_.find(digest);
-    if (it != entries_.end() && it->second.closing) entries_.erase(it);
+    if (it == entries_.end() || it->second.closes == 0) return;
+    // It may have been prepared again behind this one, and closed again.
+    --it->second.closes;
+    if (it->second.closing && it->second.closes == 0) entries_.erase(it);
+}
+
+void ServerStatements::close_skipped(const Digest128& digest) {
+    const auto it = entries_.find(digest);
+    if (it != entries_.end() && it->second.closes > 0) --it->second.closes;
+    doubt(digest);
 }
 
 void ServerStatements::doubt(const Digest128& digest) {

@@ -399,8 +399,8 @@ void ServerConn::on_skipped(const Expected& entry) {
                 client->statements->put(change.name, change.statement);
             }
             break;
-        case StatementChange::Kind::Deallocated:
-        case StatementChange::Kind::Evicted: statements.doubt(change.digest); break;
+        case StatementChange::Kind::Deallocated: statements.doubt(change.digest); break;
+        case StatementChange::Kind::Evicted: statements.close_skipped(change.digest); break;
     }
     engine.drop_change(&change);
 }

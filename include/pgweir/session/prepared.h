@@ -154,6 +154,7 @@ public:
     /// pgweir closes it; until that is confirmed nobody knows whether the server has it.
     void begin_close(const Digest128& digest);
     void closed(const Digest128& digest);
+    void close_skipped(const Digest128& digest);
 
     /// A Parse or Close of it was skipped: whether the server has it is not known any more.
     void doubt(const Digest128& digest);
@@ -179,6 +180,7 @@ private:
         uint32_t batch = 0;
         bool confirmed = false;
         bool closing = false;  // True exactly when it is not in by_use_: a Close is under way.
+        uint32_t closes = 0;   // of pgweir's own that are not answered
     };
 
     void leave(Entry& entry);

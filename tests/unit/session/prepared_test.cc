@@ -176,6 +176,26 @@ TEST_CASE("prepared: what was skipped is doubtful in every batch, until it is se
     CHECK(statements.use(digest(2), 0) == State::Absent);
 }
 
+TEST_CASE("prepared: what is closed twice at a time is gone with the second one only") {
+    ServerStatements statements;
+    const Digest128 digest{1};
+    statements.add_pending(digest, 8, 1);
+    statements.confirm(digest);
+    statements.begin_close(digest);
+    statements.add_pending(digest, 8, 1);  // behind the Close
+    statements.begin_close(digest);
+    statements.closed(digest);  // the first of them
+    CHECK(statements.use(digest, 1) == State::Doubtful);
+    SUBCASE("which was answered") {
+        statements.closed(digest);
+        CHECK(statements.use(digest, 1) == State::Absent);
+    }
+    SUBCASE("unless it was skipped") {
+        statements.close_skipped(digest);
+        CHECK(statements.use(digest, 1) == State::Doubtful);
+    }
+}
+
 TEST_CASE("prepared: clearing forgets all, and bytes too") {
     ServerStatements statements;
     add(statements, 1, 900);
