@@ -175,6 +175,7 @@ private:
     }
 
     size_t take_message(Bytes rest) {
+        if (server_.repeats() && !planted(Bug::BatchOvertaken)) return 0;
         const bool held = client_.holding || server_.begin_undecided();
         if (held && !is_copied(static_cast<char>(rest[0]))) return 0;
         if (server_.pipeline.full()) {
@@ -217,8 +218,9 @@ private:
     /// A Bind that nothing stands in front of begins a batch that can be sent once more.
     void keep(const wire::FrameHeader& header, Bytes rest) {
         KeptBatch& kept = server_.kept;
+        const bool goes_on = server_.pipeline.batch_sent() && !planted(Bug::FlushedBatchSentAgain);
         const bool begins = header.type == 'B' && !again_ && statements_.only_synthesized() &&
-                            !server_.pipeline.batch_sent() && is_outside();
+                            !goes_on && is_outside();
         if (begins) {
             kept.state = KeptBatch::State::Growing;
             kept.describes = false;
@@ -315,8 +317,8 @@ private:
     size_t deallocate(const wire::FrameHeader& header, Bytes rest) {
         constexpr size_t kLongest = 200;
         const bool may_be = client_.statements != nullptr && rest.size() >= header.total_bytes() &&
-                            header.total_bytes() <= kLongest && (rest[5] | 0x20) == 'd' &&
-                            nothing_under_way() &&
+                            header.total_bytes() <= kLongest && header.body_bytes > 0 &&
+                            (rest[wire::kHeaderBytes] | 0x20) == 'd' && nothing_under_way() &&
                             server_.status != wire::TransactionStatus::Failed;
         if (!may_be) return 0;
         const auto text = wire::decode_text(rest.subspan(wire::kHeaderBytes, header.body_bytes));
@@ -430,8 +432,9 @@ private:
         return text.substr(0, text.find('\0'));
     }
 
-    /// True exactly when nobody knows yet whether the client has a statement of this name.
+    /// True exactly when nobody knows yet what the client's statement of this name is.
     bool is_undecided(std::string_view name) const {
+        if (name.empty()) return server_.pipeline.unnamed_undecided();
         return client_.names_undecided && server_.pipeline.name_undecided(name);
     }
 
@@ -688,7 +691,8 @@ void client_bytes(Engine& engine, ClientSession& client, Bytes input) {
                       client.state == ClientState::Attached;
     const bool serves_itself =
         client.server != nullptr && client.server->state == ServerState::Active;
-    const bool waits = !serves_itself || client.holding || client.server->begin_undecided();
+    const bool waits = !serves_itself || client.holding || client.server->begin_undecided() ||
+                       client.server->repeats();
     if (held && waits && (beyond || client.inbox.size() > kWaitingInboxMax)) {
         client.stream->pause();
     }

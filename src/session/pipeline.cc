@@ -123,6 +123,16 @@ bool Pipeline::name_undecided(std::string_view name) const {
     return false;
 }
 
+bool Pipeline::unnamed_undecided() const {
+    bool behind_sync = false;
+    for (size_t i = end_; i-- > begin_;) {
+        const Expected& entry = ring_[i & mask()];
+        behind_sync = behind_sync || entry.request == Request::Sync;
+        if (entry.unnamed) return behind_sync;
+    }
+    return false;
+}
+
 Expected Pipeline::take_synthesized(PipelineEvents& events) {
     PGW_CHECK(synthesis_due());
     const Expected taken = front();

@@ -46,6 +46,9 @@ public:
         }
         spill();
         flush();
+        if (server_.pipeline.empty() && server_.pipeline.batch_open()) {
+            server_.flushed = engine_.now();
+        }
         return broken_ ? input.size() : used;
     }
 
@@ -197,7 +200,8 @@ private:
         switch (header.type) {
             case 'S': return parameter_status(body);
             case 'E': {
-                if (is_between_transactions()) {
+                const bool goes_elsewhere = server_.retry_due && server_.pipeline.empty();
+                if (is_between_transactions() || goes_elsewhere) {
                     // What a server says that is shut down; its client has lost nothing there.
                     note_error(header, body, Verdict::Swallow);
                     return Verdict::Swallow;

@@ -37,8 +37,8 @@ void end_idle_clients(Engine& engine) {
 void end_idle_transactions(Engine& engine) {
     const Duration limit = engine.config().timeouts.idle_transaction;
     if (limit == Duration::zero()) return;
-    const auto end_if_over = [&](ClientSession& client, bool idle) {
-        if (!idle || engine.now() - client.query_started <= limit) return;
+    const auto end_if_over = [&](ClientSession& client, bool idle, Instant since) {
+        if (!idle || engine.now() - since <= limit) return;
         ++client.pool->stats.timeouts;
         const Error error = idle_in_transaction_too_long();
         engine.close(client, &error, "timeouts.idle_transaction is over");
@@ -46,10 +46,11 @@ void end_idle_transactions(Engine& engine) {
     engine.in(ClientState::Attached).for_each([&](ClientSession& client) {
         const ServerConn& server = *client.server;
         const bool open = client.mid_transaction || server.began.any() || client.begun.any();
-        end_if_over(client, open && server.pipeline.empty());
+        const bool idle = server.pipeline.empty() && server.passing == 0;
+        end_if_over(client, open && idle, std::max(client.query_started, server.flushed));
     });
     engine.in(ClientState::Idle).for_each([&](ClientSession& client) {
-        end_if_over(client, client.begun.any() && !client.awaits_place);
+        end_if_over(client, client.begun.any() && !client.awaits_place, client.query_started);
     });
 }
 

@@ -88,6 +88,10 @@ void FakeClient::on_frame(const Frame& frame) {
         if (!mishaps_.pins_are_refused) fail("it was refused a place that it did not ask for");
         take_back_request();
     } else if (!take_cancel(frame, report)) {
+        if (report.sqlstate == "0A000" && has(report.message, "cached plan")) {
+            if (!mishaps_.tables_change) fail("its plan is stale, and no table changed");
+            own_->find_plan_stale();
+        }
         compare(frame, report);
     }
 }

@@ -78,7 +78,9 @@ void FakeClient::act() {
     if (copying_) {
         go_on_copying();
     } else if (batch_open_) {
-        if (prng_.chance(50)) {
+        if (std::exchange(flushed_, false)) {
+            go_on_behind_flush();
+        } else if (prng_.chance(50)) {
             extended_message();
         } else {
             put('S');
@@ -153,14 +155,34 @@ void FakeClient::request() {
         discard_amid_requests();
         return;
     }
+    const bool prepares = families.has(Family::StalePlans) && prng_.chance(60);
+    if (prepares && prng_.chance(20) && !owed()) {
+        begin_batch();
+        put_parse("", fmt::format("set TimeZone mine{}", prng_.below(4)));
+        put_bind("", "");
+        put('E', std::string(5, '\0'));
+        put('H');
+        flushed_ = true;
+        alone_ = true;
+        return;
+    }
     const uint64_t choice = prng_.below(100);
-    if (choice < 45) {
+    if (choice < 45 && !prepares) {
         simple_request();
     } else if (choice < 90) {
         extended_request();
     } else {
         begin_copy();
     }
+}
+
+/// What ran in front of the Flush belongs to the same implicit transaction.
+void FakeClient::go_on_behind_flush() {
+    put_bind("", usable_name());
+    put('D', std::string("P\0", 2));
+    put('E', std::string(5, '\0'));
+    put('S');
+    batch_open_ = false;
 }
 
 /// One that begins a transaction or ends it, alone in its request, as drivers send it.

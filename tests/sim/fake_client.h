@@ -32,7 +32,8 @@ struct Mishaps {
     bool primary_changes = false;  // servers are cut off, because their node is the primary no more
     bool session_mode = false;
     bool statement_mode = false;
-    bool standbys = false;  // reads may go there, and end with them
+    bool standbys = false;       // reads may go there, and end with them
+    bool tables_change = false;  // under statements that were prepared
 };
 
 /// A client with a random script, which it writes as drivers do: what it has prepared or closed it
@@ -110,6 +111,7 @@ private:
     std::string text_of_state(const std::string& token);
     std::string text_of_counts();
     void go_on_reading();
+    void go_on_behind_flush();
     std::string prepared_text();
 
     void request();
@@ -176,6 +178,7 @@ private:
     bool told_fatal_ = false;
     bool bad_startup_ = false;
     bool view_lags_ = false;     // True exactly when DISCARD ALL was just answered.
+    bool flushed_ = false;       // True exactly when its batch goes on once it is answered so far.
     bool alone_ = false;         // True exactly when it waits for an answer before it goes on.
     bool may_prepare_ = false;   // True exactly when nothing was owed as its batch began.
     bool unnamed_sure_ = false;  // True exactly when no error came since it parsed one.

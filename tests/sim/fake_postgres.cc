@@ -322,6 +322,12 @@ bool FakePostgres::is_hanging(const std::string& node) const {
     return hanging || (standbys != nullptr && standbys->hangs(node));
 }
 
+void FakePostgres::change_tables() {
+    for (const auto& backend : backends_) {
+        if (backend->session != nullptr) backend->session->change_tables();
+    }
+}
+
 void FakePostgres::kill_all_at(std::string_view node) {
     for (size_t i = backends_.size(); i-- > 0;) {
         Backend& backend = *backends_[i];

@@ -79,6 +79,9 @@ public:
     /// Lets a backend say something between its replies that is none.
     void lie(Backend& backend, bool plausibly);
 
+    /// Another session alters what everybody's statements ask of.
+    void change_tables();
+
     /// Ends what runs at this node.
     void kill_all_at(std::string_view node);
 

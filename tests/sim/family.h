@@ -25,6 +25,7 @@ enum class Family : uint8_t {
     Primaries,
     Standbys,
     LazyBegins,
+    StalePlans,
 };
 
 struct FamilyRow {
@@ -49,6 +50,7 @@ inline constexpr auto kFamilies = std::to_array<FamilyRow>({
     {Family::Primaries,         "primaries",          10, "another primary, or none for a while"         },
     {Family::Standbys,          "standbys",           15, "reads at standbys that are late, or go"       },
     {Family::LazyBegins,        "lazy-begins",        20, "BEGIN waits for the first statement"          },
+    {Family::StalePlans,        "stale-plans",        12, "tables change under prepared statements"      },
 });
 
 class Families {

@@ -146,4 +146,12 @@ inline Frame make_report(char type,
     return frame;
 }
 
+/// One more field of a report.
+inline void add_field(Frame& report, char code, std::string_view value) {
+    report.body.pop_back();
+    report.body.push_back(code);
+    put_text(report.body, value);
+    report.body.push_back('\0');
+}
+
 }  // namespace pgweir::sim

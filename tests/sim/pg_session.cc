@@ -194,6 +194,7 @@ PgSession::Outcome PgSession::fail(std::string_view sqlstate, std::string_view m
 }
 
 void PgSession::ready() {
+    begin_cancelled_ = false;  // what hits nothing of a request does not hit the next one
     for (const auto& [name, value] : settings_) {
         if (!reported(name) || told_[name] == value) continue;
         told_[name] = value;
@@ -431,6 +432,32 @@ bool PgSession::refuses(std::string_view text) const {
            text != "ROLLBACK" && !text.empty();
 }
 
+void PgSession::change_tables() {
+    for (const auto& [name, text] : statements_) {
+        // pgweir's own, which it writes otherwise, ask of no table.
+        if (starts_with(text, "select ")) stale_.insert(name);
+    }
+}
+
+void PgSession::find_plan_stale() {
+    if (!output.empty() && output.front().type == 'T') {
+        output.pop_front();
+        fail_stale();
+    } else {
+        finds_stale_ = true;
+    }
+}
+
+bool PgSession::is_stale(const std::string& name) {
+    return std::exchange(finds_stale_, false) || stale_.contains(name);
+}
+
+PgSession::Outcome PgSession::fail_stale() {
+    const Outcome failed = fail("0A000", "cached plan must not change result type");
+    add_field(output.back(), 'R', "RevalidateCachedQuery");
+    return failed;
+}
+
 void PgSession::parse(std::string_view body) {
     Fields fields(body);
     const std::string name(fields.text());
@@ -447,6 +474,7 @@ void PgSession::parse(std::string_view body) {
         fail("42P05", "prepared statement exists");
     } else {
         statements_[name] = text;
+        stale_.erase(name);
         emit('1');
     }
 }
@@ -471,6 +499,8 @@ void PgSession::bind(std::string_view body) {
         fail("08P01", "insufficient data left in message");
     } else if (!portal.empty() && portals_.contains(portal)) {
         fail("42P03", "portal already exists");
+    } else if (is_stale(name)) {
+        fail_stale();
     } else {
         portals_[portal] = {statement->second, parameter};
         emit('2');
@@ -506,10 +536,12 @@ void PgSession::describe(std::string_view body) {
         return;
     }
     if (of_statement) emit('t', std::string(2, '\0'));
-    if (returns_rows(text)) {
-        emit_row_description();
-    } else {
+    if (!returns_rows(text)) {
         emit('n');
+    } else if (of_statement && is_stale(name)) {
+        fail_stale();
+    } else {
+        emit_row_description();
     }
 }
 

@@ -51,6 +51,13 @@ public:
     /// was told so far.
     void conflict() { conflicts_ = true; }
 
+    /// What it has prepared so far returns other columns from now on.
+    void change_tables();
+
+    /// The next use of a statement fails because its table changed; or the one that was just
+    /// described, whose parameters have been told already.
+    void find_plan_stale();
+
     /// The next message of the client; not while it sleeps.
     void take(const Frame& message);
 
@@ -191,6 +198,8 @@ private:
     void open_implicit();
     void end_transaction(bool commit);
     bool refuses(std::string_view text) const;
+    bool is_stale(const std::string& name);
+    Outcome fail_stale();
     bool run_notification(std::string_view verb, std::string_view rest);
     void settle_notes(bool commit);
 
@@ -216,6 +225,8 @@ private:
     std::optional<SettingMap> before_;  // as it was when the transaction began
     std::set<std::string> set_before_;  // the same
     std::map<std::string, std::string> statements_;
+    std::set<std::string> stale_;  // those whose tables changed since they were prepared
+    bool finds_stale_ = false;
     std::map<std::string, Portal> portals_;
     std::deque<std::string> rest_;  // statements of a simple query still to be run
     Held held_;

@@ -459,6 +459,11 @@ void World::stimulate_faults() {
             network_.cut(link, prng_.chance(30));
         }
     }
+    if (scenario_.families.has(Family::StalePlans) && prng_.chance(20)) {
+        trace("tables change");
+        scenario_.mishaps.tables_change = true;
+        postgres_.change_tables();
+    }
     auto& backends = postgres_.backends();
     if (scenario_.families.has(Family::RecklessServers) && !backends.empty() && prng_.chance(5)) {
         let_lie(*backends[prng_.below(backends.size())]);

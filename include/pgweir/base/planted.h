@@ -51,10 +51,12 @@ enum class Bug : uint8_t {
     BeginForgotten,
     BeginNotTakenBack,
     BeginFailureForgotten,
+    FlushedBatchSentAgain,
+    BatchOvertaken,
 };
 
 /// As simulator --planted knows them, in the order of Bug.
-inline constexpr std::array<std::string_view, 41> kBugNames{
+inline constexpr std::array<std::string_view, 43> kBugNames{
     "none",
     "released-too-early",
     "lent-in-transaction",
@@ -96,6 +98,8 @@ inline constexpr std::array<std::string_view, 41> kBugNames{
     "begin-forgotten",
     "begin-not-taken-back",
     "begin-failure-forgotten",
+    "flushed-batch-sent-again",
+    "batch-overtaken",
 };
 
 #ifdef PGWEIR_PLANTED_BUGS

@@ -141,6 +141,10 @@ public:
     /// being sent: whether the name is taken is not known yet.
     bool name_undecided(std::string_view name) const;
 
+    /// True exactly when the last Parse of the unnamed statement stands in a batch before the one
+    /// that is being sent, unanswered: whether it counts is not known yet.
+    bool unnamed_undecided() const;
+
     /// True exactly when an earlier query or batch is not answered yet: whether it leaves a failed
     /// transaction behind is not known.
     bool batch_pending() const;

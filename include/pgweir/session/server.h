@@ -69,6 +69,10 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook, ServerFacts {
     /// True unless bytes of it are still on their way here: then it can change workers.
     bool can_move() const { return stream->backlog() == 0 && inbox.empty() && passing == 0; }
 
+    /// True exactly when what was sent is about to be sent once more, here or elsewhere: until then
+    /// nothing is sent behind it.
+    bool repeats() const { return retry_due || kept.state == KeptBatch::State::Due; }
+
     /// True exactly when it is not known whether the BEGIN in front of a first statement was run,
     /// or whether one that has failed before has failed here: until then nothing is sent behind it.
     bool begin_undecided() const {
@@ -132,6 +136,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook, ServerFacts {
     uint64_t unnamed_version = 0;  // of the unnamed statement it holds, as a client counts it
     Instant state_since;
     Instant transaction_started;
+    Instant flushed;  // when it had answered all of a batch that goes on
 };
 
 /// A connection that carries one cancel request to PostgreSQL.

@@ -680,6 +680,42 @@ TEST_CASE("statement pump: a batch in which something was run before is not sent
     CHECK(scene.server.sent.empty());
 }
 
+TEST_CASE("statement pump: what comes behind a batch that is sent again stays behind it") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    const std::string asks = message('D', 'P' + text("")) + execute() + sync();
+    scene.say(bind_to("s") + asks);
+    scene.server.take();
+    scene.reply(stale_plan());  // its ReadyForQuery is still on its way
+    const std::string more = query("SELECT 2");
+    scene.say(message('d', "x") + more);
+    CHECK(scene.server.sent.empty());
+    scene.reply(ready());
+    CHECK(types(scene.server.take()) == "PBDES" + types(message('d', "x") + more));
+    scene.reply(parsed() + message('2') + message('n') + complete("SELECT 1") + ready());
+    CHECK(types(scene.client.take()) == "2nCZ");
+}
+
+TEST_CASE("statement pump: which unnamed statement is bound has to be known") {
+    Scene scene;
+    scene.say(parse("", "INSERT INTO t VALUES (1)") + sync() +
+              message('E', text("nope") + be32(0)) + parse("", "SELECT 1") + sync());
+    CHECK(types(scene.server.take()) == "PSEPS");
+    scene.say(bind_to("") + execute() + sync());
+    CHECK(scene.server.sent.empty());
+    scene.reply(parsed() + ready());
+    CHECK(scene.server.sent.empty());
+    scene.reply(failure("34000", "no such portal") + ready());
+    CHECK(types(scene.server.take()).ends_with("BES"));
+}
+
+TEST_CASE("statement pump: a query of no bytes at all is PostgreSQL's to refuse") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(message('Q'));
+    CHECK(scene.server.take() == message('Q'));
+}
+
 TEST_CASE("statement pump: who does not ask what the rows look like has to be told") {
     Scene scene;
     scene.prepare("s", "SELECT 1");

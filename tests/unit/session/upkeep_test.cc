@@ -96,6 +96,25 @@ TEST_CASE("upkeep: a transaction whose query runs for long does not idle") {
     CHECK_FALSE(client.closed);
 }
 
+TEST_CASE("upkeep: a batch that goes on behind a Flush idles from when it is answered") {
+    Rig rig([](Rig& made) { made.config.timeouts.idle_transaction = 10s; });
+    FakeStream& client = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    rig.say(client, query("BEGIN"));
+    rig.answer(server, "BEGIN", 'T');
+    rig.say(client, parse("", "SELECT pg_sleep(60)") + bind_to("") + execute() + flush());
+    rig.pass(60s);
+    const std::string answer = message('1') + message('2') + complete("SELECT 1");
+    rig.say(server, answer.substr(0, answer.size() - 3));
+    rig.pass(9s);
+    CHECK_FALSE(client.closed);
+    rig.say(server, answer.substr(answer.size() - 3));
+    rig.pass(9s);
+    CHECK_FALSE(client.closed);
+    rig.pass(2s);
+    CHECK(client.closed);
+}
+
 TEST_CASE("upkeep: spare servers go when server_idle is over, but not below min_size") {
     Rig rig([](Rig& made) {
         made.config.pool.min_size = 1;
