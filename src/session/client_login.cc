@@ -360,11 +360,11 @@ void welcome(Engine& engine, ClientSession& client) {
         if (pool.base.holds(name)) wire::encode_parameter_status(out, name, value);
     }
     wire::encode_backend_key(out, client.pid, Bytes(client.key.bytes).first(client.key.size));
+    put_not_understood(out, client.settings, {});  // whoever is not yet let in takes no notice
     wire::encode_ready(out, wire::TransactionStatus::Idle);
     take_token(client, client.login->token);
     client.login.reset();
     client.deadline = kNever;
-    tell_not_understood(engine, client, {});
     engine.send(client, out.bytes());
     if (engine.config().log.connections) {
         log::info("client {} {}@{} from {} logged in, application_name \"{}\"", client.id,

@@ -103,6 +103,7 @@ private:
     void begin_errand(Bytes input) {
         if (again_) return;
         server_.wrote = false;
+        server_.end_bound = false;
         server_.errand = std::exchange(client_.errand, Errand::Any);
         if (server_.errand == Errand::Any) client_.request_left = 0;
         const bool kept = server_.pool.of_standby() && server_.errand != Errand::Any &&
@@ -149,8 +150,23 @@ private:
     /// What lives in one session only must not begin at a standby, where no write could follow.
     bool is_misplaced(sql::Effects effects, std::string_view text) const {
         // What was judged to read alone has neither.
-        return server_.pool.of_standby() && server_.errand != Errand::Read &&
-               (effects.has(sql::Effect::MayPin) || sql::misplaced_on_standby(text));
+        if (!server_.pool.of_standby() || server_.errand == Errand::Read) return false;
+        return effects.has(sql::Effect::MayPin) || sql::misplaced_on_standby(text) ||
+               (has_to_follow() && sql::transaction_command(text).chains);
+    }
+
+    /// With the database's consistency, what follows a transaction has to find its own node.
+    bool has_to_follow() const {
+        return reads_in_transaction() && shows_what_all_were_told(client_);
+    }
+
+    /// What follows it in its own batch cannot.
+    bool follows_end(std::string_view text) {
+        if (!has_to_follow()) return false;
+        const sql::TransactionVerb verb = sql::transaction_command(text).verb;
+        const bool ends =
+            verb == sql::TransactionVerb::Commit || verb == sql::TransactionVerb::Rollback;
+        return std::exchange(server_.end_bound, ends);
     }
 
     /// Only what a stranger left is in its way: what is its own is told by PostgreSQL.
@@ -267,6 +283,7 @@ private:
                 break;
             case 'S':
                 expect(Request::Sync);
+                server_.end_bound = false;
                 client_.holding =
                     std::exchange(client_.hold_at_sync, false) || reads_in_transaction();
                 break;
@@ -403,7 +420,9 @@ private:
         const sql::Effects effects = statements_.effects_of(*message, statement);
         if (server_.pool.of_standby() || server_.pool.routes != nullptr) {
             const std::string_view text = text_of(*message, statement);
-            if (is_misplaced(effects, text)) return stop(bound_to_standby(server_.node.name));
+            if (is_misplaced(effects, text) || follows_end(text)) {
+                return stop(bound_to_standby(server_.node.name));
+            }
             note_text(client_, server_, text);
             if (tells_tokens() && sql::shows(text, kTokenSetting)) statements_.tell_token();
         }

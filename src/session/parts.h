@@ -269,8 +269,8 @@ void refuse_read(Engine& engine, ClientSession& client, RouteReason reason);
 // trace.cc: what clients are told of where they read.
 /// Tells its client, which begins a request, about this server.
 void tell_route(Engine& engine, ServerConn& server);
-/// Warns of a setting of pgweir's own that has come with a value that it does not know.
-void tell_not_understood(Engine& engine, ClientSession& client, const SettingsRef& before);
+/// Warns of settings of pgweir's own that have come with values that it does not know.
+void put_not_understood(wire::Writer& out, const SettingsRef& now, const SettingsRef& before);
 
 // begun.cc: transactions that no server knows of yet.
 /// What ReadyForQuery says to a client without a server.
@@ -292,9 +292,9 @@ void begin_has_failed(ServerConn& server);
 // tokens.cc: what a session has to be shown.
 /// What a standby has to show to this client, as cluster::Progress counts.
 uint64_t must_show(const ClientSession& client, const Routes& routes);
-/// True exactly when statements of its read-only transaction have to show what others are told of
-/// before they are sent, though it has begun before: no standby can promise that.
-bool has_to_be_current(const ClientSession& client, const Routes& routes);
+/// True exactly when each of its reads has to show what any session of the database was told of
+/// before: that is `consistency: database`.
+bool shows_what_all_were_told(const ClientSession& client);
 /// Before the client of this server at the primary is told of a commit: what a standby has to show
 /// it from now on.
 void note_write(ServerConn& server);

@@ -91,12 +91,16 @@ public:
     /// True exactly when it calls what somebody made, who may have said too much of it.
     bool may_write() const { return may_write_; }
 
+    /// True exactly when something in it is run, and not only prepared.
+    bool runs() const { return runs_; }
+
     /// True exactly when where it goes is what somebody asked for.
     bool asked() const { return asked_; }
 
 private:
     /// False: nothing more has to be known, it is for the primary.
     bool take(char type, Bytes body) {
+        runs_ = runs_ || type == 'Q' || type == 'E';
         switch (type) {
             case 'Q': {
                 const bool alone = bytes_ == wire::kHeaderBytes + body.size();
@@ -183,6 +187,7 @@ private:
     size_t statements_ = 0;
     route::Decisions::Ref decision_{};  // of its last statement
     bool may_write_ = false;
+    bool runs_ = false;
     bool parsed_unnamed_ = false;
     bool begins_ = false;
     bool wanted_ = false;
@@ -316,14 +321,23 @@ bool begins_at_standby(const ClientSession& client) {
            begun.modes.isolation != sql::Isolation::Serializable;
 }
 
+/// A transaction whose later statements show no more than the first one does, and that one is about
+/// to be sent. BEGIN takes no snapshot, nor does what is only prepared.
+bool takes_its_snapshot(const Begun& begun, const Judge& judge, Judge::Verdict verdict) {
+    return begun.state == Begun::State::Deferred &&
+           begun.modes.isolation == sql::Isolation::RepeatableRead &&
+           verdict == Judge::Verdict::Read && judge.runs();
+}
+
 /// A request that a standby may serve.
 Aim aim_read(Engine& engine, ClientSession& client, const Judge& judge, Judge::Verdict verdict) {
     Pool& home = *client.pool;
     const bool wanted = verdict == Judge::Verdict::Wanted;
     const bool transaction =
         verdict == Judge::Verdict::ReadTransaction || (client.begun.any() && !wanted);
-    if (transaction && !judge.asked() && has_to_be_current(client, *home.routes)) {
-        go(client, home, RouteReason::Current, Errand::Any, 0);
+    const bool follows = transaction && !judge.asked() && shows_what_all_were_told(client);
+    if (follows && !takes_its_snapshot(client.begun, judge, verdict)) {
+        go(client, home, RouteReason::Current, Errand::ReadOnly, 0);
         return Aim::Found;
     }
     const Chosen chosen = choose_node(engine, client, judge.asked());
@@ -407,6 +421,14 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
     return Aim::Found;
 }
 
+/// What is declared to read can write no more than a READ ONLY transaction lets it; unless SET has
+/// made it another one.
+bool is_refused(ServerConn& server, const route::Decision& decision) {
+    const bool of_session = decision.its == route::Class::Write && !decision.writes;
+    if (of_session && server.errand == Errand::ReadOnly) server.errand = Errand::Any;
+    return server.errand == Errand::ReadOnly && decision.its == route::Class::Read;
+}
+
 void note_text(ClientSession& client, ServerConn& server, std::string_view text) {
     const Pool& pool = server.pool;
     if (pool.routes == nullptr || server.errand == Errand::Read) return;
@@ -417,7 +439,8 @@ void note_text(ClientSession& client, ServerConn& server, std::string_view text)
     const bool readable = !text.empty() && is_readable(client, text);
     route::Decisions::Ref ref;
     const route::Decision* decision = readable ? pool.routes->decisions->about(text, ref) : nullptr;
-    server.wrote = decision == nullptr || decision->writes;
+    const bool refused = decision != nullptr && is_refused(server, *decision);
+    server.wrote = decision == nullptr || (decision->writes && !refused);
     const bool changes =
         decision != nullptr ? decision->changes_catalogue : sql::changes_catalogue(text);
     server.changes_catalogue = server.changes_catalogue || changes;

@@ -577,7 +577,9 @@ void take_settings(Engine& engine, ServerConn& server, const Census& census) {
     server.effects = {};
     const SettingsRef before = client.settings;
     client.settings = with_startup_values(engine, server, client, census);
-    tell_not_understood(engine, client, before);
+    wire::Writer warnings;
+    put_not_understood(warnings, client.settings, before);
+    if (!warnings.empty()) engine.send(client, warnings.bytes());
     if (server.settings.holds(kTokenSetting)) {
         take_token(client, server.settings.find(kTokenSetting));
         client.settings = engine.settings().without(client.settings, kTokenSetting);

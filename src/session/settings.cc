@@ -153,10 +153,15 @@ bool is_right(std::string_view name) {
     return name == kSessionUser || name == kRole;
 }
 
-/// As PostgreSQL reads a truth value; it does not check one that it does not know.
-bool is_true(std::string_view value) {
-    return equal_ignoring_case(value, "on") || equal_ignoring_case(value, "true") ||
-           equal_ignoring_case(value, "yes") || value == "1";
+/// As PostgreSQL reads a truth value: a part of the word is enough, if it is no part of another.
+std::optional<bool> truth(std::string_view value) {
+    const auto begins = [&](std::string_view word, size_t least) {
+        return value.size() >= least && value.size() <= word.size() &&
+               equal_ignoring_case(value, word.substr(0, value.size()));
+    };
+    if (begins("true", 1) || begins("yes", 1) || begins("on", 2) || value == "1") return true;
+    if (begins("false", 1) || begins("no", 1) || begins("off", 2) || value == "0") return false;
+    return std::nullopt;
 }
 
 /// Whatever it does not know is as if nothing were said.
@@ -171,17 +176,6 @@ std::optional<config::Consistency> consistency_of(std::string_view value) {
 bool is_any_of(std::string_view value, std::initializer_list<std::string_view> known) {
     return std::any_of(known.begin(), known.end(),
                        [&](std::string_view each) { return equal_ignoring_case(value, each); });
-}
-
-/// RESET leaves an empty one.
-std::string_view find_not_understood(const SettingList& values) {
-    const std::string_view route = value_of(values, kRouteSetting);
-    if (!is_any_of(route, {"", "primary", "standby", "auto"})) return kRouteSetting;
-    const std::string_view consistency = value_of(values, kConsistencySetting);
-    if (!consistency.empty() && !consistency_of(consistency)) return kConsistencySetting;
-    const std::string_view trace = value_of(values, kTraceSetting);
-    const bool known = is_true(trace) || is_any_of(trace, {"", "off", "false", "no", "0"});
-    return known ? std::string_view() : kTraceSetting;
 }
 
 void append_reset(std::string& sql, std::string_view name) {
@@ -280,10 +274,11 @@ size_t hash_of(const SettingList& values) {
 
 }  // namespace
 
-std::string_view known_values(std::string_view name) {
-    if (name == kRouteSetting) return "primary, standby or auto";
-    if (name == kConsistencySetting) return "eventual, session or database";
-    return name == kTraceSetting ? "on or off" : "";
+bool is_understood(std::string_view setting, std::string_view value) {
+    if (value.empty()) return true;
+    if (setting == kRouteSetting) return is_any_of(value, {"primary", "standby", "auto"});
+    if (setting == kConsistencySetting) return consistency_of(value).has_value();
+    return truth(value).has_value();
 }
 
 void SettingsRef::release() {
@@ -332,8 +327,7 @@ SettingsRef SettingsTable::intern(SettingList values) {
     set->serializable = value_of(set->values, "default_transaction_isolation") == "serializable";
     set->wish = sql::wish_of(value_of(set->values, kRouteSetting));
     set->consistency = consistency_of(value_of(set->values, kConsistencySetting));
-    set->traces = is_true(value_of(set->values, kTraceSetting));
-    set->not_understood = find_not_understood(set->values);
+    set->traces = truth(value_of(set->values, kTraceSetting)).value_or(false);
     find_application(*set);
     set->hash = hash;
     set->table = this;

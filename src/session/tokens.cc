@@ -39,12 +39,9 @@ uint64_t must_show(const ClientSession& client, const Routes& routes) {
     return UINT64_MAX;
 }
 
-bool has_to_be_current(const ClientSession& client, const Routes& routes) {
-    if (consistency_of(client, routes) != config::Consistency::Database) return false;
-    // What has one snapshot, and takes it with the request that is about to be sent, has not.
-    const Begun& begun = client.begun;
-    return begun.state != Begun::State::Deferred ||
-           begun.modes.isolation != sql::Isolation::RepeatableRead;
+bool shows_what_all_were_told(const ClientSession& client) {
+    const Routes* routes = client.pool->routes.get();
+    return routes != nullptr && consistency_of(client, *routes) == config::Consistency::Database;
 }
 
 void note_write(ServerConn& server) {

@@ -31,14 +31,12 @@ void tell_route(Engine& engine, ServerConn& server) {
     engine.send(client, out.bytes());
 }
 
-void tell_not_understood(Engine& engine, ClientSession& client, const SettingsRef& before) {
-    const std::string_view name = client.settings.not_understood();
-    if (name.empty()) return;
-    const std::string_view value = client.settings.find(name);
-    if (before && before.find(name) == value) return;
-    wire::Writer out;
-    wire::encode_notice(out, "WARNING", not_understood(name, value, known_values(name)));
-    engine.send(client, out.bytes());
+void put_not_understood(wire::Writer& out, const SettingsRef& now, const SettingsRef& before) {
+    for (const auto& [setting, values] : kKnownValues) {
+        const std::string_view value = now.find(setting);
+        if (is_understood(setting, value) || (before && before.find(setting) == value)) continue;
+        wire::encode_notice(out, "WARNING", not_understood(setting, value, values));
+    }
 }
 
 }  // namespace pgweir::session

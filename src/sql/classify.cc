@@ -322,10 +322,13 @@ bool is_of_session(const PgQuery__Node& node) {
         PG_QUERY__NODE__NODE_VARIABLE_SHOW_STMT,
     });
     // What another transaction has prepared is data.
-    const bool of_transaction = node.node_case == PG_QUERY__NODE__NODE_TRANSACTION_STMT &&
-                                std::string_view(node.transaction_stmt->gid).empty();
-    return of_transaction ||
-           std::find(kKinds.begin(), kKinds.end(), node.node_case) != kKinds.end();
+    if (node.node_case == PG_QUERY__NODE__NODE_TRANSACTION_STMT) {
+        const PgQuery__TransactionStmtKind kind = node.transaction_stmt->kind;
+        return kind != PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_PREPARE &&
+               kind != PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_COMMIT_PREPARED &&
+               kind != PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_PREPARED;
+    }
+    return std::find(kKinds.begin(), kKinds.end(), node.node_case) != kKinds.end();
 }
 
 bool Walker::statement(const PgQuery__Node& node) {

@@ -219,7 +219,7 @@ def run_once(consistency, options):
         asyncio.run(everything())
         where = routed(pooler)
     found = sum(hunt.kinds.values())
-    on_standbys = where.get("read", 0) / max(1, sum(where.get(reason, 0) for reason in ("read", "behind", "no_standby")))
+    on_standbys = where.get("read", 0) / max(1, sum(where.get(reason, 0) for reason in ("read", "behind", "current", "no_standby")))
     print(f"== stale, {consistency}: {hunt.writes} writes, {hunt.reads} reads, {found} stale; {on_standbys:.0%} of the "
           f"reads and read-only transactions went to standbys; {disturber.disturbances} disturbances; requests: "
           + ", ".join(f"{reason} {count:.0f}" for reason, count in sorted(where.items())), flush=True)

@@ -32,6 +32,7 @@ enum class Errand : uint8_t {
     Read,             // one request that only reads
     Forced,           // one request that an application wants there, whatever it is
     ReadTransaction,  // a transaction of reads on a standby
+    ReadOnly,         // one that begins READ ONLY, on the primary
 };
 
 /// A transaction that its client was told of, and no server; it begins with its first statement.

@@ -36,9 +36,9 @@ Error primary_changed(std::string_view node);
 Error bound_to_standby(std::string_view node);
 /// `behind`: some take reads, but show not yet what this session was told of.
 Error no_standby(std::string_view database, bool behind);
-/// `reason`: of kRouteReasonNames; `waited`: for its server; `pins`: why that is kept, or empty.
-/// `known`: what the setting can be, see known_values().
+/// `known`: what the setting can be, see kKnownValues.
 Error not_understood(std::string_view setting, std::string_view value, std::string_view known);
+/// `reason`: of kRouteReasonNames; `waited`: for its server; `pins`: why that is kept, or empty.
 Error routed_notice(std::string_view node,
                     std::string_view reason,
                     Duration waited,

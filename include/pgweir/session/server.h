@@ -102,6 +102,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook, ServerFacts {
     bool wrote = false;            // True exactly when its transaction may have, as far as it went.
     bool refused = false;          // True exactly when it called that no read.
     bool cancelled = false;        // True exactly when that was to end anyway.
+    bool end_bound = false;        // True exactly when what ends its transaction is, in this batch.
     bool retry_due = false;        // True exactly when `request` is asked elsewhere once it rests.
     bool changes_catalogue = false;  // True exactly when what it runs does.
     bool sync_due = false;           // True exactly when a Sync follows what its client sends now.

@@ -5,6 +5,7 @@
 #include "pgweir/sql/hints.h"
 #include "pgweir/wire/startup.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -40,8 +41,20 @@ inline constexpr std::string_view kConsistencySetting = "pgweir.consistency";
 /// when it is asked for.
 inline constexpr std::string_view kTokenSetting = "pgweir.token";
 
-/// What a setting of pgweir's own can be, as people are told; empty: it is none that has a choice.
-std::string_view known_values(std::string_view name);
+/// One of pgweir's own that has a choice of values, and what people are told of them.
+struct KnownValues {
+    std::string_view setting;
+    std::string_view values;
+};
+
+inline constexpr std::array<KnownValues, 3> kKnownValues{
+    {{kRouteSetting, "primary, standby or auto"},
+     {kConsistencySetting, "eventual, session or database"},
+     {kTraceSetting, "on or off"}}
+};
+
+/// False: it is as if the setting were not set. An empty value is what RESET leaves.
+bool is_understood(std::string_view setting, std::string_view value);
 
 class SettingsTable;
 
@@ -55,7 +68,6 @@ struct SettingSet {
     sql::Wish wish = sql::Wish::Auto;
     std::optional<config::Consistency> consistency;  // nullopt: as the cluster has it
     std::optional<config::Reads> reads;  // what its application_name reads; nullopt: not said
-    std::string_view not_understood{};   // one of pgweir's own with a value that it does not know
     size_t hash = 0;
     uint32_t references = 0;
     SettingsTable* table = nullptr;
@@ -107,11 +119,6 @@ public:
     /// Where its application reads; nullopt: not said.
     std::optional<config::Reads> reads() const {
         return set_ != nullptr ? set_->reads : std::nullopt;
-    }
-
-    /// The name of one of pgweir's own whose value it does not know; empty: there is none.
-    std::string_view not_understood() const {
-        return set_ != nullptr ? set_->not_understood : std::string_view();
     }
 
     /// The value, or empty when the set does not hold the name.

@@ -99,8 +99,9 @@ TEST_CASE("decisions: what writes no data is known, though it is no read") {
         CAPTURE(text);
         CHECK_FALSE(writes(text));
     }
-    for (const char* text : {"UPDATE t SET id = 1", "COMMIT PREPARED 'x'", "SELECT nextval('s')",
-                             "CALL p()", "DO 'x'", "NOTIFY c", "FETCH c", "nonsense"}) {
+    for (const char* text :
+         {"UPDATE t SET id = 1", "COMMIT PREPARED 'x'", "SELECT nextval('s')", "CALL p()", "DO 'x'",
+          "COMMIT PREPARED ''", "NOTIFY c", "FETCH c", "nonsense"}) {
         CAPTURE(text);
         CHECK(writes(text));
     }

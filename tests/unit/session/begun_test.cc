@@ -268,24 +268,86 @@ TEST_CASE("begun: a request that was cancelled after a long wait is not a long i
     CHECK_FALSE(other.closed);
 }
 
+namespace {
+
+/// Under the database's consistency; a standby shows all that was told.
+struct FollowingScene : Scene {
+    FollowingScene() {
+        config.pool.lazy_begin = true;
+        config.clusters["main"].routing.consistency = config::Consistency::Database;
+        engine().reload(setup());
+        progress->publish(1, progress->begin_question());
+    }
+
+    /// One snapshot, taken at a standby.
+    FakeStream& read_there() {
+        say(*client, query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ"));
+        say(*client, kRead);
+        FakeStream& standby = open_standby();
+        REQUIRE(types(standby.take()) == "PBEQ");
+        say(standby, begun_at_server() + kRow + complete("SELECT 1") + ready('T'));
+        client->take();
+        return standby;
+    }
+};
+
+}  // namespace
+
 TEST_CASE("begun: one snapshot that is taken at once may be a standby's, whoever is told of what") {
+    FollowingScene scene;
+    SUBCASE("it is") {
+        scene.read_there();
+        CHECK(scene.primary->sent.empty());
+    }
+    SUBCASE("each statement has one") {
+        scene.say(*scene.client, query("BEGIN READ ONLY"));
+        scene.say(*scene.client, kRead);
+        CHECK(types(scene.primary->take()) == "PBEQ");
+    }
+    SUBCASE("another BEGIN takes none") {
+        scene.say(*scene.client, query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ"));
+        scene.say(*scene.client, query("BEGIN READ ONLY"));
+        CHECK(types(scene.primary->take()) == "PBEQ");
+    }
+    SUBCASE("nor does what is only prepared") {
+        scene.say(*scene.client, query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ"));
+        scene.say(*scene.client, parse("", "COPY t TO STDOUT") + sync());
+        CHECK(types(scene.primary->take()).ends_with("PS"));
+    }
+}
+
+TEST_CASE("begun: the transaction behind one at a standby does not begin there unseen") {
+    FollowingScene scene;
+    FakeStream& standby = scene.read_there();
+    SUBCASE("as its chain") {
+        scene.say(*scene.client, query("COMMIT AND CHAIN"));
+    }
+    SUBCASE("in one batch") {
+        scene.say(*scene.client, parse("", "COMMIT") + bind_to("") + execute() +
+                                     parse("", "SELECT v FROM t") + bind_to("") + execute() +
+                                     sync());
+    }
+    CHECK(sqlstate_of(scene.client->take()) == "25006");
+    CHECK(types(standby.take()).find("S") == std::string::npos);
+}
+
+TEST_CASE("begun: what comes behind a read that is asked elsewhere follows it there") {
     Scene scene;
     scene.config.pool.lazy_begin = true;
-    scene.config.clusters["main"].routing.consistency = config::Consistency::Database;
     scene.engine().reload(scene.setup());
     scene.say(*scene.client, query("BEGIN READ ONLY"));
-    scene.say(*scene.client, kRead);
+    scene.say(*scene.client, kRead + query("SHOW a"));
+    FakeStream& standby = scene.open_standby();
+    CHECK(types(standby.take()) == "PBEQ");
+    const std::string farewell = failure("57P01", "terminating connection", "FATAL");
+    // The end of the answer comes with the begin of one more message.
+    scene.say(standby, begun_at_server() + failure("40001", "conflict") + ready('E') +
+                           farewell.substr(0, 3));
+    CHECK(standby.sent.empty());
+    scene.say(standby, farewell.substr(3));
     CHECK(types(scene.primary->take()) == "PBEQ");
     scene.say(*scene.primary, begun_at_server() + kRow + complete("SELECT 1") + ready('T'));
-    scene.say(*scene.client, query("COMMIT"));
-    scene.answer(*scene.primary, "COMMIT");
-    scene.primary->take();
-
-    scene.progress->publish(1, scene.progress->begin_question());
-    scene.say(*scene.client, query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ"));
-    scene.say(*scene.client, kRead);
-    CHECK(types(scene.open_standby().take()) == "PBEQ");
-    CHECK(scene.primary->sent.empty());
+    CHECK(scene.primary->take() == query("SHOW a"));
 }
 
 TEST_CASE("begun: a statement that its client wants at a standby is not asked elsewhere") {

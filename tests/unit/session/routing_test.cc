@@ -76,6 +76,33 @@ TEST_CASE("routing: with the database's consistency a transaction shows what is 
     CHECK(scene.open_standby().take() == kRead);
 }
 
+TEST_CASE("routing: what a READ ONLY transaction refuses is no write that others wait for") {
+    Scene scene;
+    auto& routing = scene.config.clusters["main"].routing;
+    routing.consistency = config::Consistency::Database;
+    routing.rules.resize(1);
+    routing.rules[0].pattern = "select f()";  // what it does nobody knows
+    routing.rules[0].route = config::RuleRoute::Standby;
+    scene.engine().reload(scene.setup());
+    scene.progress->publish(1, scene.progress->begin_question());
+    const auto at_primary = [&](const std::string& sql, char status) {
+        scene.say(*scene.client, query(sql));
+        REQUIRE(scene.primary->take() == query(sql));
+        scene.answer(*scene.primary, "SELECT 1", status);
+    };
+    at_primary("BEGIN READ ONLY", 'T');
+    bool waits = false;
+    SUBCASE("a function's") {}
+    SUBCASE("unless it was made another one") {
+        at_primary("SET TRANSACTION READ WRITE", 'T');
+        waits = true;
+    }
+    at_primary("SELECT f()", 'T');
+    at_primary("COMMIT", 'I');
+    scene.say(*scene.client, kRead);
+    CHECK(scene.primary->sent.empty() != waits);
+}
+
 TEST_CASE("routing: who asks for a standby gets it for a transaction, whatever is told during it") {
     Scene scene;
     scene.config.clusters["main"].routing.consistency = config::Consistency::Database;

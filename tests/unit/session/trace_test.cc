@@ -85,11 +85,13 @@ TEST_CASE("trace: whoever sets what is not known is warned, once for each value"
     FakeStream& server = rig.idle_server();
     server.take();
     rig.hold_censuses = true;
+    std::string rows;  // all that it has set
     const auto set = [&](const std::string& name, const std::string& value) {
         rig.say(client, query("SET " + name + " = '" + value + "'"));
         rig.say(server, complete("SET") + ready());
         client.take();
-        rig.say(server, census_row("s", name, value) + complete("SELECT 1") + ready());
+        rows += census_row("s", name, value);
+        rig.say(server, rows + complete("SELECT 1") + ready());
         server.take();
         return client.take();
     };
@@ -108,6 +110,7 @@ TEST_CASE("trace: whoever sets what is not known is warned, once for each value"
         CHECK(field_of(told, 'H', 'N').starts_with("It can be "));
         CHECK(set(name, value).empty());
     }
+    rows.clear();
     for (const auto& [name, value] : Pairs{
              {"pgweir.route",       "STANDBY"},
              {"pgweir.route",       "auto"   },
@@ -115,10 +118,13 @@ TEST_CASE("trace: whoever sets what is not known is warned, once for each value"
              {"pgweir.consistency", "session"},
              {"pgweir.trace_route", "off"    },
              {"pgweir.trace_route", "TRUE"   },
+             {"pgweir.trace_route", "f"      },
+             {"pgweir.trace_route", "of"     },
              {"a.b",                "strict" }
     }) {
         CAPTURE(value);
         CHECK(set(name, value).empty());
+        rows.clear();
     }
 }
 
@@ -127,6 +133,9 @@ TEST_CASE("trace: whoever logs in with what is not known is warned before the fi
     rig.log_in({
         {"pgweir.route", "standbys"}
     });
+    // Who is not let in yet does not understand it.
+    CHECK(types(rig.welcome).starts_with('R'));
+    CHECK(types(rig.welcome).ends_with("KNZ"));
     CHECK(message_of(rig.welcome) == "invalid value for parameter \"pgweir.route\": \"standbys\"");
     rig.log_in({
         {"pgweir.route", "standby"}
