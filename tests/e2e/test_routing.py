@@ -3,6 +3,7 @@
 import functools
 import re
 import signal
+import subprocess
 import time
 
 import psycopg
@@ -177,6 +178,19 @@ def test_what_binds_a_session_is_refused_in_a_read_only_transaction_on_a_standby
     with pytest.raises(psycopg.OperationalError, match="cannot be done on standby"):
         traced("SELECT pg_advisory_lock(1)")
     assert traced.connection.closed
+
+
+def test_a_setting_that_is_misspelt_is_warned_of_and_keeps_nobody_out(pooler):
+    # As libpq hears it, which takes no notice before it is let in; with it nobody can listen yet.
+    warned = subprocess.run(["psql", "--no-psqlrc", "--command", "SELECT 1"], capture_output=True, text=True, check=True,
+                            env={**pooler.environment(), "PGOPTIONS": "-c pgweir.route=standbys"})
+    assert 'WARNING:  invalid value for parameter "pgweir.route": "standbys"' in warned.stderr
+    heard = []
+    with pooler.connect() as db:
+        db.add_notice_handler(lambda notice: heard.append((notice.sqlstate, notice.message_primary)))
+        db.execute("SET pgweir.consistency = 'strict'")
+        wait_until(lambda: db.execute("SELECT 1") and heard, "the warning is heard")
+    assert heard == [("01000", 'invalid value for parameter "pgweir.consistency": "strict"')]
 
 
 def test_an_application_can_say_where_it_wants_to_read(make_pooler, nodes):

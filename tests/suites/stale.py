@@ -26,7 +26,7 @@ from pgweir_e2e.system import children_of  # noqa: E402
 from pgweir_e2e.waiting import wait_until  # noqa: E402
 
 STALE_SHOWN_MAX = 10
-PROMISES = ("session", "database", "token", "eventual")
+PROMISES = ("session", "database", "database-lazy", "token", "eventual")  # -lazy: with lazy_begin
 
 
 class Hunt:
@@ -187,13 +187,13 @@ def routed(pooler):
     return {reason: float(count) for reason, count in found}
 
 
-def make_pooler(nodes, consistency, options):
+def make_pooler(nodes, consistency, lazy, options):
     level = "session" if consistency == "token" else consistency
     sections = nodes.sections(routing={"reads": "standby", "consistency": level, "max_lag": "10s",
                                        "causal_wait": options.causal_wait})
     sections["databases"] = {**sections["databases"], "app": {"cluster": "main", "pool_size": 10}}
     pooler = Pooler(nodes.primary, workers=options.workers, http=True, binary=options.pgweir,
-                    pool={"lazy_begin": options.lazy_begin}, **sections)
+                    pool={"lazy_begin": lazy}, **sections)
     wait_until(lambda: [row["state"] for row in pooler.console("SHOW NODES")] == ["primary", "standby", "standby"],
                "all nodes serve", timeout=30)
     wait_until(lambda: any(row["class"] == "read" for row in pooler.console("EXPLAIN ROUTE SELECT value FROM written")),
@@ -201,14 +201,15 @@ def make_pooler(nodes, consistency, options):
     return pooler
 
 
-def run_once(consistency, options):
+def run_once(promise, options):
     """True: what was promised held; and where nothing is promised, stale reads were found."""
+    consistency, _, lazy = promise.partition("-")
     with contextlib.ExitStack() as stack:
         nodes = Cluster()
         stack.callback(nodes.close)
         nodes.primary.sql("CREATE TABLE written (id int PRIMARY KEY, value int); ALTER TABLE written OWNER TO app;"
                           f"INSERT INTO written SELECT n, 0 FROM generate_series(0, {options.sessions - 1}) n", "app")
-        pooler = make_pooler(nodes, consistency, options)
+        pooler = make_pooler(nodes, consistency, bool(lazy) or options.lazy_begin, options)
         stack.callback(end_quietly, pooler)
         hunt = Hunt(pooler, consistency, options)
         disturber = Disturber(nodes, hunt)
@@ -220,7 +221,7 @@ def run_once(consistency, options):
         where = routed(pooler)
     found = sum(hunt.kinds.values())
     on_standbys = where.get("read", 0) / max(1, sum(where.get(reason, 0) for reason in ("read", "behind", "current", "no_standby")))
-    print(f"== stale, {consistency}: {hunt.writes} writes, {hunt.reads} reads, {found} stale; {on_standbys:.0%} of the "
+    print(f"== stale, {promise}: {hunt.writes} writes, {hunt.reads} reads, {found} stale; {on_standbys:.0%} of the "
           f"reads and read-only transactions went to standbys; {disturber.disturbances} disturbances; requests: "
           + ", ".join(f"{reason} {count:.0f}" for reason, count in sorted(where.items())), flush=True)
     for line in hunt.stale:
@@ -253,7 +254,7 @@ def parse(arguments):
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse(sys.argv[1:])
-    held = [run_once(consistency, options) for consistency in options.consistency]
+    held = [run_once(promise, options) for promise in options.consistency]
     print(f"{sum(held)} passed, {len(held) - sum(held)} failed")
     return 0 if all(held) else 1
 
