@@ -57,6 +57,7 @@ public:
     /// Units: bytes taken from `input`.
     size_t run(Bytes all) {
         size_t used = 0;
+        if (!again_ && server_.repeats() && !planted(Bug::BatchOvertaken)) return 0;
         const bool begins = server_.pipeline.empty() && is_outside() && client_.passing == 0;
         if (begins) {
             // Whoever has just got its server began when it got it.
@@ -152,7 +153,7 @@ private:
         // What was judged to read alone has neither.
         if (!server_.pool.of_standby() || server_.errand == Errand::Read) return false;
         return effects.has(sql::Effect::MayPin) || sql::misplaced_on_standby(text) ||
-               (has_to_follow() && sql::transaction_command(text).chains);
+               (has_to_follow() && sql::chains(text));
     }
 
     /// With the database's consistency, what follows a transaction has to find its own node.
@@ -191,7 +192,6 @@ private:
     }
 
     size_t take_message(Bytes rest) {
-        if (server_.repeats() && !planted(Bug::BatchOvertaken)) return 0;
         const bool held = client_.holding || server_.begin_undecided();
         if (held && !is_copied(static_cast<char>(rest[0]))) return 0;
         if (server_.pipeline.full()) {
@@ -357,7 +357,7 @@ private:
         const Bytes body = rest.subspan(wire::kHeaderBytes, header.body_bytes);
         const std::string_view text = as_text(body).substr(0, as_text(body).find('\0'));
         const sql::Effects effects = sql::effects_of(text);
-        misplaced_ = is_misplaced(effects, text);
+        misplaced_ = is_misplaced(effects, text) || follows_end(text);
         note_text(client_, server_, text);
         if (effects.any()) {
             note_effects(client_, server_, effects, text);

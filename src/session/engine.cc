@@ -298,7 +298,7 @@ void Engine::close(ClientSession& client, const Error* error, std::string_view r
                            (!server->raw || planted(Bug::WalsenderPooled)) &&
                            server->pipeline.at_rest() &&
                            server->status == wire::TransactionStatus::Idle &&
-                           server->passing == 0 && client.passing == 0;
+                           server->passing == 0 && client.passing == 0 && !server->repeats();
         if (clean) {
             release(*this, *server);
         } else if (server->state == ServerState::Asking && !server->raw) {

@@ -360,6 +360,7 @@ void release(Engine& engine, ServerConn& server) {
     server.request.clear();
     server.held_back.clear();
     server.retry_due = false;
+    server.kept.state = KeptBatch::State::Nothing;
     server.cancelled = false;
     server.refused = false;
     server.began = {};

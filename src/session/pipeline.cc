@@ -124,7 +124,8 @@ bool Pipeline::name_undecided(std::string_view name) const {
 }
 
 bool Pipeline::unnamed_undecided() const {
-    bool behind_sync = false;
+    if (unnamed_owed_ == 0 || unnamed_batch_ == batch_) return false;
+    bool behind_sync = false;  // a Sync that a COPY ignored is none
     for (size_t i = end_; i-- > begin_;) {
         const Expected& entry = ring_[i & mask()];
         behind_sync = behind_sync || entry.request == Request::Sync;
@@ -152,12 +153,16 @@ void Pipeline::push(Expected entry) {
     at(end_) = entry;
     ++end_;
     if (entry.delivery == Delivery::Synthesize) ++synthesized_;
+    if (!entry.unnamed) return;
+    ++unnamed_owed_;
+    unnamed_batch_ = batch_;
 }
 
 void Pipeline::pop(PipelineEvents& events) {
     const Expected done = front();
     ++begin_;
     if (done.delivery == Delivery::Synthesize) --synthesized_;
+    if (done.unnamed) --unnamed_owed_;
     if (done.change != nullptr) events.on_confirmed(done);
     drop_copy_ends();
 }
@@ -259,6 +264,7 @@ void Pipeline::skip_to_sync(PipelineEvents& events) {
         if (at(i).delivery == Delivery::Synthesize) --synthesized_;
         if (at(i).change != nullptr) events.on_skipped(at(i));
         unnamed_lost = unnamed_lost || at(i).unnamed;
+        if (at(i).unnamed) --unnamed_owed_;
     }
     for (size_t i = sync; i < end_; ++i) unnamed_lost = unnamed_lost && !at(i).unnamed;
     if (unnamed_lost) events.on_unnamed_lost();

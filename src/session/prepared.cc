@@ -115,10 +115,13 @@ void ServerStatements::begin_close(const Digest128& digest) {
 
 void ServerStatements::closed(const Digest128& digest) {
     const auto it = entries_.find(digest);
-    if (it == entries_.end() || it->second.closes == 0) return;
-    // It may have been prepared again behind this one, and closed again.
-    --it->second.closes;
-    if (it->second.closing && it->second.closes == 0) entries_.erase(it);
+    if (it == entries_.end()) return;
+    // It may have been prepared again behind this one: no answer to that can have come yet.
+    Entry& entry = it->second;
+    entry.confirmed = false;
+    entry.batch = UINT32_MAX;
+    if (entry.closes > 0) --entry.closes;
+    if (entry.closing && entry.closes == 0) entries_.erase(it);
 }
 
 void ServerStatements::close_skipped(const Digest128& digest) {

@@ -91,6 +91,9 @@ public:
     /// True exactly when it calls what somebody made, who may have said too much of it.
     bool may_write() const { return may_write_; }
 
+    /// True exactly when nothing of it stands in front of the transaction that it begins.
+    bool begins_first() const { return begins_first_; }
+
     /// True exactly when something in it is run, and not only prepared.
     bool runs() const { return runs_; }
 
@@ -163,6 +166,7 @@ private:
         }
         if (decision != nullptr && decision->its == route::Class::BeginsReadOnly) {
             begins_ = true;
+            begins_first_ = begins_first_ || statements_ == 1;
             return true;
         }
         if (planted(Bug::WriteAtStandby) && decision != nullptr && decision->writes) return true;
@@ -190,6 +194,7 @@ private:
     bool runs_ = false;
     bool parsed_unnamed_ = false;
     bool begins_ = false;
+    bool begins_first_ = false;
     bool wanted_ = false;
     bool asked_ = false;
     bool undecided_ = false;
@@ -337,7 +342,8 @@ Aim aim_read(Engine& engine, ClientSession& client, const Judge& judge, Judge::V
         verdict == Judge::Verdict::ReadTransaction || (client.begun.any() && !wanted);
     const bool follows = transaction && !judge.asked() && shows_what_all_were_told(client);
     if (follows && !takes_its_snapshot(client.begun, judge, verdict)) {
-        go(client, home, RouteReason::Current, Errand::ReadOnly, 0);
+        const bool begins_first = client.begun.any() || judge.begins_first();
+        go(client, home, RouteReason::Current, begins_first ? Errand::ReadOnly : Errand::Any, 0);
         return Aim::Found;
     }
     const Chosen chosen = choose_node(engine, client, judge.asked());
@@ -497,7 +503,7 @@ bool lost_standby(Engine& engine, ServerConn& server, std::string_view reason) {
     const bool unsent = server.state == ServerState::Syncing;
     const bool answered = server.state == ServerState::Active && server.request.empty() &&
                           server.status == wire::TransactionStatus::Idle &&
-                          server.pipeline.at_rest() && server.passing == 0;
+                          server.pipeline.at_rest() && server.passing == 0 && !server.repeats();
     // One that was asked what its session holds now takes the answer along.
     if ((!unanswered && !unsent && !answered) || planted(Bug::StandbyLossTold)) return false;
     log::info("server {} at {} is lost, and its client {} goes on elsewhere: {}", server.id,

@@ -229,6 +229,8 @@ private:
                 const auto status = wire::decode_ready(body);
                 if (!status) return Verdict::Mismatch;
                 server_.status = *status;
+                const bool over = *status == wire::TransactionStatus::Idle;
+                if (over && server_.errand == Errand::ReadOnly) server_.errand = Errand::Any;
                 ready_due_ = server_.pipeline.on_reply('Z', server_);
                 return ready_due_;
             }
@@ -267,6 +269,7 @@ private:
         const bool free = server_.state == ServerState::Active && !server_.pins.any() &&
                           server_.pool.limits.mode != config::PoolMode::Session;
         return (free || server_.pins.yields()) && server_.pipeline.at_rest() &&
+               server_.kept.state != KeptBatch::State::Due &&
                server_.status == wire::TransactionStatus::Idle;
     }
 
@@ -712,6 +715,7 @@ void deliver_synthesized(ServerConn& server) {
         out.add(synthesized_reply(server.pipeline.take_synthesized(server).request));
     }
     out.flush();
+    server.flushed = server.engine.now();
 }
 
 void server_bytes(Engine& engine, ServerConn& server, Bytes input) {

@@ -228,7 +228,7 @@ bool at_rest(const ServerConn& server) {
     const ClientSession* client = server.client;
     return client != nullptr && server.pool.limits.mode != config::PoolMode::Session &&
            client->passing == 0 && client->inbox.empty() && server.pipeline.at_rest() &&
-           server.passing == 0 && server.inbox.empty() &&
+           server.passing == 0 && server.inbox.empty() && !server.repeats() &&
            server.status == wire::TransactionStatus::Idle && !server.effects.any() &&
            !server.said_farewell;
 }

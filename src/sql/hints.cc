@@ -48,6 +48,17 @@ Wish hint_of(std::string_view sql) {
     return wish_of(trimmed(comment.substr(1)));
 }
 
+bool chains(std::string_view sql) {
+    Lexer lexer(sql);
+    bool behind_and = false;
+    for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {
+        const bool word = token.kind == TokenKind::Word;
+        if (behind_and && word && same_word(token.text, "chain")) return true;
+        behind_and = word && same_word(token.text, "and");
+    }
+    return false;
+}
+
 bool misplaced_on_standby(std::string_view sql) {
     const bool several = sql.find(';') != std::string_view::npos;
     if (!several && sql.find('(') == std::string_view::npos) return false;

@@ -193,8 +193,10 @@ private:
     bool batch_open_ =
         false;  // True exactly when an extended message was sent after the last Sync.
     bool batch_sent_ = false;
-    bool skipping_ = false;      // True exactly when the server discards what comes until a Sync.
-    bool sync_ignored_ = false;  // True exactly when a Sync of the COPY under way is not awaited.
+    uint32_t unnamed_owed_ = 0;   // Parses of the unnamed statement that are not answered
+    uint32_t unnamed_batch_ = 0;  // of the last of them
+    bool skipping_ = false;       // True exactly when the server discards what comes until a Sync.
+    bool sync_ignored_ = false;   // True exactly when a Sync of the COPY under way is not awaited.
     bool one_more_ready_ = false;
 };
 

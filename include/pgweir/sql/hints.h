@@ -24,6 +24,10 @@ Wish hint_of(std::string_view sql);
 /// goes on, so that what follows would be at the wrong node.
 bool misplaced_on_standby(std::string_view sql);
 
+/// Whether one of its statements ends a transaction and begins the next at once (AND CHAIN), or
+/// looks like it.
+bool chains(std::string_view sql);
+
 /// True exactly when it is SHOW of this setting, whose name is in small letters and has a dot.
 /// Costs nothing where a text begins with another word.
 bool shows(std::string_view sql, std::string_view setting);

@@ -322,6 +322,9 @@ TEST_CASE("begun: the transaction behind one at a standby does not begin there u
     SUBCASE("as its chain") {
         scene.say(*scene.client, query("COMMIT AND CHAIN"));
     }
+    SUBCASE("as its chain, behind something else") {
+        scene.say(*scene.client, query("SELECT 1; COMMIT AND CHAIN"));
+    }
     SUBCASE("in one batch") {
         scene.say(*scene.client, parse("", "COMMIT") + bind_to("") + execute() +
                                      parse("", "SELECT v FROM t") + bind_to("") + execute() +

@@ -190,6 +190,12 @@ TEST_CASE("prepared: what is closed twice at a time is gone with the second one 
         statements.closed(digest);
         CHECK(statements.use(digest, 1) == State::Absent);
     }
+    SUBCASE("also if the first one was skipped meanwhile") {
+        statements.close_skipped(digest);
+        statements.confirm(digest);
+        statements.closed(digest);
+        CHECK(statements.use(digest, 1) == State::Doubtful);
+    }
     SUBCASE("unless it was skipped") {
         statements.close_skipped(digest);
         CHECK(statements.use(digest, 1) == State::Doubtful);

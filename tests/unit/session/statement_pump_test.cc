@@ -696,6 +696,18 @@ TEST_CASE("statement pump: what comes behind a batch that is sent again stays be
     CHECK(types(scene.client.take()) == "2nCZ");
 }
 
+TEST_CASE(
+    "statement pump: whoever waits for a batch to be sent again is told of the server's end") {
+    Scene scene;
+    scene.prepare("s", "SELECT 1");
+    scene.say(bind_to("s") + message('D', 'P' + text("")) + execute() + sync());
+    scene.server.take();
+    scene.reply(stale_plan() + ready() + failure("57P01", "terminating connection", "FATAL"));
+    CHECK(types(scene.client.take()).starts_with('E'));
+    scene.rig.lose(scene.server);
+    CHECK(scene.client.closed);
+}
+
 TEST_CASE("statement pump: which unnamed statement is bound has to be known") {
     Scene scene;
     scene.say(parse("", "INSERT INTO t VALUES (1)") + sync() +

@@ -47,6 +47,17 @@ TEST_CASE("hints: SHOW of one setting") {
     }
 }
 
+TEST_CASE("hints: what begins the next transaction with the end of one") {
+    for (const char* text : {"COMMIT AND CHAIN", "select 1; ROLLBACK WORK and /* x */ chain;"}) {
+        CAPTURE(text);
+        CHECK(chains(text));
+    }
+    for (const char* text : {"COMMIT", "COMMIT AND NO CHAIN", "SELECT 'and chain'", ""}) {
+        CAPTURE(text);
+        CHECK_FALSE(chains(text));
+    }
+}
+
 TEST_CASE("hints: what makes, alters or drops") {
     for (const char* text :
          {"CREATE TABLE t ()", "create or replace function f() …", "ALTER TABLE t ADD c int",
