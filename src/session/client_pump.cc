@@ -8,35 +8,9 @@
 
 #include <algorithm>
 
-/// What a client sends after its login: noted in the ledger and passed on, as a rule uncopied.
+/// What a client sends to its server: noted in the ledger and passed on, as a rule uncopied.
 namespace pgweir::session {
 namespace {
-
-// A client that waits may send ahead this much before it is not read any more.
-constexpr size_t kWaitingInboxMax = 65536;
-
-// A message of this size is awaited before a server is taken for it: whoever sends one slowly shall
-// not hold a server meanwhile.
-constexpr size_t kHeldBackMax = 16384;
-
-// Names and other small things have to arrive whole; longer ones are nobody's.
-constexpr size_t kSmallMessageMax = 65536;
-
-uint32_t message_bytes_max(const Engine& engine) {
-    return static_cast<uint32_t>(
-        std::min<uint64_t>(engine.config().limits.message_size, wire::kMessageBytesMax));
-}
-
-void violate(Engine& engine, ClientSession& client, const Error& error) {
-    const bool violation = error.sqlstate == sqlstate::kProtocolViolation;
-    if (violation) ++engine.stats().protocol_errors;
-    engine.close(client, &error, violation ? "protocol violation" : "beyond a limit");
-}
-
-void leave(Engine& engine, ClientSession& client) {
-    client.left = true;
-    engine.close(client, nullptr, "it left");
-}
 
 /// Forwards what an attached client sends.
 class ClientPump {
@@ -522,138 +496,6 @@ private:
     bool misplaced_ = false;  // True exactly when the query must not run at a standby.
 };
 
-size_t discard(ClientSession& client, Bytes input) {
-    const size_t count = std::min<size_t>(client.discarding, input.size());
-    client.discarding -= static_cast<uint32_t>(count);
-    return count;
-}
-
-bool awaits_rest(const wire::FrameHeader& header, Bytes input, uint64_t statement_bytes_max) {
-    if (input.size() >= header.total_bytes()) return false;
-    if (header.total_bytes() <= kHeldBackMax) return true;
-    // A named statement is needed whole in any case.
-    const bool named = input.size() > wire::kHeaderBytes && input[wire::kHeaderBytes] != 0;
-    return header.type == 'P' && named && header.body_bytes <= statement_bytes_max;
-}
-
-/// The first message of a client that holds no server.
-size_t idle_step(Engine& engine, ClientSession& client, Bytes input) {
-    if (client.discarding > 0) return discard(client, input);
-    const char type = static_cast<char>(input[0]);
-    if (wire::client_message(type) == wire::Handling::Reject) {
-        violate(engine, client, unknown_message_type(type));
-        return 0;
-    }
-    wire::FrameHeader header;
-    const auto framing = wire::read_header(input, message_bytes_max(engine), header);
-    if (framing == wire::Framing::Short) return 0;
-    if (framing == wire::Framing::Invalid) {
-        violate(engine, client, wire::bad_length(input, message_bytes_max(engine)));
-        return 0;
-    }
-    switch (header.type) {
-        case 'X': leave(engine, client); return 0;
-        case 'H':
-        case 'd':
-        case 'c':
-        case 'f':  // what PostgreSQL ignores outside of a query needs no server
-            client.discarding = static_cast<uint32_t>(header.total_bytes());
-            return discard(client, input);
-    }
-    if (awaits_rest(header, input, engine.config().limits.statement_size)) return 0;
-    if (client.stream->backlog() > engine.config().limits.output_buffer) {
-        // Whoever sends requests and reads no answers gets no more of them.
-        client.stream->pause();
-        return 0;
-    }
-    send_away_if_due(engine, client);
-    if (client.state == ClientState::Closed) return 0;
-    if (const size_t answered = answer_begun(engine, client, input); answered > 0) return answered;
-    if (header.type == 'P') {
-        const size_t answered = answer_known_parse(engine, client, input);
-        if (answered > 0) return answered;
-    }
-    size_t refused = 0;
-    const bool has_failed = client.begun.state == Begun::State::Failed;
-    if (!has_failed && no_place_for_pin(engine, client, input, refused)) return refused;
-    switch (aim(engine, client, input)) {
-        case Aim::Incomplete:
-        case Aim::Waits: return 0;
-        case Aim::Refused: return std::exchange(client.request_left, 0);
-        case Aim::Found: break;
-    }
-    if (!client.has_waited) client.query_started = engine.now();
-    acquire(engine, client);
-    return 0;  // whoever is attached now looks at the message again
-}
-
-/// One error for the batch, at its Parse, and ReadyForQuery at its Sync.
-void refuse_extended(Engine& engine, ClientSession& client, char type) {
-    wire::Writer out;
-    if (type == 'P' || type == 'Q') wire::encode_error(out, console_wants_simple_queries());
-    if (type == 'S' || type == 'Q') wire::encode_ready(out, wire::TransactionStatus::Idle);
-    if (!out.empty()) engine.send(client, out.bytes());
-}
-
-/// One statement at a time: the next is looked at when the answer is given.
-size_t console_step(Engine& engine, ClientSession& client, Bytes input) {
-    if (client.discarding > 0) return discard(client, input);
-    if (client.console_busy) return 0;
-    wire::FrameHeader header;
-    const auto framing = wire::read_header(input, kSmallMessageMax, header);
-    if (framing == wire::Framing::Short) return 0;
-    if (framing == wire::Framing::Invalid) {
-        violate(engine, client, wire::bad_length(input, kSmallMessageMax));
-        return 0;
-    }
-    if (header.type == 'X') {
-        leave(engine, client);
-        return 0;
-    }
-    if (input.size() < header.total_bytes()) return 0;
-    const auto sql = wire::decode_text(input.subspan(wire::kHeaderBytes, header.body_bytes));
-    if (header.type != 'Q' || !sql) {
-        refuse_extended(engine, client, header.type);
-        return header.total_bytes();
-    }
-    client.stream->pause();
-    client.console_busy = true;
-    engine.shell().console(client.handle, client.role, std::string(*sql));
-    return header.total_bytes();
-}
-
-/// Handles what it can; the rest stays with the caller.
-size_t consume(Engine& engine, ClientSession& client, Bytes input) {
-    size_t used = 0;
-    while (used < input.size()) {
-        const ClientState before = client.state;
-        const Bytes rest = input.subspan(used);
-        size_t taken = 0;
-        switch (before) {
-            case ClientState::Greeting:
-            case ClientState::Authenticating: taken = login_step(engine, client, rest); break;
-            case ClientState::Idle: taken = idle_step(engine, client, rest); break;
-            case ClientState::Waiting:
-            case ClientState::Behind: break;
-            case ClientState::Attached:
-                if (client.server->state != ServerState::Active) break;
-                if (client.server->said_farewell) return input.size();  // nobody reads it any more
-                if (client.server->raw) {
-                    pass_to_walsender(engine, client, rest);
-                    taken = rest.size();
-                } else {
-                    taken = ClientPump(engine, client, *client.server).run(rest);
-                }
-                break;
-            case ClientState::Console: taken = console_step(engine, client, rest); break;
-            case ClientState::Closed: return input.size();
-        }
-        used += taken;
-        if (taken == 0 && client.state == before) break;
-    }
-    return used;
-}
-
 /// The statement of the batch's Bind becomes one of this epoch, as if its client had prepared it
 /// again.
 void renew_statement(Engine& engine, ClientSession& client, Bytes batch) {
@@ -669,6 +511,22 @@ void renew_statement(Engine& engine, ClientSession& client, Bytes batch) {
 }
 
 }  // namespace
+
+uint32_t message_bytes_max(const Engine& engine) {
+    return static_cast<uint32_t>(
+        std::min<uint64_t>(engine.config().limits.message_size, wire::kMessageBytesMax));
+}
+
+void violate(Engine& engine, ClientSession& client, const Error& error) {
+    const bool violation = error.sqlstate == sqlstate::kProtocolViolation;
+    if (violation) ++engine.stats().protocol_errors;
+    engine.close(client, &error, violation ? "protocol violation" : "beyond a limit");
+}
+
+void leave(Engine& engine, ClientSession& client) {
+    client.left = true;
+    engine.close(client, nullptr, "it left");
+}
 
 void send_again(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
@@ -687,42 +545,8 @@ void send_again(Engine& engine, ServerConn& server) {
     kept.state = KeptBatch::State::Whole;
 }
 
-void client_bytes(Engine& engine, ClientSession& client, Bytes input) {
-    if (client.state == ClientState::Closed) return;
-    if (client.pool != nullptr) client.pool->stats.bytes_received += input.size();
-    if (!client.inbox.empty()) {
-        client.inbox.append(engine.buffers(), input);
-        resume_client(engine, client);
-    } else {
-        const size_t used = consume(engine, client, input);
-        if (client.state == ClientState::Closed) return;
-        client.inbox.append(engine.buffers(), input.subspan(used));
-    }
-    const uint64_t limit = engine.config().limits.input_buffers;
-    const bool beyond = engine.buffers().bytes_in_use() > limit;
-    if (beyond && client.state == ClientState::Idle && client.inbox.size() > kSmallMessageMax) {
-        ++engine.stats().refused;
-        const Error error = too_much_held_back(limit);
-        engine.close(client, &error, "limits.input_buffers is reached");
-        return;
-    }
-    const bool held = client.state == ClientState::Waiting || client.state == ClientState::Behind ||
-                      client.state == ClientState::Attached;
-    const bool serves_itself =
-        client.server != nullptr && client.server->state == ServerState::Active;
-    const bool waits = !serves_itself || client.holding || client.server->begin_undecided() ||
-                       client.server->repeats();
-    if (held && waits && (beyond || client.inbox.size() > kWaitingInboxMax)) {
-        client.stream->pause();
-    }
-}
-
-void resume_client(Engine& engine, ClientSession& client) {
-    if (client.state == ClientState::Closed) return;
-    client.stream->resume();
-    if (client.inbox.empty()) return;
-    const size_t used = consume(engine, client, client.inbox.view());
-    if (client.state != ClientState::Closed) client.inbox.consume(engine.buffers(), used);
+size_t pump_client(Engine& engine, ClientSession& client, Bytes input) {
+    return ClientPump(engine, client, *client.server).run(input);
 }
 
 }  // namespace pgweir::session

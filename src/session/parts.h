@@ -21,9 +21,25 @@ void welcome(Engine& engine, ClientSession& client);
 SettingsRef first_settings(Engine& engine, const ClientSession& client, const SettingsRef& base);
 std::string welcome_key(const SettingList& asked);
 
-// client_pump.cc: what a client sends.
+// client_input.cc: what a client sends, by the state that it is in.
 void client_bytes(Engine& engine, ClientSession& client, Bytes input);
 void resume_client(Engine& engine, ClientSession& client);
+
+// client_pump.cc: what a client sends to its server.
+/// A message of this size is awaited before a server is taken for it: whoever sends one slowly
+/// shall not hold a server meanwhile. Units: bytes.
+inline constexpr size_t kHeldBackMax = 16384;
+/// Names and other small things have to arrive whole; longer ones are nobody's. Units: bytes.
+inline constexpr size_t kSmallMessageMax = 65536;
+
+/// Units: bytes of `input` that are dealt with.
+size_t pump_client(Engine& engine, ClientSession& client, Bytes input);
+/// Units: bytes, the length of a message included.
+uint32_t message_bytes_max(const Engine& engine);
+/// Closes a client that broke the protocol, or went beyond a limit, with this error.
+void violate(Engine& engine, ClientSession& client, const Error& error);
+/// It said goodbye.
+void leave(Engine& engine, ClientSession& client);
 /// Sends the batch that the server kept once more.
 void send_again(Engine& engine, ServerConn& server);
 
@@ -46,17 +62,10 @@ void server_login_failed(Engine& engine, ServerConn& server, Error error);
 
 // server_pump.cc: what a server sends.
 void server_bytes(Engine& engine, ServerConn& server, Bytes input);
-/// Parts a lost server and its client, who is told why if there is a place for it.
-void break_up(Engine& engine, ServerConn& server, const Error& error, std::string_view reason);
-/// What happens once a server is at rest; nothing if it is not.
-void rest(Engine& engine, ServerConn& server);
-void server_gone(Engine& engine, ServerConn& server, std::string_view reason);
 /// Sends a Sync, whose answer is the client's, to a server that skips what it is sent.
 void end_skipping(ServerConn& server);
 /// Answers for the server where the ledger says so.
 void deliver_synthesized(ServerConn& server);
-/// The transaction, and what had to be asked after it, is over.
-void transaction_over(Engine& engine, ServerConn& server);
 enum class MayFail : uint8_t { No, Yes };
 
 /// `may_fail`: whether it matters to nobody if it does.
@@ -64,6 +73,17 @@ void send_internal_query(Engine& engine,
                          ServerConn& server,
                          std::string_view sql,
                          MayFail may_fail = MayFail::No);
+
+// server_rest.cc: servers that have answered all that they were asked, or are lost.
+/// What happens once a server is at rest; nothing if it is not.
+void rest(Engine& engine, ServerConn& server);
+/// The same, for one that is.
+void rested(Engine& engine, ServerConn& server);
+/// The transaction, and what had to be asked after it, is over.
+void transaction_over(Engine& engine, ServerConn& server);
+/// Parts a lost server and its client, who is told why if there is a place for it.
+void break_up(Engine& engine, ServerConn& server, const Error& error, std::string_view reason);
+void server_gone(Engine& engine, ServerConn& server, std::string_view reason);
 
 // lending.cc: who gets which server.
 bool outlived(const Engine& engine, const ServerConn& server);

@@ -69,9 +69,7 @@ struct EngineStats {
 
 /// The sessions of one worker: its clients, its pools and their servers. It does what has to be
 /// done when something happened; what happens is told by streams, by the shell and by other
-/// engines. The parts are in files of their own: client_login, client_pump, server_login,
-/// server_pump, lending (who gets which server), moving (clients that change workers), cancel, and
-/// upkeep (timers, console, reload).
+/// engines. The parts are in files of their own; src/session/parts.h says which is where.
 /// Thread: one worker's.
 class Engine {
 public:
