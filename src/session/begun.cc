@@ -178,7 +178,7 @@ bool may_wait(const ClientSession& client, std::string_view text) {
     if (!pooled || client.subscription != nullptr) return false;
     if (pool.routes == nullptr) return true;
     const bool asked =
-        client.settings.wish() != sql::Wish::Auto || sql::hint_of(text) != sql::Wish::Auto;
+        client.settings.wish() != sql::Wish::Auto || sql::hint_of(text).wish != sql::Wish::Auto;
     return !asked && !pool.routes->decisions->has_rules();
 }
 

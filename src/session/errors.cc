@@ -171,6 +171,13 @@ Error not_understood(std::string_view setting, std::string_view value, std::stri
                       "It is as if it were not set.", fmt::format("It can be {}.", known));
 }
 
+Error unknown_hint(std::string_view hint, std::string_view known) {
+    constexpr size_t kShownMax = 100;
+    return make_error(ErrorId::UnknownHint, {head_of(hint, kShownMax)},
+                      "It is as if it were not there; this is said once in a session.",
+                      fmt::format("It can be {}.", known));
+}
+
 Error primary_changed(std::string_view node) {
     return make_error(ErrorId::PrimaryChanged, {node},
                       "A transaction that was open is rolled back, unless its COMMIT was sent "

@@ -291,6 +291,9 @@ void refuse_read(Engine& engine, ClientSession& client, RouteReason reason);
 void tell_route(Engine& engine, ServerConn& server);
 /// Warns of settings of pgweir's own that have come with values that it does not know.
 void put_not_understood(wire::Writer& out, const SettingsRef& now, const SettingsRef& before);
+/// Warns a client that holds no server, once, of a comment that is no hint although it names
+/// pgweir.
+void tell_unknown_hint(Engine& engine, ClientSession& client, std::string_view hint);
 
 // begun.cc: transactions that no server knows of yet.
 /// What ReadyForQuery says to a client without a server.

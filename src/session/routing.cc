@@ -100,6 +100,9 @@ public:
     /// True exactly when where it goes is what somebody asked for.
     bool asked() const { return asked_; }
 
+    /// That is none, within the bytes looked at; empty: there is none such.
+    std::string_view unknown_hint() const { return unknown_hint_; }
+
 private:
     /// False: nothing more has to be known, it is for the primary.
     bool take(char type, Bytes body) {
@@ -148,8 +151,9 @@ private:
     }
 
     bool judge(std::string_view text) {
-        const sql::Wish hint = sql::hint_of(text);
-        const sql::Wish wish = hint == sql::Wish::Auto ? wish_ : hint;
+        const sql::Hint hint = sql::hint_of(text);
+        const sql::Wish wish = hint.wish == sql::Wish::Auto ? wish_ : hint.wish;
+        if (!hint.unknown.empty()) unknown_hint_ = hint.unknown;
         asked_ = wish != sql::Wish::Auto;
         if (wish == sql::Wish::Primary) return false;
         const bool routed = reads_of(client_) != config::Reads::Primary;
@@ -197,6 +201,7 @@ private:
     bool begins_first_ = false;
     bool wanted_ = false;
     bool asked_ = false;
+    std::string_view unknown_hint_;
     bool undecided_ = false;
 };
 
@@ -411,6 +416,7 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
         client.asks_primary = retries;
         return Aim::Incomplete;
     }
+    if (!judge.unknown_hint().empty()) tell_unknown_hint(engine, client, judge.unknown_hint());
     client.decision = judge.decision();
     RouteReason reason = RouteReason::Write;
     if (*verdict == Judge::Verdict::Primary || *verdict == Judge::Verdict::Undecided) {

@@ -39,4 +39,11 @@ void put_not_understood(wire::Writer& out, const SettingsRef& now, const Setting
     }
 }
 
+void tell_unknown_hint(Engine& engine, ClientSession& client, std::string_view hint) {
+    if (std::exchange(client.hint_told, true)) return;
+    wire::Writer out;
+    wire::encode_notice(out, "WARNING", unknown_hint(hint, kRouteValues));
+    engine.send(client, out.bytes());
+}
+
 }  // namespace pgweir::session

@@ -33,19 +33,22 @@ Wish wish_of(std::string_view word) {
     return Wish::Auto;
 }
 
-Wish hint_of(std::string_view sql) {
+Hint hint_of(std::string_view sql) {
     constexpr std::string_view kName = "pgweir";
     constexpr std::string_view kOpen = "/*";
     const size_t begin = sql.find_first_not_of(" \t\r\n\f");
     if (begin == std::string_view::npos || sql.substr(begin, kOpen.size()) != kOpen) {
-        return Wish::Auto;
+        return {};
     }
     std::string_view comment = sql.substr(begin + kOpen.size());
     comment = trimmed(comment.substr(0, comment.find("*/")));
-    if (!same_word(comment.substr(0, kName.size()), kName)) return Wish::Auto;
+    if (!same_word(comment.substr(0, kName.size()), kName)) return {};
     comment = trimmed(comment.substr(kName.size()));
-    if (comment.empty() || comment.front() != ':') return Wish::Auto;
-    return wish_of(trimmed(comment.substr(1)));
+    if (comment.empty() || comment.front() != ':') return {};
+    const std::string_view word = trimmed(comment.substr(1));
+    const Wish wish = wish_of(word);
+    const bool known = wish != Wish::Auto || same_word(word, "auto");
+    return {wish, known ? std::string_view() : word};
 }
 
 bool chains(std::string_view sql) {

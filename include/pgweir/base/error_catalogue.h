@@ -45,6 +45,7 @@ enum class ErrorId : uint8_t {
     NoStandby,
     RoutedNotice,
     NotUnderstood,
+    UnknownHint,
     ServerLost,
     ServerOutOfStep,
     CannotReach,
@@ -89,7 +90,7 @@ enum class ErrorId : uint8_t {
     DatabaseNotPaused,
 };
 
-inline constexpr size_t kErrors = 68;
+inline constexpr size_t kErrors = 69;
 
 /// The page's headings.
 enum class ErrorSection : uint8_t { Limits, Time, Servers, Login, Protocol, Administration };

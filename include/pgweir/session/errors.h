@@ -38,6 +38,7 @@ Error bound_to_standby(std::string_view node);
 Error no_standby(std::string_view database, bool behind);
 /// `known`: what the setting can be, see kKnownValues.
 Error not_understood(std::string_view setting, std::string_view value, std::string_view known);
+Error unknown_hint(std::string_view hint, std::string_view known);
 /// `reason`: of kRouteReasonNames; `waited`: for its server; `pins`: why that is kept, or empty.
 Error routed_notice(std::string_view node,
                     std::string_view reason,

@@ -47,8 +47,10 @@ struct KnownValues {
     std::string_view values;
 };
 
+inline constexpr std::string_view kRouteValues = "primary, standby or auto";  // hints have the same
+
 inline constexpr std::array<KnownValues, 3> kKnownValues{
-    {{kRouteSetting, "primary, standby or auto"},
+    {{kRouteSetting, kRouteValues},
      {kConsistencySetting, "eventual, session or database"},
      {kTraceSetting, "on or off"}}
 };

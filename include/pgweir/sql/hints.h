@@ -16,8 +16,13 @@ enum class Wish : uint8_t {
 /// "primary", "standby" or "auto", as SET pgweir.route has it; whatever else is Auto.
 Wish wish_of(std::string_view word);
 
+struct Hint {
+    Wish wish = Wish::Auto;
+    std::string_view unknown;  // what stands there if it is no wish; within the text
+};
+
 /// Of a comment "/* pgweir: primary */" that the text begins with.
-Wish hint_of(std::string_view sql);
+Hint hint_of(std::string_view sql);
 
 /// True exactly when, on a standby, it would do something else than on the primary, and PostgreSQL
 /// would not say so: an advisory lock would be that node's alone. Or it ends its transaction and

@@ -143,4 +143,23 @@ TEST_CASE("trace: whoever logs in with what is not known is warned before the fi
     CHECK(types(rig.welcome).find('N') == std::string::npos);
 }
 
+TEST_CASE("trace: a comment that is no hint although it names pgweir is told, once in a session") {
+    Scene scene;
+    FakeStream& client = scene.log_in();
+    client.take();
+    scene.primary->take();
+    const std::string misspelt = query("/* pgweir: primry */ DELETE FROM t");
+    scene.say(client, misspelt);
+    const std::string told = client.take();
+    CHECK(types(told) == "N");
+    CHECK(field_of(told, 'S', 'N') == "WARNING");
+    CHECK(message_of(told) == "invalid hint \"/* pgweir: primry */\"");
+    CHECK(field_of(told, 'H', 'N') == "It can be primary, standby or auto.");
+    CHECK(scene.primary->take() == misspelt);
+    scene.answer(*scene.primary, "DELETE 0");
+    client.take();
+    scene.say(client, misspelt);
+    CHECK(client.take().empty());
+}
+
 }  // namespace pgweir::session

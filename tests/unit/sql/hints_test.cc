@@ -5,15 +5,27 @@
 namespace pgweir::sql {
 
 TEST_CASE("hints: a comment at the beginning says where") {
-    CHECK(hint_of("/* pgweir: primary */ SELECT 1") == Wish::Primary);
-    CHECK(hint_of("  /*pgweir:standby*/SELECT 1") == Wish::Standby);
-    CHECK(hint_of("/* PGWEIR : Standby */ SELECT 1") == Wish::Standby);
+    CHECK(hint_of("/* pgweir: primary */ SELECT 1").wish == Wish::Primary);
+    CHECK(hint_of("  /*pgweir:standby*/SELECT 1").wish == Wish::Standby);
+    CHECK(hint_of("/* PGWEIR : Standby */ SELECT 1").wish == Wish::Standby);
     for (const char* text :
          {"SELECT 1", "", "   ", "/*", "/* pgweir */ SELECT 1", "/* pgweir: both */ SELECT 1",
           "/* pgweirs: primary */ SELECT 1", "SELECT /* pgweir: primary */ 1",
           "-- pgweir: primary\nSELECT 1", "/* app: primary */ SELECT 1"}) {
         CAPTURE(text);
-        CHECK(hint_of(text) == Wish::Auto);
+        CHECK(hint_of(text).wish == Wish::Auto);
+    }
+}
+
+TEST_CASE("hints: a comment that names pgweir and asks for nothing that there is") {
+    CHECK(hint_of("/* pgweir: both */ SELECT 1").unknown == "both");
+    CHECK(hint_of("/*PGWEIR:primary standby*/ SELECT 1").unknown == "primary standby");
+    CHECK(hint_of("/* pgweir: primry").unknown == "primry");
+    for (const char* text :
+         {"/* pgweir: auto */ SELECT 1", "/* pgweir: primary */ SELECT 1", "/* pgweir: */ SELECT 1",
+          "/* pgweir */ SELECT 1", "/* pgweirs: both */ SELECT 1", "SELECT /* pgweir: both */ 1"}) {
+        CAPTURE(text);
+        CHECK(hint_of(text).unknown.empty());
     }
 }
 
