@@ -36,7 +36,7 @@ route::Judgement judge_in(const config::Database& database,
     if (cluster == nullptr || cluster->nodes.size() < 2) {
         return {false, "its cluster has no standby that is watched"};
     }
-    if (database.name == "*") return {false, "only databases that are listed by name are known"};
+    if (database.name == "*") return {false, "no database that it serves is used"};
     const std::string& name = database.dbname.value_or(database.name);
     for (const CataloguePicture& each : cluster->catalogues) {
         if (each.database != name) continue;
@@ -85,6 +85,33 @@ bool apply_rules(route::Judgement& judgement,
     return true;
 }
 
+/// Those behind "*" are known once they are used.
+std::vector<config::Database> databases_of(const Picture& picture) {
+    std::vector<config::Database> all;
+    std::vector<std::string> listed;  // as the servers call them, behind their cluster's name
+    for (const auto& [name, database] : picture.config.databases) {
+        all.push_back(database);
+        if (name != "*") {
+            listed.push_back(database.cluster + "\n" + database.dbname.value_or(name));
+        }
+    }
+    const auto others = picture.config.databases.find("*");
+    if (others == picture.config.databases.end()) return all;
+    const ClusterPicture* cluster = find_cluster(picture, others->second.cluster);
+    if (cluster == nullptr) return all;
+    for (const CataloguePicture& each : cluster->catalogues) {
+        const std::string key = cluster->name + "\n" + each.database;
+        if (std::find(listed.begin(), listed.end(), key) != listed.end()) continue;
+        config::Database learned = others->second;
+        learned.name = each.database;
+        learned.dbname = each.database;
+        all.push_back(std::move(learned));
+    }
+    const bool any = all.size() > picture.config.databases.size();
+    if (any) std::erase_if(all, [](const config::Database& each) { return each.name == "*"; });
+    return all;
+}
+
 }  // namespace
 
 Table explain_route(std::string_view sql, const Picture& picture) {
@@ -93,12 +120,12 @@ Table explain_route(std::string_view sql, const Picture& picture) {
     table.columns = {{"database"},  {"class"}, {"reason"},     {"functions"},
                      {"relations"}, {"node"},  {"fingerprint"}};
     const auto shape = sql::fingerprint(sql);
-    for (const auto& [name, database] : picture.config.databases) {
+    for (const config::Database& database : databases_of(picture)) {
         route::Judgement judgement = judge_in(database, statement, picture);
         const bool by_rule = apply_rules(judgement, sql, statement, database, picture);
         const bool begins = statement.begins_read_only && !by_rule;
         const bool routed = judgement.standby || begins;
-        table.rows.push_back({name,
+        table.rows.push_back({database.name,
                               begins              ? "read-only transaction"
                               : judgement.standby ? "read"
                                                   : "primary",

@@ -114,6 +114,11 @@ void add_nodes(metrics::Exposition& out, const std::vector<ClusterPicture>& clus
             }
             out.add(Metric::ProbeFailures, labels, static_cast<double>(cluster.failures[number]));
         }
+        out.add(Metric::CataloguesRefused,
+                {
+                    {"cluster", cluster.name}
+        },
+                static_cast<double>(cluster.databases_refused));
         for (const CataloguePicture& catalogue : cluster.catalogues) {
             add_catalogue(out, cluster.name, catalogue, now);
         }

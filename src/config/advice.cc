@@ -20,12 +20,7 @@ std::vector<std::string> advice(const Config& config) {
         const auto cluster = config.clusters.find(database.cluster);
         const bool routed = cluster != config.clusters.end() && cluster->second.nodes.size() > 1 &&
                             effective_pool(config, database, "").reads != Reads::Primary;
-        if (!routed) continue;
-        if (name == "*") {
-            sentences.push_back(
-                "databases.\"*\": databases that it serves are read from the primary only; list "
-                "those by name whose reads may go to standbys");
-        } else if (effective_pool(config, database, "").mode == PoolMode::Session) {
+        if (routed && effective_pool(config, database, "").mode == PoolMode::Session) {
             sentences.push_back(fmt::format(
                 "databases.{}: with pool_mode session its reads stay on the primary", name));
         }

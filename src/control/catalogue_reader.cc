@@ -32,19 +32,40 @@ CatalogueReader::~CatalogueReader() {
     if (work_ != nullptr) work_->reader = nullptr;
 }
 
-void CatalogueReader::set_databases(const std::vector<std::string>& names) {
-    for (auto each = known_.begin(); each != known_.end();) {
-        const bool stays = std::find(names.begin(), names.end(), each->first) != names.end();
-        if (stays) {
-            ++each;
-            continue;
-        }
-        const std::string gone = each->first;
-        forget(each->second);
-        each = known_.erase(each);
-        owner_.on_catalogue(gone);
+void CatalogueReader::set_databases(const std::vector<std::string>& names, size_t others) {
+    others_max_ = others;
+    std::vector<std::string> gone;
+    size_t learned = 0;
+    for (auto& [database, known] : known_) {
+        known.learned = std::find(names.begin(), names.end(), database) == names.end();
+        if (known.learned && learned++ >= others_max_) gone.push_back(database);
     }
+    for (const std::string& database : gone) leave(database);
     for (const std::string& name : names) known_.try_emplace(name);
+}
+
+void CatalogueReader::learn(const std::string& database) {
+    if (others_max_ == 0 || known_.contains(database)) return;
+    const auto learned = static_cast<size_t>(std::count_if(
+        known_.begin(), known_.end(), [](const auto& each) { return each.second.learned; }));
+    if (learned >= others_max_) {
+        if (refused_++ == 0) {
+            log::warning(
+                "cluster {}: limits.catalogues is reached, and the reads of database {} stay on "
+                "the primary; so do those of others that are used from now on and not listed by "
+                "name",
+                cluster_, database);
+        }
+        return;
+    }
+    known_[database].learned = true;
+}
+
+void CatalogueReader::leave(const std::string& database) {
+    const auto found = known_.find(database);
+    forget(found->second);
+    known_.erase(found);
+    owner_.on_catalogue(database);
 }
 
 void CatalogueReader::tick(const config::Node* primary, const config::Monitor& monitor) {
@@ -224,7 +245,11 @@ void CatalogueReader::fail(std::string why) {
                          why);
         }
         known->why = std::move(why);
-        if (drop) {
+        if (known->learned && now - known->failing_since >= kBelieved) {
+            log::info("cluster {}: the catalogue of {} is not tried again until it is used anew",
+                      cluster_, database_);
+            leave(database_);
+        } else if (drop) {
             forget(*known);
             owner_.on_catalogue(database_);
         }

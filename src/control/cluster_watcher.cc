@@ -71,9 +71,10 @@ void ClusterWatcher::make_probers() {
     }
 }
 
-void ClusterWatcher::set_databases(const std::vector<std::string>& names) {
+void ClusterWatcher::set_databases(const std::vector<std::string>& names, size_t others) {
     const bool may_route = cluster_.nodes.size() > 1;
-    catalogues_.set_databases(may_route ? names : std::vector<std::string>{});
+    catalogues_.set_databases(may_route ? names : std::vector<std::string>{},
+                              may_route ? others : 0);
 }
 
 const config::Node* ClusterWatcher::primary() const {

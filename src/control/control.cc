@@ -50,6 +50,13 @@ std::vector<std::string> databases_of(const config::Config& config, std::string_
     return names;
 }
 
+/// How many that are not may be learned.
+size_t others_max(const config::Config& config, std::string_view cluster) {
+    const auto others = config.databases.find("*");
+    const bool serves = others != config.databases.end() && others->second.cluster == cluster;
+    return serves ? config.limits.catalogues : 0;
+}
+
 /// What may be read at a node in this state.
 session::Reading reading_at(cluster::NodeState state) {
     using enum cluster::NodeState;
@@ -221,7 +228,9 @@ void Control::watch_clusters() {
         on_change(*watchers_.back());
     }
     for (const auto& watcher : watchers_) {
-        watcher->set_databases(databases_of(setup_->config, watcher->cluster().name));
+        const std::string& name = watcher->cluster().name;
+        watcher->set_databases(databases_of(setup_->config, name),
+                               others_max(setup_->config, name));
     }
     for (const auto& watcher : before) {
         if (watcher == nullptr) continue;
@@ -321,6 +330,11 @@ void Control::handle(worker::Report& report) {
             if (watcher->cluster().name != changed->cluster) continue;
             watcher->read_catalogue_soon(changed->database);
         }
+    } else if (const auto* missed = std::get_if<worker::CatalogueMissed>(&report)) {
+        for (const auto& watcher : watchers_) {
+            if (watcher->cluster().name == missed->cluster)
+                watcher->learn_database(missed->database);
+        }
     } else if (std::get_if<worker::Drained>(&report) != nullptr) {
         if (++drained_workers_ == process_->worker_count()) stop_now();
     }
@@ -357,7 +371,12 @@ std::vector<admin::ClusterPicture> Control::cluster_pictures() const {
     std::vector<admin::ClusterPicture> pictures;
     for (const auto& watcher : watchers_) {
         const config::Cluster& cluster = watcher->cluster();
-        pictures.push_back({cluster.name, cluster.nodes, watcher->view(), watcher->failures(), {}});
+        pictures.push_back({cluster.name,
+                            cluster.nodes,
+                            watcher->view(),
+                            watcher->failures(),
+                            {},
+                            watcher->databases_refused()});
         for (const auto& [database, known] : watcher->catalogues()) {
             pictures.back().catalogues.push_back(
                 {database, known.catalogue.get(), known.read, known.why});

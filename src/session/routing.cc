@@ -458,6 +458,13 @@ void note_text(ClientSession& client, ServerConn& server, std::string_view text)
     server.changes_catalogue = server.changes_catalogue || changes;
 }
 
+void ask_for_catalogue(Engine& engine, const Pool& pool) {
+    // A name that no server has let in may be none.
+    const bool served = pool.routes != nullptr && pool.base;
+    if (!served || pool.routes->decisions->has_catalogue()) return;
+    engine.shell().catalogue_missed(pool.cluster, pool.address.database);
+}
+
 void note_answer(ClientSession& client, int64_t took) {
     if (client.pool->routes == nullptr) return;
     route::Decision* decision =

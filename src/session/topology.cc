@@ -95,6 +95,7 @@ void Engine::apply_place(Pool& pool, const config::Database& database) {
         pool.back_off.succeeded();
         pool.retry_at = now();
     }
+    ask_for_catalogue(*this, pool);
 }
 
 void Engine::apply_routes(Pool& pool, const config::Database& database) {

@@ -161,6 +161,10 @@ void Worker::catalogue_changed(std::string_view cluster, std::string_view databa
     process_.report(CatalogueChanged{std::string(cluster), std::string(database)});
 }
 
+void Worker::catalogue_missed(std::string_view cluster, std::string_view database) {
+    process_.report(CatalogueMissed{std::string(cluster), std::string(database)});
+}
+
 session::GroupShare& Worker::database_share(std::string_view name) {
     return process_.database_share(name);
 }

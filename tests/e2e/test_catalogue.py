@@ -1,5 +1,8 @@
 """What a statement mentions is looked up in its database: functions, operators, types, views, policies, tables."""
 
+import re
+
+import psycopg
 import pytest
 from pgweir_e2e.waiting import wait_until
 
@@ -177,3 +180,25 @@ def test_a_catalogue_that_cannot_be_read_keeps_the_reads_of_its_database(make_po
 
     nodes.primary.sql("GRANT CONNECT ON DATABASE closed TO PUBLIC")
     wait_until(lambda: explain(pooler, "SELECT 1", "shut")["class"] == "read", "it is read after all", timeout=30)
+
+
+def test_databases_behind_the_star_are_read_once_they_are_used(make_pooler, nodes):
+    nodes.primary.sql("CREATE DATABASE second")
+    pooler = make_pooler(**nodes.sections(routing={"reads": "standby"}), limits={"catalogues": 1}, http=True)
+    assert explain(pooler, "SELECT 1", "*")["reason"] == "no database that it serves is used"
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        pooler.connect(dbname="nowhere")
+    with pooler.connect(dbname="app") as connection:
+        connection.execute("SELECT 1")
+        wait_until(lambda: explain(pooler, "SELECT 1")["class"] == "read", "the catalogue is read", timeout=30)
+
+    with pooler.connect(dbname="second") as connection:
+        connection.execute("SELECT 1")
+        pooler.log_contains("limits.catalogues is reached, and the reads of database second stay on the primary")
+        _, metrics = pooler.http_get("/metrics")
+        assert re.search('pgweir_catalogues_refused_total{cluster="main"} [1-9]', metrics)
+        assert {row["database"] for row in pooler.console("EXPLAIN ROUTE SELECT 1")} == {"app"}
+        pooler.write_config(limits={"catalogues": 2})
+        pooler.reload()
+        wait_until(lambda: len(pooler.console("EXPLAIN ROUTE SELECT 1")) == 2, "both are known", timeout=30)
+        wait_until(lambda: explain(pooler, "SELECT 1", "second")["class"] == "read", "both are read", timeout=30)

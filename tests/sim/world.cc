@@ -60,6 +60,8 @@ public:
 
     void catalogue_changed(std::string_view, std::string_view) override {}
 
+    void catalogue_missed(std::string_view, std::string_view) override {}
+
     session::GroupShare& database_share(std::string_view name) override {
         return group(world_.databases_, name);
     }

@@ -61,6 +61,7 @@ struct ClusterPicture {
     cluster::View view;
     std::vector<uint64_t> failures;  // probes that failed, of each node
     std::vector<CataloguePicture> catalogues{};
+    uint64_t databases_refused = 0;  // see control::CatalogueReader
 };
 
 /// Everything that a SHOW may need.

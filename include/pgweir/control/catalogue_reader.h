@@ -48,6 +48,7 @@ public:
         Duration pause{};         // before the last one, if it failed
         Instant failing_since{};  // if why is not empty
         bool untold = false;      // True exactly when the owner waits for what is read next.
+        bool learned = false;     // True exactly when it is none of those listed by name.
     };
 
     using ByDatabase = std::map<std::string, Known, std::less<>>;
@@ -59,8 +60,15 @@ public:
     CatalogueReader(const CatalogueReader&) = delete;
     CatalogueReader& operator=(const CatalogueReader&) = delete;
 
-    /// As the server calls them. What is known of those that stay, stays.
-    void set_databases(const std::vector<std::string>& names);
+    /// As the server calls them; `others`: how many more may be learned. What is known of those
+    /// that stay, stays.
+    void set_databases(const std::vector<std::string>& names, size_t others);
+
+    /// This one is used; it is read from now on if it may be, and until it cannot be for kBelieved.
+    void learn(const std::string& database);
+
+    /// How often one was used that could not be learned because there are too many.
+    uint64_t refused() const { return refused_; }
 
     /// To be called often: begins what is due, and gives up what takes too long.
     /// primary: nullptr if there is none; nothing is read then, and what is known stays.
@@ -85,6 +93,7 @@ private:
     void build(PgResult result);
     void succeed(route::Catalogue catalogue);
     void fail(std::string why);
+    void leave(const std::string& database);
     void forget(Known& known);
     void free_unused();
     Known* current();
@@ -98,6 +107,8 @@ private:
     std::string database_;  // that is read now; empty: none
     Instant begun_{};
     Work* work_ = nullptr;
+    uint64_t refused_ = 0;
+    size_t others_max_ = 0;
     bool asked_ = false;
     bool read_again_ = false;  // True exactly when something changed while it is read.
     bool outdated_ = false;    // True exactly when what is read now is of a primary of before.

@@ -63,7 +63,14 @@ public:
     const std::vector<uint64_t>& failures() const { return failures_; }
 
     /// As the servers call them: their catalogues are read, if there is a standby to read from.
-    void set_databases(const std::vector<std::string>& names);
+    /// `others`: so are those of as many others, once they are used.
+    void set_databases(const std::vector<std::string>& names, size_t others);
+
+    /// This database is used.
+    void learn_database(const std::string& database) { catalogues_.learn(database); }
+
+    /// See CatalogueReader::refused().
+    uint64_t databases_refused() const { return catalogues_.refused(); }
 
     const CatalogueReader::ByDatabase& catalogues() const { return catalogues_.known(); }
 

@@ -62,6 +62,7 @@ enum class Metric : uint8_t {
     ProbeFailures,
     CatalogueFacts,
     CatalogueAge,
+    CataloguesRefused,
     Routed,
     StandbyRequests,
     Classified,
@@ -71,7 +72,7 @@ enum class Metric : uint8_t {
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 58;
+inline constexpr size_t kMetrics = 59;
 
 struct MetricRow {
     Metric id;

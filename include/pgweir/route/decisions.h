@@ -68,6 +68,8 @@ public:
     /// From now on; nullptr: no read leaves the primary. Lifetime: until the next one.
     void use(const Catalogue* catalogue);
 
+    bool has_catalogue() const { return catalogue_ != nullptr; }
+
     /// From now on; they come before what the catalogue says, and not before the grammar.
     void use(Rules rules);
 

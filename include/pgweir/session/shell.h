@@ -236,6 +236,10 @@ public:
     /// What passed has changed what the catalogue of this database (as the server calls it) tells.
     virtual void catalogue_changed(std::string_view cluster, std::string_view database) = 0;
 
+    /// A database (the same) of a cluster with standbys is used, and no catalogue of it is known.
+    /// May be said again, also while one is being read.
+    virtual void catalogue_missed(std::string_view cluster, std::string_view database) = 0;
+
     /// Makes the loop call Engine::reap() before it waits again.
     virtual void reap_soon() = 0;
 

@@ -68,6 +68,12 @@ struct CatalogueChanged {
     std::string database;
 };
 
+/// This database is used, and no catalogue of it is known.
+struct CatalogueMissed {
+    std::string cluster;
+    std::string database;
+};
+
 /// Answered with a ClientKilled that carries the same ticket.
 struct KillClient {
     uint64_t ticket;
@@ -129,6 +135,7 @@ struct Drained {
 };
 
 /// To the control loop.
-using Report = std::variant<ConsoleAsked, SnapshotTaken, ClientKilled, CatalogueChanged, Drained>;
+using Report = std::
+    variant<ConsoleAsked, SnapshotTaken, ClientKilled, CatalogueChanged, CatalogueMissed, Drained>;
 
 }  // namespace pgweir::worker

@@ -106,6 +106,7 @@ private:
     void post(uint32_t worker, session::PeerMessage message) override;
     session::PoolShare& pool_share(const session::PoolName& name) override;
     void catalogue_changed(std::string_view cluster, std::string_view database) override;
+    void catalogue_missed(std::string_view cluster, std::string_view database) override;
     session::GroupShare& database_share(std::string_view name) override;
     session::GroupShare& user_share(std::string_view name) override;
     void console(Handle client, session::ConsoleRole role, std::string sql) override;

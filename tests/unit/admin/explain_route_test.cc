@@ -120,6 +120,7 @@ TEST_CASE("explain route: rules come before the catalogue") {
 
 TEST_CASE("explain route: what is not known is said") {
     Scene scene;
+    scene.pictures[0].catalogues.erase(scene.pictures[0].catalogues.begin());
     scene.add_database("*", "main");
     scene.add_database("closed", "main");
     scene.add_database("new", "main");
@@ -128,11 +129,34 @@ TEST_CASE("explain route: what is not known is said") {
     const Table table = scene.explain("SELECT 1");
     REQUIRE(table.rows.size() == 5);
     for (const Row& row : table.rows) CHECK(row.at(1) == "primary");
-    CHECK(table.rows[0].at(2) == "only databases that are listed by name are known");
+    CHECK(table.rows[0].at(2) == "no database that it serves is used");
     CHECK(table.rows[1].at(2) == "the catalogue of its database is not known: refused");
     CHECK(table.rows[2].at(2) == "the catalogue of its database is not known");
     CHECK(table.rows[3].at(2) == "its cluster has no standby that is watched");
     CHECK(table.rows[4].at(2) == "its cluster has no standby that is watched");
+}
+
+TEST_CASE("explain route: databases behind the star, once they are used") {
+    Scene scene;
+    scene.add_database("*", "main");
+    scene.add_database("app", "main");
+    scene.config.databases["app"].dbname = "app_at_server";
+    Table table = scene.explain("SELECT * FROM accounts");
+    REQUIRE(table.rows.size() == 2);
+    CHECK(table.rows[0].at(0) == "app");
+    CHECK(table.rows[0].at(1) == "read");
+    CHECK(table.rows[1].at(0) == "closed");
+    CHECK(table.rows[1].at(2) == "the catalogue of its database is not known: refused");
+    scene.config.databases.erase("app");
+    table = scene.explain("SELECT * FROM accounts");
+    REQUIRE(table.rows.size() == 2);
+    CHECK(table.rows[0].at(0) == "app_at_server");
+    CHECK(table.rows[0].at(1) == "read");
+    // Of another cluster's star they are none.
+    scene.add_database("*", "plain");
+    table = scene.explain("SELECT * FROM accounts");
+    REQUIRE(table.rows.size() == 1);
+    CHECK(table.rows[0].at(0) == "*");
 }
 
 }  // namespace pgweir::admin

@@ -78,6 +78,7 @@ TEST_CASE("nodes: metrics say the state of each, and no lag that is not known") 
     CHECK_FALSE(has("pgweir_node_lag_seconds{cluster=\"main\",node=\"pg1\"}"));
     CHECK(has("pgweir_catalogue_facts{cluster=\"main\",database=\"app\"} 0"));
     CHECK_FALSE(has("pgweir_catalogue_age_seconds{"));
+    CHECK(has("pgweir_catalogues_refused_total{cluster=\"main\"} 0"));
 }
 
 }  // namespace pgweir::admin

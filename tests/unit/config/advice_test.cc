@@ -20,15 +20,12 @@ TEST_CASE("advice: what seems to read from standbys and does not") {
     CHECK(advice(Config{}).empty());
     Config config = with_reads(2);
     CHECK(advice(config).empty());
-    config.databases["*"].cluster = "main";
-    REQUIRE(advice(config).size() == 1);
-    CHECK(advice(config)[0].find("list those by name") != std::string::npos);
     config.databases["app"].pool.pool_mode = PoolMode::Session;
-    REQUIRE(advice(config).size() == 2);
-    CHECK(advice(config)[1].find("databases.app") == 0);
+    REQUIRE(advice(config).size() == 1);
+    CHECK(advice(config)[0].find("databases.app") == 0);
     config.clusters["main"].routing.reads = Reads::Primary;
     CHECK(advice(config).empty());
-    config.databases["*"].reads = Reads::Any;
+    config.databases["app"].reads = Reads::Any;
     CHECK(advice(config).size() == 1);
     REQUIRE(advice(with_reads(1)).size() == 1);
     CHECK(advice(with_reads(1))[0].find("no second node") != std::string::npos);

@@ -300,6 +300,10 @@ public:
         changed_catalogues.emplace_back(std::string(cluster) + "/" + std::string(database));
     }
 
+    void catalogue_missed(std::string_view cluster, std::string_view database) override {
+        missed_catalogues.emplace_back(std::string(cluster) + "/" + std::string(database));
+    }
+
     GroupShare& database_share(std::string_view name) override {
         return process_.databases[std::string(name)];
     }
@@ -319,6 +323,7 @@ public:
     std::deque<std::pair<uint32_t, PeerMessage>> posts;
     std::vector<ConsoleAsked> console_asked;
     std::vector<std::string> changed_catalogues;  // cluster/database
+    std::vector<std::string> missed_catalogues;   // the same
     bool reap_due = false;
 
 private:

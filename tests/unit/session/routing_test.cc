@@ -358,6 +358,30 @@ TEST_CASE("routing: what changes the catalogue is told when it is over") {
     CHECK(scene.shell().changed_catalogues == std::vector<std::string>{"main/app"});
 }
 
+TEST_CASE("routing: a catalogue that nobody knows is asked for by whoever has a server") {
+    Scene scene;
+    auto& missed = scene.shell().missed_catalogues;
+    CHECK(missed.empty());
+    scene.engine().use_catalogue("main", "app", nullptr);
+    SUBCASE("when its cluster is looked at anew") {
+        scene.tell(Reading::Takes, Reading::Drains, 2);
+        CHECK(missed == std::vector<std::string>{"main/app"});
+    }
+    SUBCASE("when a server has let in a client, and not before") {
+        scene.config.databases["second"].name = "second";
+        scene.config.databases["second"].cluster = "main";
+        scene.engine().reload(scene.setup());
+        missed.clear();
+        scene.say(scene.connect(), startup({
+                                       {"user",     "ann"   },
+                                       {"database", "second"}
+        }));
+        CHECK(missed.empty());
+        scene.open(0, kPrimarySays);
+        CHECK(missed == std::vector<std::string>{"main/second"});
+    }
+}
+
 TEST_CASE("routing: a batch that goes on behind a Flush is one, and its commit is counted") {
     Scene scene;
     scene.say(*scene.client, parse("", "DELETE FROM t") + bind_to("") + execute() + flush());
