@@ -8,7 +8,6 @@
 #include "session/parts.h"
 
 #include <algorithm>
-#include <atomic>
 
 /// Which node a request goes to, and what becomes of a read that its standby does not answer.
 ///
@@ -206,15 +205,9 @@ private:
     bool undecided_ = false;
 };
 
-bool is_below(const std::atomic<uint32_t>& count, uint32_t limit) {
-    return limit == 0 || count.load(std::memory_order_relaxed) < limit;
-}
-
 bool has_room(Pool& pool) {
     return !pool.in(ServerState::Idle).empty() ||
-           (is_below(pool.share.open, pool.limits.size) &&
-            is_below(pool.database_group->servers, pool.database_servers_max) &&
-            is_below(pool.user_group->servers, pool.user_servers_max));
+           pool.share.open.load(std::memory_order_relaxed) < pool.limits.size;
 }
 
 uint32_t load_of(const Pool& pool) {

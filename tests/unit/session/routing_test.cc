@@ -660,22 +660,4 @@ TEST_CASE("routing: the share of a standby that is well again grows") {
     CHECK(warming <= 12);
 }
 
-TEST_CASE("routing: a node where max_servers is reached has no room") {
-    Scene scene;
-    scene.config.pool.pool_size = 10;
-    scene.config.users["ann"].pool.max_servers = 2;
-    scene.config.databases["app"].pool.max_servers = 2;
-    scene.engine().reload(scene.setup());
-    scene.tell(Reading::Takes, Reading::Takes);
-    SUBCASE("by the database") {
-        scene.process.databases["app\npg2"].servers = 2;  // of other users
-    }
-    SUBCASE("by the user") {
-        scene.process.users["ann\npg2"].servers = 2;  // of other databases
-    }
-    scene.say(*scene.client, kRead);
-    CHECK(scene.last_node() == "pg3");
-    CHECK(scene.open_standby().take() == kRead);
-}
-
 }  // namespace pgweir::session
