@@ -36,7 +36,9 @@ route::Judgement judge_in(const config::Database& database,
     if (cluster == nullptr || cluster->nodes.size() < 2) {
         return {false, "its cluster has no standby that is watched"};
     }
-    if (database.name == "*") return {false, "no database that it serves is used"};
+    if (database.name == "*" && !database.dbname) {
+        return {false, "no catalogue of a database that it serves is known"};
+    }
     const std::string& name = database.dbname.value_or(database.name);
     for (const CataloguePicture& each : cluster->catalogues) {
         if (each.database != name) continue;

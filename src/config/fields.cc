@@ -162,8 +162,8 @@ constexpr auto kFields = std::to_array<Field>({
      "Pools, that is pairs of database and user; a login that needs one more gets 53300."},
     {"limits.catalogues", of_limits<&Limits::catalogues>,
      count(0, 100'000), AtOnce,
-     "Databases behind `\"*\"` of each cluster with standbys whose catalogues are read once they are "
-     "used; the reads of more than these stay on the primary."},
+     "Databases behind `\"*\"` of each cluster with standbys whose catalogues are read, once requests "
+     "for them could be routed; the reads of more than these stay on the primary."},
     {"limits.opening_servers", of_limits<&Limits::opening_servers>,
      count(1, 1000), AtOnce,
      "Server connections of one pool that one worker opens at the same time."},

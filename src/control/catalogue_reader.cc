@@ -7,12 +7,17 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace pgweir::control {
 namespace {
+
+bool holds(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 int64_t to_ms(Duration time) {
     return to_microseconds(time) / 1000;
@@ -32,24 +37,35 @@ CatalogueReader::~CatalogueReader() {
     if (work_ != nullptr) work_->reader = nullptr;
 }
 
-void CatalogueReader::set_databases(const std::vector<std::string>& names, size_t others) {
-    others_max_ = others;
+void CatalogueReader::set_databases(Databases databases) {
+    databases_ = std::move(databases);
+    refusal_told_ = false;
+    learned_ = 0;
     std::vector<std::string> gone;
-    size_t learned = 0;
     for (auto& [database, known] : known_) {
-        known.learned = std::find(names.begin(), names.end(), database) == names.end();
-        if (known.learned && learned++ >= others_max_) gone.push_back(database);
+        const bool was_listed = !known.learned;
+        known.learned = !holds(databases_.listed, database);
+        if (!known.learned) continue;
+        ++learned_;
+        const bool stays = !was_listed && learned_ <= databases_.others_max &&
+                           !holds(databases_.elsewhere, database);
+        if (!stays) gone.push_back(database);
     }
     for (const std::string& database : gone) leave(database);
-    for (const std::string& name : names) known_.try_emplace(name);
+    for (const std::string& name : databases_.listed) known_.try_emplace(name);
 }
 
 void CatalogueReader::learn(const std::string& database) {
-    if (others_max_ == 0 || known_.contains(database)) return;
-    const auto learned = static_cast<size_t>(std::count_if(
-        known_.begin(), known_.end(), [](const auto& each) { return each.second.learned; }));
-    if (learned >= others_max_) {
-        if (refused_++ == 0) {
+    const Instant now = net::Loop::read_clock();
+    const auto found = known_.find(database);
+    if (found != known_.end()) {
+        found->second.missed = now;
+        return;
+    }
+    if (databases_.others_max == 0 || holds(databases_.elsewhere, database)) return;
+    if (learned_ >= databases_.others_max) {
+        ++refused_;
+        if (!std::exchange(refusal_told_, true)) {
             log::warning(
                 "cluster {}: limits.catalogues is reached, and the reads of database {} stay on "
                 "the primary; so do those of others that are used from now on and not listed by "
@@ -58,11 +74,15 @@ void CatalogueReader::learn(const std::string& database) {
         }
         return;
     }
-    known_[database].learned = true;
+    ++learned_;
+    Known& known = known_[database];
+    known.learned = true;
+    known.missed = now;
 }
 
 void CatalogueReader::leave(const std::string& database) {
     const auto found = known_.find(database);
+    if (found->second.learned) --learned_;
     forget(found->second);
     known_.erase(found);
     owner_.on_catalogue(database);
@@ -79,10 +99,8 @@ void CatalogueReader::tick(const config::Node* primary, const config::Monitor& m
         return;
     }
     if (primary == nullptr) return;
-    const auto next = std::min_element(
-        known_.begin(), known_.end(),
-        [](const auto& one, const auto& two) { return one.second.due < two.second.due; });
-    if (next == known_.end() || now < next->second.due) return;
+    const auto next = next_due(now);
+    if (next == known_.end()) return;
     database_ = next->first;
     begun_ = now;
     asked_ = false;
@@ -101,6 +119,20 @@ void CatalogueReader::tick(const config::Node* primary, const config::Monitor& m
     if (!begun) fail("the look-up of its host still hangs");
 }
 
+/// end(): none is.
+CatalogueReader::ByDatabase::iterator CatalogueReader::next_due(Instant now) {
+    const auto rank = [](const Known& known) {
+        return std::tuple(!known.untold, known.learned, known.due);
+    };
+    auto next = known_.end();
+    for (auto each = known_.begin(); each != known_.end(); ++each) {
+        const bool due = each->second.due <= now;
+        const bool first = next == known_.end() || rank(each->second) < rank(next->second);
+        if (due && first) next = each;
+    }
+    return next;
+}
+
 void CatalogueReader::start_over() {
     outdated_ = true;
     for (auto& [database, known] : known_) known.due = {};
@@ -108,9 +140,10 @@ void CatalogueReader::start_over() {
 
 void CatalogueReader::read_soon(const std::string& database) {
     const auto known = known_.find(database);
-    if (known == known_.end() || known->second.catalogue == nullptr) return;
+    if (known == known_.end()) return;
     // What is read now may have been read before the change.
     const bool under_way = database_ == database;
+    if (known->second.catalogue == nullptr && !under_way) return;  // it is due anyway
     const Instant last = under_way ? begun_ : known->second.read;
     known->second.due = std::min(known->second.due, last + kSoon);
     known->second.untold = true;
@@ -245,8 +278,9 @@ void CatalogueReader::fail(std::string why) {
                          why);
         }
         known->why = std::move(why);
-        if (known->learned && now - known->failing_since >= kBelieved) {
-            log::info("cluster {}: the catalogue of {} is not tried again until it is used anew",
+        const bool missed = now - known->missed < kBelieved;
+        if (known->learned && !missed && now - known->failing_since >= kBelieved) {
+            log::info("cluster {}: the catalogue of {} is not tried again until it is used",
                       cluster_, database_);
             leave(database_);
         } else if (drop) {

@@ -71,10 +71,9 @@ void ClusterWatcher::make_probers() {
     }
 }
 
-void ClusterWatcher::set_databases(const std::vector<std::string>& names, size_t others) {
+void ClusterWatcher::set_databases(CatalogueReader::Databases databases) {
     const bool may_route = cluster_.nodes.size() > 1;
-    catalogues_.set_databases(may_route ? names : std::vector<std::string>{},
-                              may_route ? others : 0);
+    catalogues_.set_databases(may_route ? std::move(databases) : CatalogueReader::Databases{});
 }
 
 const config::Node* ClusterWatcher::primary() const {

@@ -39,22 +39,19 @@ uint32_t worker_count(const config::Config& config) {
     return std::max(1u, std::thread::hardware_concurrency());
 }
 
-/// As the servers of a cluster call the databases that are configured by name.
-std::vector<std::string> databases_of(const config::Config& config, std::string_view cluster) {
-    std::vector<std::string> names;
-    for (const auto& [name, database] : config.databases) {
-        if (database.cluster == cluster && name != "*") {
-            names.push_back(database.dbname.value_or(name));
-        }
-    }
-    return names;
-}
-
-/// How many that are not may be learned.
-size_t others_max(const config::Config& config, std::string_view cluster) {
+/// Of which databases of a cluster the catalogues are read.
+CatalogueReader::Databases databases_of(const config::Config& config, std::string_view cluster) {
+    CatalogueReader::Databases its;
     const auto others = config.databases.find("*");
     const bool serves = others != config.databases.end() && others->second.cluster == cluster;
-    return serves ? config.limits.catalogues : 0;
+    if (serves) its.others_max = config.limits.catalogues;
+    for (const auto& [name, database] : config.databases) {
+        if (name == "*") continue;
+        if (database.cluster == cluster) its.listed.push_back(database.dbname.value_or(name));
+        // Whoever asks for this name does not come to the others.
+        if (serves && !others->second.dbname) its.elsewhere.push_back(name);
+    }
+    return its;
 }
 
 /// What may be read at a node in this state.
@@ -228,9 +225,7 @@ void Control::watch_clusters() {
         on_change(*watchers_.back());
     }
     for (const auto& watcher : watchers_) {
-        const std::string& name = watcher->cluster().name;
-        watcher->set_databases(databases_of(setup_->config, name),
-                               others_max(setup_->config, name));
+        watcher->set_databases(databases_of(setup_->config, watcher->cluster().name));
     }
     for (const auto& watcher : before) {
         if (watcher == nullptr) continue;

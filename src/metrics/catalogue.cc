@@ -63,7 +63,7 @@ constexpr std::array<MetricRow, kMetrics> kCatalogue{{
     {ProbeFailures,   Counter,   "pgweir_probe_failures_total",          "cluster, node",        "Questions to a node, and connections for them, that failed."},
     {CatalogueFacts,  Gauge,     "pgweir_catalogue_facts",               "cluster, database",    "Facts that are known of a database's functions, views and tables; 0: none, and its reads stay on the primary."},
     {CatalogueAge,    Gauge,     "pgweir_catalogue_age_seconds",         "cluster, database",    "How long ago they were read."},
-    {CataloguesRefused, Counter, "pgweir_catalogues_refused_total",      "cluster",              "How often a database behind \"*\" was used whose catalogue is not read because of limits.catalogues; its reads stay on the primary."},
+    {CataloguesRefused, Counter, "pgweir_catalogues_refused_total",      "cluster",              "How often a worker missed the catalogue of a database behind \"*\" that is not read because of limits.catalogues; its reads stay on the primary."},
     {Routed,          Counter,   "pgweir_routed_total",                  "database, user, reason", "Requests by where they went and why: read (to a standby), write, behind (no standby shows what the session wrote), current (a transaction that no standby can keep up to date), no_standby, balanced, asked, retried, refused (no standby was fit, and no_standby is error), undecided."},
     {StandbyRequests, Counter,   "pgweir_standby_requests_total",        "database, user, node", "Requests and read-only transactions that a standby got."},
     {Classified,      Counter,   "pgweir_statements_classified_total",   "cluster, database",    "Statements that were looked into, once for each shape."},

@@ -134,6 +134,12 @@ void Decisions::use(const Catalogue* catalogue) {
     ++version_;
 }
 
+bool Decisions::asks_for_catalogue(Instant now) {
+    if (catalogue_ != nullptr || now < ask_at_) return false;
+    ask_at_ = now + kAskAgain;
+    return true;
+}
+
 void Decisions::use(Rules rules) {
     if (rules == rules_) return;
     rules_ = std::move(rules);

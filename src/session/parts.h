@@ -259,8 +259,6 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input);
 Pool* pool_for_reads(Engine& engine, Pool& home, size_t number);
 /// Which nodes its reads go to, unless a hint or a setting of its own says otherwise.
 config::Reads reads_of(const ClientSession& client);
-/// Asks for the catalogue of this pool's database, if it is wanted and not known.
-void ask_for_catalogue(Engine& engine, const Pool& pool);
 /// Notes, before it is sent, whether this text may write; empty: one that nobody has read.
 void note_text(ClientSession& client, ServerConn& server, std::string_view text);
 /// A request of this client was answered; units: microseconds that it took.

@@ -100,6 +100,9 @@ public:
     /// True exactly when where it goes is what somebody asked for.
     bool asked() const { return asked_; }
 
+    /// True exactly when it was looked at whether a standby may have it.
+    bool routed() const { return routed_; }
+
     /// That is none, within the bytes looked at; empty: there is none such.
     std::string_view unknown_hint() const { return unknown_hint_; }
 
@@ -164,6 +167,7 @@ private:
         const bool ruled = !asked_ && decision != nullptr && decision->by_rule;
         asked_ = asked_ || ruled;
         if (!routed && !asked_) return false;
+        routed_ = true;
         if (decision != nullptr && decision->its == route::Class::Read) {
             may_write_ = may_write_ || decision->writes;
             return true;
@@ -201,6 +205,7 @@ private:
     bool begins_first_ = false;
     bool wanted_ = false;
     bool asked_ = false;
+    bool routed_ = false;
     std::string_view unknown_hint_;
     bool undecided_ = false;
 };
@@ -390,6 +395,13 @@ config::Reads reads_of(const ClientSession& client) {
     return client.pool->limits.reads;
 }
 
+/// Its requests would be routed if more were known of its database.
+void miss_catalogue(Engine& engine, const Pool& home) {
+    // A name that no server has let in may be none.
+    if (!home.base || !home.routes->decisions->asks_for_catalogue(engine.now())) return;
+    engine.shell().catalogue_missed(home.cluster, home.address.database);
+}
+
 Aim aim(Engine& engine, ClientSession& client, Bytes input) {
     Pool& home = *client.pool;
     client.queue = &home;
@@ -417,6 +429,7 @@ Aim aim(Engine& engine, ClientSession& client, Bytes input) {
         return Aim::Incomplete;
     }
     if (!judge.unknown_hint().empty()) tell_unknown_hint(engine, client, judge.unknown_hint());
+    if (judge.routed() && !home.routes->decisions->has_catalogue()) miss_catalogue(engine, home);
     client.decision = judge.decision();
     RouteReason reason = RouteReason::Write;
     if (*verdict == Judge::Verdict::Primary || *verdict == Judge::Verdict::Undecided) {
@@ -456,13 +469,6 @@ void note_text(ClientSession& client, ServerConn& server, std::string_view text)
     const bool changes =
         decision != nullptr ? decision->changes_catalogue : sql::changes_catalogue(text);
     server.changes_catalogue = server.changes_catalogue || changes;
-}
-
-void ask_for_catalogue(Engine& engine, const Pool& pool) {
-    // A name that no server has let in may be none.
-    const bool served = pool.routes != nullptr && pool.base;
-    if (!served || pool.routes->decisions->has_catalogue()) return;
-    engine.shell().catalogue_missed(pool.cluster, pool.address.database);
 }
 
 void note_answer(ClientSession& client, int64_t took) {

@@ -137,7 +137,6 @@ void logged_in(Engine& engine, ServerConn& server, bool all_taken) {
     log::info("server {} of {}/{} opened at {}, backend pid {}", server.id, pool.database,
               pool.user, server.node.name, server.key.pid);
     engine.move(server, ServerEvent::LoggedIn);
-    ask_for_catalogue(engine, pool);
     // What else it said in the same breath has to be handled here: it cannot change workers yet.
     if (all_taken) {
         offer(engine, server);

@@ -95,7 +95,6 @@ void Engine::apply_place(Pool& pool, const config::Database& database) {
         pool.back_off.succeeded();
         pool.retry_at = now();
     }
-    ask_for_catalogue(*this, pool);
 }
 
 void Engine::apply_routes(Pool& pool, const config::Database& database) {
@@ -118,7 +117,9 @@ void Engine::apply_routes(Pool& pool, const config::Database& database) {
     routes.progress = topology->progress;
     routes.topology = topology;
     routes.routing = &cluster.routing;
-    routes.decisions = &decisions_[{database.cluster, database.dbname.value_or(pool.database)}];
+    const auto [decisions, fresh] = decisions_.try_emplace({database.cluster, name});
+    if (fresh) decisions->second.use(catalogues_[decisions->first]);
+    routes.decisions = &decisions->second;
     if (!routes.decisions->has_rules_of(setups_)) {
         routes.decisions->use(route::Rules(cluster.routing.rules));
     }
@@ -200,7 +201,11 @@ void Engine::apply_topology(std::string_view cluster) {
 void Engine::use_catalogue(std::string_view cluster,
                            std::string_view database,
                            const route::Catalogue* catalogue) {
-    decisions_[{std::string(cluster), std::string(database)}].use(catalogue);
+    const std::pair key{std::string(cluster), std::string(database)};
+    catalogues_[key] = catalogue;
+    // Where nobody of its clients is, there is nothing to decide, and no room is taken for it.
+    const auto decisions = decisions_.find(key);
+    if (decisions != decisions_.end()) decisions->second.use(catalogue);
 }
 
 }  // namespace pgweir::session

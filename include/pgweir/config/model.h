@@ -173,7 +173,7 @@ struct Limits {
     Bytes64 input_buffers = Bytes64{256} << 20;  // requests held back in one worker
     uint32_t queue = 10000;                      // clients that may wait in one pool
     uint32_t pools = 10000;                      // pairs of database and user
-    uint32_t catalogues = 1000;                  // of databases behind "*", in each cluster
+    uint32_t catalogues = 200;                   // of databases behind "*", in each cluster
     uint32_t opening_servers = 4;                // servers of one pool opened at once, per worker
     uint32_t cancels_in_flight = 64;             // cancel connections towards servers, per worker
     uint32_t worker_load = 70;                   // percent of a core, before clients spread

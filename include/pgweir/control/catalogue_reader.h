@@ -16,8 +16,10 @@
 namespace pgweir::control {
 
 /// Reads the catalogues of a cluster's databases from its primary, one after the other, in the
-/// background. Each reading has a connection of its own, so no slot of the server stays taken.
-/// Thread: the control loop's; what is read becomes a Catalogue in one of libuv's threads.
+/// background: each kEvery, or as often as the others let it; those that somebody waits for come
+/// first, then those that are listed by name. Each reading has a connection of its own, so no slot
+/// of the server stays taken. Thread: the control loop's; what is read becomes a Catalogue in one
+/// of libuv's threads.
 class CatalogueReader final : PgConnection::Owner {
 public:
     static constexpr Duration kEvery = std::chrono::seconds(30);
@@ -49,6 +51,7 @@ public:
         Instant failing_since{};  // if why is not empty
         bool untold = false;      // True exactly when the owner waits for what is read next.
         bool learned = false;     // True exactly when it is none of those listed by name.
+        Instant missed{};         // of one that is learned: when a worker last asked for it
     };
 
     using ByDatabase = std::map<std::string, Known, std::less<>>;
@@ -60,14 +63,21 @@ public:
     CatalogueReader(const CatalogueReader&) = delete;
     CatalogueReader& operator=(const CatalogueReader&) = delete;
 
-    /// As the server calls them; `others`: how many more may be learned. What is known of those
-    /// that stay, stays.
-    void set_databases(const std::vector<std::string>& names, size_t others);
+    /// As the server calls them.
+    struct Databases {
+        std::vector<std::string> listed{};     // read from the start
+        size_t others_max = 0;                 // how many more may be learned
+        std::vector<std::string> elsewhere{};  // and these are none of them
+    };
 
-    /// This one is used; it is read from now on if it may be, and until it cannot be for kBelieved.
+    /// What is known of those that stay, stays.
+    void set_databases(Databases databases);
+
+    /// A worker misses the catalogue of this one: it is read from now on, if it may be. If it
+    /// cannot be for kBelieved, and nobody missed it meanwhile, it is forgotten.
     void learn(const std::string& database);
 
-    /// How often one was used that could not be learned because there are too many.
+    /// How often one was missed that could not be learned because there are too many.
     uint64_t refused() const { return refused_; }
 
     /// To be called often: begins what is due, and gives up what takes too long.
@@ -93,6 +103,7 @@ private:
     void build(PgResult result);
     void succeed(route::Catalogue catalogue);
     void fail(std::string why);
+    ByDatabase::iterator next_due(Instant now);
     void leave(const std::string& database);
     void forget(Known& known);
     void free_unused();
@@ -107,8 +118,10 @@ private:
     std::string database_;  // that is read now; empty: none
     Instant begun_{};
     Work* work_ = nullptr;
+    Databases databases_{};
     uint64_t refused_ = 0;
-    size_t others_max_ = 0;
+    size_t learned_ = 0;
+    bool refusal_told_ = false;
     bool asked_ = false;
     bool read_again_ = false;  // True exactly when something changed while it is read.
     bool outdated_ = false;    // True exactly when what is read now is of a primary of before.

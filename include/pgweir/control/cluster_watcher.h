@@ -62,11 +62,10 @@ public:
     /// Probes that failed since the start, of each node.
     const std::vector<uint64_t>& failures() const { return failures_; }
 
-    /// As the servers call them: their catalogues are read, if there is a standby to read from.
-    /// `others`: so are those of as many others, once they are used.
-    void set_databases(const std::vector<std::string>& names, size_t others);
+    /// Their catalogues are read, if there is a standby to read from.
+    void set_databases(CatalogueReader::Databases databases);
 
-    /// This database is used.
+    /// A worker misses the catalogue of this one.
     void learn_database(const std::string& database) { catalogues_.learn(database); }
 
     /// See CatalogueReader::refused().

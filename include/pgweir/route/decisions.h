@@ -1,5 +1,6 @@
 #pragma once
 
+#include "pgweir/base/clock.h"
 #include "pgweir/route/catalogue.h"
 #include "pgweir/route/rules.h"
 #include "pgweir/sql/fingerprint.h"
@@ -50,6 +51,7 @@ public:
     static constexpr size_t kTextsMax = 4096;  // and as many outlines; a power of two
     static constexpr uint32_t kLookedIntoMax = 100;
     static constexpr size_t kShapeBytesMax = 200;
+    static constexpr Duration kAskAgain = std::chrono::seconds(1);
 
     Decisions();
 
@@ -69,6 +71,9 @@ public:
     void use(const Catalogue* catalogue);
 
     bool has_catalogue() const { return catalogue_ != nullptr; }
+
+    /// True, at most once in kAskAgain, while there is none.
+    bool asks_for_catalogue(Instant now);
 
     /// From now on; they come before what the catalogue says, and not before the grammar.
     void use(Rules rules);
@@ -143,6 +148,7 @@ private:
     std::vector<Text> outlines_;
     size_t hand_ = 0;
     uint32_t looked_into_ = 0;  // since the last tick
+    Instant ask_at_{};
     uint64_t looked_into_total_ = 0;
     uint64_t skipped_ = 0;
 };

@@ -102,7 +102,6 @@ struct ClientSession final : StreamEvents, ListHook, ClientFacts {
     bool left = false;             // True exactly when it sent Terminate.
     bool just_lent = false;        // True exactly when its server has had no request of it.
     bool told_route = false;       // True exactly when its request was traced.
-    bool hint_told = false;        // True exactly when it was warned of a hint that is none.
     bool killed = false;           // True exactly when it ends at its next transaction's end.
     uint32_t passing = 0;          // bytes of a message still to be forwarded as they come
     uint32_t discarding = 0;       // bytes of a message still to be dropped as they come

@@ -293,6 +293,7 @@ private:
     StopOrders stop_orders_;
     std::map<std::string, Topology, std::less<>> topologies_;  // of clusters that are watched
     std::map<std::pair<std::string, std::string>, route::Decisions> decisions_;
+    std::map<std::pair<std::string, std::string>, const route::Catalogue*> catalogues_;
     uint64_t unnamed_versions_ = 0;
     uint32_t generation_ = 0;
     uint64_t setups_ = 1;  // that it was given

@@ -120,6 +120,7 @@ struct ClientFacts {
     bool used_temporary = false;     // True exactly when its PREPAREs may name temporary tables.
     std::optional<config::Reads> reads;  // of those who came by its listener
     bool settings_lost = false;  // True exactly when it has more custom ones than are followed.
+    bool hint_told = false;      // True exactly when it was warned of a hint that is none.
 };
 
 /// A client on its way to another worker: everything that its next owner has to know.
@@ -236,8 +237,8 @@ public:
     /// What passed has changed what the catalogue of this database (as the server calls it) tells.
     virtual void catalogue_changed(std::string_view cluster, std::string_view database) = 0;
 
-    /// A database (the same) of a cluster with standbys is used, and no catalogue of it is known.
-    /// May be said again, also while one is being read.
+    /// Requests for this database (the same) would be routed if its catalogue were known. Said
+    /// again as long as it is not, also while it is being read.
     virtual void catalogue_missed(std::string_view cluster, std::string_view database) = 0;
 
     /// Makes the loop call Engine::reap() before it waits again.

@@ -129,7 +129,7 @@ TEST_CASE("explain route: what is not known is said") {
     const Table table = scene.explain("SELECT 1");
     REQUIRE(table.rows.size() == 5);
     for (const Row& row : table.rows) CHECK(row.at(1) == "primary");
-    CHECK(table.rows[0].at(2) == "no database that it serves is used");
+    CHECK(table.rows[0].at(2) == "no catalogue of a database that it serves is known");
     CHECK(table.rows[1].at(2) == "the catalogue of its database is not known: refused");
     CHECK(table.rows[2].at(2) == "the catalogue of its database is not known");
     CHECK(table.rows[3].at(2) == "its cluster has no standby that is watched");

@@ -358,28 +358,57 @@ TEST_CASE("routing: what changes the catalogue is told when it is over") {
     CHECK(scene.shell().changed_catalogues == std::vector<std::string>{"main/app"});
 }
 
-TEST_CASE("routing: a catalogue that nobody knows is asked for by whoever has a server") {
+TEST_CASE("routing: whose requests could be routed asks for a catalogue, once in a while") {
     Scene scene;
     auto& missed = scene.shell().missed_catalogues;
-    CHECK(missed.empty());
-    scene.engine().use_catalogue("main", "app", nullptr);
-    SUBCASE("when its cluster is looked at anew") {
-        scene.tell(Reading::Takes, Reading::Drains, 2);
-        CHECK(missed == std::vector<std::string>{"main/app"});
-    }
-    SUBCASE("when a server has let in a client, and not before") {
-        scene.config.databases["second"].name = "second";
-        scene.config.databases["second"].cluster = "main";
+    const auto ask = [&] {
+        scene.say(*scene.client, kRead);
+        CHECK(scene.primary->take() == kRead);
+        scene.answer(*scene.primary);
+    };
+    const auto become = [&](config::Reads reads) {
+        scene.config.clusters["main"].routing.reads = reads;
         scene.engine().reload(scene.setup());
-        missed.clear();
-        scene.say(scene.connect(), startup({
-                                       {"user",     "ann"   },
-                                       {"database", "second"}
-        }));
-        CHECK(missed.empty());
-        scene.open(0, kPrimarySays);
-        CHECK(missed == std::vector<std::string>{"main/second"});
-    }
+    };
+    scene.engine().use_catalogue("main", "app", nullptr);
+    become(config::Reads::Primary);
+    ask();
+    CHECK(missed.empty());
+    become(config::Reads::Standby);
+    scene.log_in();
+    CHECK(missed.empty());
+    ask();
+    ask();
+    CHECK(missed == std::vector<std::string>{"main/app"});
+    scene.process.now += route::Decisions::kAskAgain;
+    ask();
+    CHECK(missed.size() == 2);
+    scene.process.now += route::Decisions::kAskAgain;
+    scene.engine().use_catalogue("main", "app", scene.catalogue.get());
+    // What nobody could judge may have written.
+    scene.progress->publish(1, scene.progress->begin_question());
+    scene.say(*scene.client, kRead);
+    CHECK(scene.open_standby().take() == kRead);
+    CHECK(missed.size() == 2);
+}
+
+TEST_CASE("routing: a catalogue that is known before its first client is used") {
+    Scene scene;
+    auto& second = scene.config.databases["second"];
+    second.name = "second";
+    second.cluster = "main";
+    scene.engine().reload(scene.setup());
+    scene.engine().use_catalogue("main", "second", scene.catalogue.get());
+    FakeStream& client = scene.connect();
+    scene.say(client, startup({
+                          {"user",     "ann"   },
+                          {"database", "second"}
+    }));
+    FakeStream& primary = scene.open(0, kPrimarySays);
+    scene.say(primary, message('I') + ready());
+    scene.say(client, kRead);
+    CHECK(scene.open_standby().take() == kRead);
+    CHECK(scene.shell().missed_catalogues.empty());
 }
 
 TEST_CASE("routing: a batch that goes on behind a Flush is one, and its commit is counted") {
