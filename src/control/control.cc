@@ -263,11 +263,9 @@ void Control::on_progress() {
 }
 
 void Control::on_catalogue(const ClusterWatcher& watcher, const std::string& database) {
-    const auto known = watcher.catalogues().find(database);
     order_all([&] {
-        return worker::UseCatalogue{
-            watcher.cluster().name, database,
-            known == watcher.catalogues().end() ? nullptr : known->second.catalogue};
+        return worker::UseCatalogue{watcher.cluster().name, database,
+                                    watcher.catalogue_of(database)};
     });
 }
 
@@ -374,7 +372,7 @@ std::vector<admin::ClusterPicture> Control::cluster_pictures() const {
                             watcher->databases_refused()});
         for (const auto& [database, known] : watcher->catalogues()) {
             pictures.back().catalogues.push_back(
-                {database, known.catalogue.get(), known.read, known.why});
+                {database, watcher->catalogue_of(database).get(), known.read, known.why});
         }
     }
     return pictures;

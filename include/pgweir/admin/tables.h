@@ -61,7 +61,7 @@ struct ClusterPicture {
     cluster::View view;
     std::vector<uint64_t> failures;  // probes that failed, of each node
     std::vector<CataloguePicture> catalogues{};
-    uint64_t databases_refused = 0;  // see control::CatalogueReader
+    uint64_t databases_refused = 0;  // see route::CatalogueSchedule
 };
 
 /// Everything that a SHOW may need.

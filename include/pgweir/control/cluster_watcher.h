@@ -68,10 +68,17 @@ public:
     /// A worker misses the catalogue of this one.
     void learn_database(const std::string& database) { catalogues_.learn(database); }
 
-    /// See CatalogueReader::refused().
-    uint64_t databases_refused() const { return catalogues_.refused(); }
+    /// See route::CatalogueSchedule::refused().
+    uint64_t databases_refused() const { return catalogues_.schedule().refused(); }
 
-    const CatalogueReader::ByDatabase& catalogues() const { return catalogues_.known(); }
+    const route::CatalogueSchedule::ByDatabase& catalogues() const {
+        return catalogues_.schedule().known();
+    }
+
+    /// nullptr: none is believed.
+    std::shared_ptr<const route::Catalogue> catalogue_of(const std::string& database) const {
+        return catalogues_.catalogue_of(database);
+    }
 
     /// The same nodes with another monitor or other limits: what is known of them stays.
     void apply(const config::Cluster& cluster);
