@@ -58,7 +58,7 @@ bool is_digit(char c) {
 }
 
 Parsed<Quantity> split(std::string_view text, const Words& words) {
-    const auto write = fmt::format("write {}", words.examples);
+    const auto write = fmt::format("write one such as {}", words.examples);
     if (text.starts_with('-')) return mistake(text, "is negative", write);
 
     size_t digits = 0;
@@ -95,7 +95,8 @@ Parsed<uint64_t> parse(std::string_view text,
     for (const Unit& unit : units) {
         if (unit.name != quantity->unit) continue;
         if (quantity->number > most / unit.factor) {
-            return mistake(text, "is too large", fmt::format("write {}", words.examples));
+            return mistake(text, "is too large",
+                           fmt::format("write one such as {}", words.examples));
         }
         return quantity->number * unit.factor;
     }

@@ -118,11 +118,13 @@ TEST_CASE("reader: a wrong value is reported in its own line") {
                 "3: limits.queue: \"1e3\" is not a whole number; write digits only, such as 20",
                 "4: limits.message_size: \"10\" has no unit; write 10B if you mean that; the units "
                 "are B, kB, MB and GB"});
-    CHECK(problems_in("timeouts:\n  login: 15\n  query_wait: 0\n  client_idle: -5s\n") ==
-          Lines{"2: timeouts.login: \"15\" has no unit; write 15s if you mean that; the units are "
-                "us, ms, s, m and h",
-                "3: timeouts.query_wait: \"0\" is out of range; allowed: 1ms to 24h",
-                "4: timeouts.client_idle: \"-5s\" is negative; write 250ms, 5s, 2m or 1h"});
+    CHECK(
+        problems_in("timeouts:\n  login: 15\n  query_wait: 0\n  client_idle: -5s\n") ==
+        Lines{
+            "2: timeouts.login: \"15\" has no unit; write 15s if you mean that; the units are "
+            "us, ms, s, m and h",
+            "3: timeouts.query_wait: \"0\" is out of range; allowed: 1ms to 24h",
+            "4: timeouts.client_idle: \"-5s\" is negative; write one such as 250ms, 5s, 2m or 1h"});
     CHECK(problems_in("log:\n  connections: yes\n") ==
           Lines{"2: log.connections: \"yes\" is not true or false; write true or false, without "
                 "quotes; yes, no, on and off are only text"});
