@@ -47,7 +47,7 @@ void Pipeline::expect(Expected entry, PipelineEvents& events) {
     if (skipping_ &&
         !(planted(Bug::SynthesizedAfterError) && entry.delivery == Delivery::Synthesize)) {
         if (entry.change != nullptr) events.on_skipped(entry);
-        if (entry.unnamed) events.on_unnamed_lost();
+        if (entry.unnamed) events.on_unnamed_lost(entry.delivery != Delivery::Swallow);
         return;
     }
     // A simple query ends the transaction that extended messages before it had opened.
@@ -259,15 +259,17 @@ Verdict Pipeline::on_error(PipelineEvents& events) {
 void Pipeline::skip_to_sync(PipelineEvents& events) {
     size_t sync = begin_;
     bool unnamed_lost = false;
+    bool by_client = false;
     while (sync < end_ && at(sync).request != Request::Sync) ++sync;
     for (size_t i = sync; i-- > begin_;) {
         if (at(i).delivery == Delivery::Synthesize) --synthesized_;
         if (at(i).change != nullptr) events.on_skipped(at(i));
         unnamed_lost = unnamed_lost || at(i).unnamed;
+        by_client = by_client || (at(i).unnamed && at(i).delivery != Delivery::Swallow);
         if (at(i).unnamed) --unnamed_owed_;
     }
     for (size_t i = sync; i < end_; ++i) unnamed_lost = unnamed_lost && !at(i).unnamed;
-    if (unnamed_lost) events.on_unnamed_lost();
+    if (unnamed_lost) events.on_unnamed_lost(by_client);
     skipping_ = sync == end_;
     begin_ = sync;
 }

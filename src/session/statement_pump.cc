@@ -374,11 +374,12 @@ void ServerConn::on_confirmed(const Expected& entry) {
     engine.drop_change(&change);
 }
 
-void ServerConn::on_unnamed_lost() {
+void ServerConn::on_unnamed_lost(bool by_client) {
+    unnamed_version = 0;
+    // What pgweir parsed for its client is still what the client has.
+    if (!by_client || client == nullptr || retry_due) return;
     // PostgreSQL drops the old one before it looks at the new. Where the Parse was only skipped it
     // keeps the old one, whose text is not known any more: then Bind is told that there is none.
-    unnamed_version = 0;
-    if (client == nullptr || retry_due) return;
     client->unnamed_statement.clear();
     client->unnamed_version = 0;
 }

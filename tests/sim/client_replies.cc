@@ -66,7 +66,8 @@ void FakeClient::on_frame(const Frame& frame) {
         return;
     }
     if (frame.type == 'E') {
-        unnamed_sure_ = false;
+        // An error in front of it has it skipped; behind it, PostgreSQL keeps what was parsed.
+        unnamed_sure_ = unnamed_sure_ && !unnamed_owed_;
         failed_in_batch_ = true;
     }
     ReportFields report;

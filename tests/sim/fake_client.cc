@@ -378,7 +378,10 @@ std::string FakeClient::usable_name() {
 
 void FakeClient::begin_batch() {
     may_prepare_ = !owed();
-    if (may_prepare_) unsure_.clear();
+    if (may_prepare_) {
+        unsure_.clear();
+        unnamed_owed_ = false;
+    }
     unnamed_in_batch_ = false;
     failed_in_batch_ = false;
     batch_open_ = true;
@@ -393,6 +396,7 @@ void FakeClient::put_parse(const std::string& name, const std::string& text) {
     if (name.empty()) {
         unnamed_sure_ = !failed_in_batch_;
         unnamed_in_batch_ = true;
+        unnamed_owed_ = true;
     } else {
         unsure_.insert(name);
     }

@@ -181,7 +181,8 @@ private:
     bool flushed_ = false;       // True exactly when its batch goes on once it is answered so far.
     bool alone_ = false;         // True exactly when it waits for an answer before it goes on.
     bool may_prepare_ = false;   // True exactly when nothing was owed as its batch began.
-    bool unnamed_sure_ = false;  // True exactly when no error came since it parsed one.
+    bool unnamed_sure_ = false;  // True exactly when nothing made its last Parse of it void.
+    bool unnamed_owed_ = false;  // True exactly when that may still happen.
     bool unnamed_in_batch_ = false;
     bool failed_in_batch_ = false;  // True exactly when an error came since its batch began.
     std::set<std::string> unsure_;  // names prepared or closed by what is not answered yet

@@ -57,7 +57,8 @@ public:
     virtual void on_skipped(const Expected& entry) = 0;
 
     /// The last Parse of the unnamed statement that was sent failed, or will be skipped.
-    virtual void on_unnamed_lost() {}
+    /// `by_client`: one that the client sent; pgweir's own repeat what the client has anyway.
+    virtual void on_unnamed_lost(bool /*by_client*/) {}
 
 protected:
     ~PipelineEvents() = default;

@@ -64,7 +64,7 @@ struct ServerConn final : StreamEvents, PipelineEvents, ListHook, ServerFacts {
 
     void on_confirmed(const Expected& entry) override;
     void on_skipped(const Expected& entry) override;
-    void on_unnamed_lost() override;
+    void on_unnamed_lost(bool by_client) override;
 
     /// True unless bytes of it are still on their way here: then it can change workers.
     bool can_move() const { return stream->backlog() == 0 && inbox.empty() && passing == 0; }

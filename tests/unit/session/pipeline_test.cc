@@ -721,9 +721,10 @@ TEST_CASE("pipeline: the loss of the last unnamed Parse is told, of an earlier o
 
         void on_skipped(const Expected&) override {}
 
-        void on_unnamed_lost() override { ++lost; }
+        void on_unnamed_lost(bool by_client) override { ++(by_client ? lost : injected_lost); }
 
         int lost = 0;
+        int injected_lost = 0;
     } events;
 
     const Expected parse{Request::Parse, Delivery::Forward, nullptr, true};
@@ -744,6 +745,25 @@ TEST_CASE("pipeline: the loss of the last unnamed Parse is told, of an earlier o
     pipeline.on_reply('E', events);
     pipeline.expect(parse, events);
     CHECK(events.lost == 2);
+    const Expected injected{Request::Parse, Delivery::Swallow, nullptr, true};
+    pipeline.expect(injected, events);
+    CHECK(events.injected_lost == 1);
+    pipeline.expect(end, events);
+    pipeline.on_reply('Z', events);
+
+    pipeline.expect({Request::Bind}, events);
+    pipeline.expect(injected, events);
+    SUBCASE("one that was put in front of a Bind is not its client's") {
+        pipeline.on_reply('E', events);
+        CHECK(events.injected_lost == 2);
+        CHECK(events.lost == 2);
+    }
+    SUBCASE("unless the client's own is lost with it") {
+        pipeline.expect(parse, events);
+        pipeline.on_reply('E', events);
+        CHECK(events.injected_lost == 1);
+        CHECK(events.lost == 3);
+    }
 }
 
 TEST_CASE("pipeline: an error behind a Flush that owed nothing makes the server wait for Sync") {

@@ -399,6 +399,27 @@ TEST_CASE("statement pump: the unnamed statement follows its client to another s
     CHECK(scene.client.take() == ran());
 }
 
+TEST_CASE("statement pump: the unnamed statement stays when a batch fails in front of it") {
+    Scene scene;
+    scene.say(parse("", "SELECT 1") + sync());
+    scene.reply(parsed() + ready());
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, parse("", "SELECT 2") + sync());
+    scene.reply(parsed() + ready());
+    scene.server.take();
+    scene.client.take();
+
+    const std::string fails = bind_to("none") + execute();
+    scene.say(fails + run(""));
+    scene.server.take();
+    scene.reply(failure("26000", "prepared statement does not exist") + ready());
+    CHECK(types(scene.client.take()) == "EZ");
+    scene.say(run(""));
+    CHECK(scene.server.take() == parse("", "SELECT 1") + run(""));
+    scene.reply(parsed() + ran());
+    CHECK(scene.client.take() == ran());
+}
+
 TEST_CASE("statement pump: nobody runs a stranger's unnamed statement") {
     Scene scene;
     scene.say(parse("", "SELECT secret") + sync());
