@@ -116,12 +116,14 @@ void StatementPump::ensure_unnamed() {
     const bool there =
         client_.unnamed_version != 0 && server_.unnamed_version == client_.unnamed_version;
     if (there) return;
-    server_.unnamed_version = client_.unnamed_version;
     if (client_.unnamed_statement.empty()) {
-        // It holds a stranger's, and this client has none: PostgreSQL shall say so.
+        // It holds a stranger's, and this client has none, or one too long to be kept: PostgreSQL
+        // shall say so. The Close may be skipped, and then the stranger's is still there.
+        server_.unnamed_version = 0;
         inject_close({}, nullptr);
         return;
     }
+    server_.unnamed_version = client_.unnamed_version;
     const Expected entry{Request::Parse, Delivery::Swallow, nullptr, true};
     server_.pipeline.expect(entry, server_);
     send_header('P', 1 + client_.unnamed_statement.size());

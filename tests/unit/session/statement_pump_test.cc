@@ -1,87 +1,9 @@
-#include "session/statement_pump.h"
-
-#include "rig.h"
+#include "statement_scene.h"
 
 namespace pgweir::session {
-namespace {
-
-void one_server(Rig& rig) {
-    rig.config.pool.pool_size = 1;
-}
-
-std::string query_and_types(std::string_view sql) {
-    return text(sql) + be16(0);
-}
-
-std::string name_of(std::string_view sql) {
-    return server_statement_name(auth::digest128({as_bytes(query_and_types(sql))}));
-}
-
-/// What is prepared after a table has changed under a statement.
-std::string next_name_of(std::string_view sql) {
-    const std::string epoch = be32(1);
-    return server_statement_name(
-        auth::digest128({as_bytes(query_and_types(sql)), as_bytes(epoch)}));
-}
-
-std::string parsed() {
-    return message('1');
-}
-
-std::string bound() {
-    return message('2');
-}
-
-std::string closed() {
-    return message('3');
-}
-
-std::string run(std::string_view statement) {
-    return bind_to(statement) + execute() + sync();
-}
-
-std::string ran() {
-    return bound() + complete("SELECT 1") + ready();
-}
-
-/// A pool of one server and a client that is logged in.
-struct Scene {
-    Scene() : Scene(one_server) {}
-
-    template <class Change>
-    explicit Scene(Change&& change)
-        : rig(std::forward<Change>(change)), client(rig.log_in()), server(rig.idle_server()) {
-        server.take();
-    }
-
-    void say(std::string_view bytes) { rig.say(client, bytes); }
-
-    void reply(std::string_view bytes) { rig.say(server, bytes); }
-
-    /// The client prepares, the server agrees.
-    void prepare(std::string_view name, std::string_view sql) {
-        say(parse(name, sql) + sync());
-        if (!server.take().empty()) reply(parsed() + ready());
-        client.take();
-    }
-
-    /// The pool's server is replaced by one that knows no statement.
-    void renew_server() {
-        rig.engine().reconnect("");
-        rig.turn();
-    }
-
-    ServerStatements& known() { return server_in(rig, ServerState::Idle).statements; }
-
-    Rig rig;
-    FakeStream& client;
-    FakeStream& server;
-};
-
-}  // namespace
 
 TEST_CASE("statement pump: a name becomes the server's own in Parse, Bind and Describe") {
-    Scene scene;
+    StatementScene scene;
     scene.say(parse("s1", "SELECT 1") + describe("s1") + bind_to("s1", "portal") + execute() +
               sync());
     const std::string name = name_of("SELECT 1");
@@ -93,7 +15,7 @@ TEST_CASE("statement pump: a name becomes the server's own in Parse, Bind and De
 }
 
 TEST_CASE("statement pump: the values of a Bind pass while they arrive") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s1", "SELECT $1");
     const std::string values = be16(0) + be16(1) + be32(50000) + std::string(50000, 'v') + be16(0);
     const std::string whole = message('B', text("") + text("s1") + values);
@@ -106,7 +28,7 @@ TEST_CASE("statement pump: the values of a Bind pass while they arrive") {
 }
 
 TEST_CASE("statement pump: a server that lacks the statement is given it first, unseen") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s1", "SELECT 1");
     scene.renew_server();
     scene.say(run("s1"));
@@ -121,7 +43,7 @@ TEST_CASE("statement pump: a server that lacks the statement is given it first, 
 }
 
 TEST_CASE("statement pump: Describe too gives the server what it lacks") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s1", "SELECT 1");
     scene.renew_server();
     scene.say(describe("s1") + sync());
@@ -132,7 +54,7 @@ TEST_CASE("statement pump: Describe too gives the server what it lacks") {
 
 TEST_CASE(
     "statement pump: the error of an injected Parse is the client's, and the batch is skipped") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s1", "SELECT * FROM t");
     scene.renew_server();
     scene.say(run("s1"));
@@ -149,7 +71,7 @@ TEST_CASE(
 }
 
 TEST_CASE("statement pump: a statement that the client never prepared passes untouched") {
-    Scene scene;
+    StatementScene scene;
     const std::string bytes =
         bind_to("theirs") + describe("theirs") + close_statement("theirs") + execute() + sync();
     scene.say(bytes);
@@ -157,7 +79,7 @@ TEST_CASE("statement pump: a statement that the client never prepared passes unt
 }
 
 TEST_CASE("statement pump: nobody reaches a statement of pgweir by its name") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s1", "SELECT 1");
     const std::string name = name_of("SELECT 1");
     scene.say(bind_to(name) + describe(name) + close_statement(name) + sync());
@@ -165,7 +87,7 @@ TEST_CASE("statement pump: nobody reaches a statement of pgweir by its name") {
 }
 
 TEST_CASE("statement pump: two clients with the same text share the server's statement") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("mine", "SELECT 1");
     FakeStream& other = scene.rig.log_in();
     scene.rig.say(other, parse("theirs", "SELECT 1") + bind_to("theirs") + execute() + sync());
@@ -176,7 +98,7 @@ TEST_CASE("statement pump: two clients with the same text share the server's sta
 }
 
 TEST_CASE("statement pump: the same name means another statement for another client") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     FakeStream& other = scene.rig.log_in();
     scene.rig.say(other, parse("s", "SELECT 2") + sync());
@@ -190,7 +112,7 @@ TEST_CASE("statement pump: the same name means another statement for another cli
 }
 
 TEST_CASE("statement pump: the types of the parameters tell statements apart") {
-    Scene scene;
+    StatementScene scene;
     const auto typed = [](std::string_view name, uint32_t oid) {
         return message('P', text(name) + text("SELECT $1") + be16(1) + be32(oid));
     };
@@ -203,7 +125,7 @@ TEST_CASE("statement pump: the types of the parameters tell statements apart") {
 
 TEST_CASE(
     "statement pump: what a server of the pool has accepted needs none to be prepared again") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("mine", "SELECT 1");
     FakeStream& other = scene.rig.log_in();
     scene.rig.say(other, parse("theirs", "SELECT 1") + sync());
@@ -216,7 +138,7 @@ TEST_CASE(
 }
 
 TEST_CASE("statement pump: a name that is taken is refused by the server itself") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(parse("s", "SELECT 2") + sync());
     // The server is asked for the old text under its name, which it has: 42P05.
@@ -228,7 +150,7 @@ TEST_CASE("statement pump: a name that is taken is refused by the server itself"
 }
 
 TEST_CASE("statement pump: a Parse that fails leaves the name free") {
-    Scene scene;
+    StatementScene scene;
     scene.say(parse("s", "broken") + sync());
     scene.server.take();
     scene.reply(failure("42601", "syntax error") + ready());
@@ -239,7 +161,7 @@ TEST_CASE("statement pump: a Parse that fails leaves the name free") {
 }
 
 TEST_CASE("statement pump: a Parse that is skipped leaves the name free") {
-    Scene scene;
+    StatementScene scene;
     scene.say(bind_to("unknown") + parse("s", "SELECT 1") + sync());
     scene.server.take();
     scene.reply(failure("26000", "no such statement") + ready());
@@ -249,7 +171,7 @@ TEST_CASE("statement pump: a Parse that is skipped leaves the name free") {
 }
 
 TEST_CASE("statement pump: Close is answered here, the server keeps it for the next") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(close_statement("s") + sync());
     CHECK(scene.server.take() == sync());
@@ -261,7 +183,7 @@ TEST_CASE("statement pump: Close is answered here, the server keeps it for the n
 }
 
 TEST_CASE("statement pump: a Close that is skipped did not happen") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(bind_to("unknown") + close_statement("s") + sync());
     scene.server.take();
@@ -272,7 +194,7 @@ TEST_CASE("statement pump: a Close that is skipped did not happen") {
 }
 
 TEST_CASE("statement pump: Close and a new Parse of the name, both skipped, leave the old one") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(bind_to("unknown") + close_statement("s") + parse("s", "SELECT 2") + sync());
     scene.server.take();
@@ -282,7 +204,7 @@ TEST_CASE("statement pump: Close and a new Parse of the name, both skipped, leav
 }
 
 TEST_CASE("statement pump: an answer of pgweir's own waits for its turn") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(bind_to("s") + execute() + close_statement("s") + bind_to("") + sync());
     CHECK(scene.client.sent.empty());
@@ -291,7 +213,7 @@ TEST_CASE("statement pump: an answer of pgweir's own waits for its turn") {
 }
 
 TEST_CASE("statement pump: Flush brings out what needs no server") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(close_statement("s") + flush());
     CHECK(scene.client.take() == closed());
@@ -302,7 +224,7 @@ TEST_CASE("statement pump: Flush brings out what needs no server") {
 }
 
 TEST_CASE("statement pump: in a failed transaction the server itself refuses a Parse") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(query("BEGIN"));
     scene.rig.answer(scene.server, "BEGIN", 'T');
@@ -317,7 +239,7 @@ TEST_CASE("statement pump: in a failed transaction the server itself refuses a P
 }
 
 TEST_CASE("statement pump: the oldest statements leave a server that holds too many") {
-    Scene scene([](Rig& rig) {
+    StatementScene scene([](Rig& rig) {
         one_server(rig);
         rig.config.limits.prepared_per_server = 2;
     });
@@ -340,7 +262,7 @@ TEST_CASE("statement pump: the oldest statements leave a server that holds too m
 }
 
 TEST_CASE("statement pump: an eviction that was skipped did not happen") {
-    Scene scene([](Rig& rig) {
+    StatementScene scene([](Rig& rig) {
         one_server(rig);
         rig.config.limits.prepared_per_server = 1;
     });
@@ -356,7 +278,7 @@ TEST_CASE("statement pump: an eviction that was skipped did not happen") {
 }
 
 TEST_CASE("statement pump: a client that prepares more than its share is sent away with 53200") {
-    Scene scene([](Rig& rig) {
+    StatementScene scene([](Rig& rig) {
         one_server(rig);
         rig.config.limits.prepared_per_client = 160;
     });
@@ -367,7 +289,7 @@ TEST_CASE("statement pump: a client that prepares more than its share is sent aw
 }
 
 TEST_CASE("statement pump: a named statement that is too large is refused by its header") {
-    Scene scene([](Rig& rig) {
+    StatementScene scene([](Rig& rig) {
         one_server(rig);
         rig.config.limits.statement_size = 100;
     });
@@ -376,77 +298,10 @@ TEST_CASE("statement pump: a named statement that is too large is refused by its
     CHECK(scene.client.closed);
 }
 
-TEST_CASE("statement pump: the unnamed statement passes as it is") {
-    Scene scene;
-    const std::string bytes = parse("", "SELECT 1") + bind_to("") + execute() + sync();
-    scene.say(bytes);
-    CHECK(scene.server.take() == bytes);
-}
-
-TEST_CASE("statement pump: the unnamed statement follows its client to another server") {
-    Scene scene;
-    scene.say(parse("", "SELECT 1") + sync());
-    scene.reply(parsed() + ready());
-    FakeStream& other = scene.rig.log_in();
-    scene.rig.say(other, parse("", "SELECT 2") + sync());
-    scene.reply(parsed() + ready());
-    scene.server.take();
-    scene.client.take();
-
-    scene.say(run(""));
-    CHECK(scene.server.take() == parse("", "SELECT 1") + run(""));
-    scene.reply(parsed() + ran());
-    CHECK(scene.client.take() == ran());
-}
-
-TEST_CASE("statement pump: the unnamed statement stays when a batch fails in front of it") {
-    Scene scene;
-    scene.say(parse("", "SELECT 1") + sync());
-    scene.reply(parsed() + ready());
-    FakeStream& other = scene.rig.log_in();
-    scene.rig.say(other, parse("", "SELECT 2") + sync());
-    scene.reply(parsed() + ready());
-    scene.server.take();
-    scene.client.take();
-
-    const std::string fails = bind_to("none") + execute();
-    scene.say(fails + run(""));
-    scene.server.take();
-    scene.reply(failure("26000", "prepared statement does not exist") + ready());
-    CHECK(types(scene.client.take()) == "EZ");
-    scene.say(run(""));
-    CHECK(scene.server.take() == parse("", "SELECT 1") + run(""));
-    scene.reply(parsed() + ran());
-    CHECK(scene.client.take() == ran());
-}
-
-TEST_CASE("statement pump: nobody runs a stranger's unnamed statement") {
-    Scene scene;
-    scene.say(parse("", "SELECT secret") + sync());
-    scene.reply(parsed() + ready());
-    FakeStream& other = scene.rig.log_in();
-    scene.server.take();
-    scene.rig.say(other, run(""));
-    CHECK(scene.server.take() == close_statement("") + run(""));
-    scene.reply(closed() + failure("26000", "unnamed prepared statement does not exist") + ready());
-    CHECK(types(other.take()) == "EZ");
-}
-
-TEST_CASE("statement pump: a simple query ends the unnamed statement") {
-    Scene scene;
-    scene.say(parse("", "SELECT 1") + sync());
-    scene.reply(parsed() + ready());
-    scene.say(query("SELECT 2"));
-    scene.rig.answer(scene.server);
-    scene.server.take();
-    scene.say(run(""));
-    CHECK(scene.server.take() == close_statement("") + run(""));
-}
-
 TEST_CASE("statement pump: DISCARD ALL and DEALLOCATE ALL forget on both sides") {
     for (const char* tag : {"DISCARD ALL", "DEALLOCATE ALL"}) {
         CAPTURE(tag);
-        Scene scene;
+        StatementScene scene;
         scene.prepare("s", "SELECT 1");
         scene.say(query(tag));
         scene.rig.answer(scene.server, tag);
@@ -458,7 +313,7 @@ TEST_CASE("statement pump: DISCARD ALL and DEALLOCATE ALL forget on both sides")
 }
 
 TEST_CASE("statement pump: a Bind in the next batch waits until its Parse has not failed") {
-    Scene scene;
+    StatementScene scene;
     scene.say(parse("s", "SELECT 1") + sync() + bind_to("s") + execute() + sync());
     const std::string name = name_of("SELECT 1");
     CHECK(scene.server.take() == parse(name, "SELECT 1") + sync());
@@ -476,7 +331,7 @@ TEST_CASE("statement pump: a Bind in the next batch waits until its Parse has no
 }
 
 TEST_CASE("statement pump: closing a client forgets its texts") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     CHECK(scene.rig.engine().statements().text_bytes() == query_and_types("SELECT 1").size());
     scene.rig.lose(scene.client);
@@ -485,7 +340,7 @@ TEST_CASE("statement pump: closing a client forgets its texts") {
 }
 
 TEST_CASE("statement pump: a second Parse of a text that is skipped does not hide the first") {
-    Scene scene;
+    StatementScene scene;
     scene.say(parse("a", "SELECT 1") + bind_to("unknown") + parse("b", "SELECT 1") + sync());
     scene.reply(parsed() + failure("26000", "no such statement") + ready());
     scene.server.take();
@@ -495,7 +350,7 @@ TEST_CASE("statement pump: a second Parse of a text that is skipped does not hid
 }
 
 TEST_CASE("statement pump: a skipped repetition in a later batch does not hide the first") {
-    Scene scene;
+    StatementScene scene;
     scene.say(parse("s", "SELECT 1") + sync() + bind_to("unknown") + bind_to("s") + execute() +
               sync());
     scene.reply(parsed() + ready());
@@ -507,7 +362,7 @@ TEST_CASE("statement pump: a skipped repetition in a later batch does not hide t
 }
 
 TEST_CASE("statement pump: what is prepared behind DEALLOCATE ALL in one batch stays") {
-    Scene scene;
+    StatementScene scene;
     scene.say(parse("", "DEALLOCATE ALL") + bind_to("") + execute() + parse("s", "SELECT 1") +
               sync());
     scene.server.take();
@@ -554,7 +409,7 @@ TEST_CASE("statement pump: data of a COPY passes also while the rest waits") {
 }
 
 TEST_CASE("statement pump: whether a name is taken is awaited, not guessed") {
-    Scene scene;
+    StatementScene scene;
     const std::string again = parse("a", "SELECT 2") + sync();
     scene.say(parse("a", "broken") + sync() + again);
     CHECK(scene.server.take() == parse(name_of("broken"), "broken") + sync());
@@ -565,7 +420,7 @@ TEST_CASE("statement pump: whether a name is taken is awaited, not guessed") {
 }
 
 TEST_CASE("statement pump: a known Parse behind a query that may fail is PostgreSQL's to answer") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(query("BEGIN"));
     scene.reply(complete("BEGIN") + ready('T'));
@@ -581,7 +436,7 @@ TEST_CASE("statement pump: a known Parse behind a query that may fail is Postgre
 }
 
 TEST_CASE("statement pump: a second Close waits until it is known whether the first one ran") {
-    Scene scene;
+    StatementScene scene;
     scene.say(parse("s", "SELECT 1") + bind_to("unknown") + close_statement("s") + sync() +
               close_statement("s") + sync());
     const std::string name = name_of("SELECT 1");
@@ -595,7 +450,7 @@ TEST_CASE("statement pump: a second Close waits until it is known whether the fi
 }
 
 TEST_CASE("statement pump: SQL's DEALLOCATE finds a statement of the protocol") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     const std::string name = name_of("SELECT 1");
     scene.say(query("DEALLOCATE s"));
@@ -622,7 +477,7 @@ std::string stale_plan() {
 }  // namespace
 
 TEST_CASE("statement pump: a plan that is out of date is made anew, and the batch runs once more") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     const std::string name = name_of("SELECT 1");
     const std::string asks = message('D', 'P' + text(""));
@@ -649,7 +504,7 @@ TEST_CASE("statement pump: a plan that is out of date is made anew, and the batc
 
 TEST_CASE(
     "statement pump: each client that has prepared it before is told that a plan is out of date") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     FakeStream& other = scene.rig.log_in();
     scene.rig.say(other, parse("s", "SELECT 1") + sync());
@@ -677,7 +532,7 @@ TEST_CASE(
 }
 
 TEST_CASE("statement pump: a batch that prepares something as well is not sent again") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     const std::string asks = message('D', 'P' + text("")) + execute();
     scene.say(bind_to("s") + asks + parse("t", "SELECT 2") + sync());
@@ -688,7 +543,7 @@ TEST_CASE("statement pump: a batch that prepares something as well is not sent a
 }
 
 TEST_CASE("statement pump: a batch in which something was run before is not sent again") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(parse("", "INSERT INTO t VALUES (1)") + bind_to("") + execute() + flush());
     scene.reply(parsed() + message('2') + complete("INSERT 0 1"));
@@ -702,7 +557,7 @@ TEST_CASE("statement pump: a batch in which something was run before is not sent
 }
 
 TEST_CASE("statement pump: what comes behind a batch that is sent again stays behind it") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     const std::string asks = message('D', 'P' + text("")) + execute() + sync();
     scene.say(bind_to("s") + asks);
@@ -719,7 +574,7 @@ TEST_CASE("statement pump: what comes behind a batch that is sent again stays be
 
 TEST_CASE(
     "statement pump: whoever waits for a batch to be sent again is told of the server's end") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(bind_to("s") + message('D', 'P' + text("")) + execute() + sync());
     scene.server.take();
@@ -729,28 +584,15 @@ TEST_CASE(
     CHECK(scene.client.closed);
 }
 
-TEST_CASE("statement pump: which unnamed statement is bound has to be known") {
-    Scene scene;
-    scene.say(parse("", "INSERT INTO t VALUES (1)") + sync() +
-              message('E', text("nope") + be32(0)) + parse("", "SELECT 1") + sync());
-    CHECK(types(scene.server.take()) == "PSEPS");
-    scene.say(bind_to("") + execute() + sync());
-    CHECK(scene.server.sent.empty());
-    scene.reply(parsed() + ready());
-    CHECK(scene.server.sent.empty());
-    scene.reply(failure("34000", "no such portal") + ready());
-    CHECK(types(scene.server.take()).ends_with("BES"));
-}
-
 TEST_CASE("statement pump: a query of no bytes at all is PostgreSQL's to refuse") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(message('Q'));
     CHECK(scene.server.take() == message('Q'));
 }
 
 TEST_CASE("statement pump: who does not ask what the rows look like has to be told") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     scene.say(run("s"));
     scene.server.take();
@@ -761,7 +603,7 @@ TEST_CASE("statement pump: who does not ask what the rows look like has to be to
 }
 
 TEST_CASE("statement pump: inside a transaction an outdated plan is the client's to know") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     const std::string name = name_of("SELECT 1");
     scene.say(query("BEGIN"));
@@ -782,7 +624,7 @@ TEST_CASE("statement pump: inside a transaction an outdated plan is the client's
 }
 
 TEST_CASE("statement pump: what has been followed by more is not sent again") {
-    Scene scene;
+    StatementScene scene;
     scene.prepare("s", "SELECT 1");
     const std::string asks = bind_to("s") + message('D', 'P' + text("")) + execute() + sync();
     scene.say(asks + asks);
