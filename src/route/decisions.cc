@@ -31,12 +31,13 @@ std::string_view to_text(Class its) {
     return kNames[static_cast<size_t>(its)];
 }
 
-Decisions::Decisions() : texts_(kTextsMax), outlines_(kTextsMax) {
-    static_assert((kTextsMax & (kTextsMax - 1)) == 0);
-}
-
 const Decision* Decisions::about(std::string_view text, Ref& ref) {
     if (distrusted_) return nullptr;
+    if (texts_.empty()) {
+        static_assert((kTextsMax & (kTextsMax - 1)) == 0);
+        texts_.resize(kTextsMax);
+        outlines_.resize(kTextsMax);
+    }
     const sql::Fingerprint digest = sql::digest_of(text);
     Text& same = place_of(texts_, digest);
     if (same.digest != digest || find(same.ref) == nullptr) {

@@ -53,8 +53,6 @@ public:
     static constexpr size_t kShapeBytesMax = 200;
     static constexpr Duration kAskAgain = std::chrono::seconds(1);
 
-    Decisions();
-
     /// Names a decision for as long as it is remembered.
     struct Ref {
         uint32_t place = UINT32_MAX;
