@@ -49,6 +49,10 @@ void CatalogueReader::learn(const std::string& database) {
         cluster_, database);
 }
 
+void CatalogueReader::read_soon(const std::string& database) {
+    schedule_.read_soon(database, net::Loop::read_clock());
+}
+
 std::shared_ptr<const route::Catalogue> CatalogueReader::catalogue_of(
     const std::string& database) const {
     const auto found = believed_.find(database);

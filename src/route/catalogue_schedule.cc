@@ -1,7 +1,6 @@
 #include "pgweir/route/catalogue_schedule.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 namespace pgweir::route {
@@ -9,6 +8,14 @@ namespace {
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Whoever is waited for is put forward, and so are those that are listed; but a lead and no more,
+/// or others would never have their turn.
+Instant turn_of(const CatalogueSchedule::Known& known) {
+    const bool waited_for = known.untold || !known.digest;
+    const Duration lead = waited_for ? CatalogueSchedule::kEvery : Duration::zero();
+    return known.due - lead + (known.learned ? CatalogueSchedule::kEvery / 2 : Duration::zero());
 }
 
 }  // namespace
@@ -58,12 +65,9 @@ CatalogueSchedule::Learning CatalogueSchedule::learn(const std::string& database
 
 bool CatalogueSchedule::begin(Instant now) {
     if (!reading_.empty()) return false;
-    const auto rank = [](const Known& known) {
-        return std::tuple(!known.untold, known.learned, known.due);
-    };
     auto next = known_.end();
     for (auto each = known_.begin(); each != known_.end(); ++each) {
-        const bool first = next == known_.end() || rank(each->second) < rank(next->second);
+        const bool first = next == known_.end() || turn_of(each->second) < turn_of(next->second);
         if (each->second.due <= now && first) next = each;
     }
     if (next == known_.end()) return false;
@@ -74,15 +78,18 @@ bool CatalogueSchedule::begin(Instant now) {
     return true;
 }
 
-void CatalogueSchedule::read_soon(const std::string& database) {
+void CatalogueSchedule::read_soon(const std::string& database, Instant now) {
     const auto found = known_.find(database);
     if (found == known_.end()) return;
     Known& known = found->second;
     // What is read now may have been read before the change.
     const bool under_way = reading_ == database;
     if (!known.digest && !under_way) return;  // it is due as soon as it can be
-    known.due = std::min(known.due, (under_way ? begun_ : known.read) + kSoon);
-    known.untold = true;
+    // What fails is not tried more often for it.
+    if (known.why.empty()) {
+        known.due = std::min(known.due, (under_way ? begun_ : known.read) + kSoon);
+    }
+    if (!std::exchange(known.untold, true)) known.untold_since = now;
     read_again_ = read_again_ || under_way;
 }
 
@@ -98,14 +105,15 @@ CatalogueSchedule::Outcome CatalogueSchedule::succeeded(uint64_t digest, Instant
     Known& known = found->second;
     outcome.believed = true;
     outcome.is_news = !known.digest || !known.why.empty();
-    known.untold = known.untold || known.digest != digest;
+    if (known.digest != digest && !std::exchange(known.untold, true)) known.untold_since = now;
     known.digest = digest;
     known.read = begun_;
     known.due = now + (read_again_ ? kSoon : kEvery);
     known.pause = {};
     known.why.clear();
-    // One that was begun before the last change is not the answer to it.
-    outcome.told = known.untold && !read_again_;
+    // One that was begun before the last change is not the answer to it; but where changes never
+    // end, it is better than none.
+    outcome.told = known.untold && (!read_again_ || now - known.untold_since >= kEvery);
     if (outcome.told) known.untold = false;
     return outcome;
 }
@@ -122,6 +130,7 @@ CatalogueSchedule::Outcome CatalogueSchedule::failed(const std::string& why, Ins
     outcome.dropped = known.digest && given_up;
     outcome.has_another = known.digest && !given_up;
     outcome.is_news = why != known.why || outcome.dropped;
+    if (outcome.dropped) known.missed = now;  // as long as it was believed, nobody missed it
     outcome.forgotten = known.learned && given_up && now - known.missed >= kBelieved;
     outcome.told = outcome.dropped;
     known.why = why;

@@ -49,7 +49,7 @@ public:
     /// primary: nullptr if there is none; nothing is read then, and what is known stays.
     void tick(const config::Node* primary, const config::Monitor& monitor);
 
-    void read_soon(const std::string& database) { schedule_.read_soon(database); }
+    void read_soon(const std::string& database);
 
     void start_over() { schedule_.start_over(); }
 

@@ -12,7 +12,8 @@
 namespace pgweir::route {
 
 /// Of which databases of a cluster the catalogue is read, when, and what is believed meanwhile. One
-/// is read at a time; those that somebody waits for come first, then those that are listed by name.
+/// is read at a time, in the order in which they are due; those that somebody waits for have a lead
+/// over those that are listed by name, and these over the others.
 /// Thread: its owner's.
 class CatalogueSchedule {
 public:
@@ -40,7 +41,8 @@ public:
         Instant due{};                     // the next one
         Duration pause{};                  // before the last one, if it failed
         Instant failing_since{};           // if why is not empty
-        bool untold = false;   // True exactly when somebody waits for what is read next.
+        bool untold = false;  // True exactly when somebody waits for what is read next.
+        Instant untold_since{};
         bool learned = false;  // True exactly when it is none of those listed by name.
         Instant missed{};      // of one that is learned: when somebody last asked for it
     };
@@ -71,7 +73,7 @@ public:
 
     /// Something that its catalogue tells of has changed: it is read again, kSoon after the last
     /// time, and somebody waits for it.
-    void read_soon(const std::string& database);
+    void read_soon(const std::string& database, Instant now);
 
     /// Another node is the primary: what is being read is not its, and all is to be read again.
     void start_over();
