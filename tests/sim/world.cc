@@ -161,11 +161,31 @@ session::PoolShare& World::pool_share(const session::PoolName& name) {
     return *slot;
 }
 
+namespace {
+
+/// Whether what is about to be read has a message of an answer in front of any error: with it, that
+/// answer has begun.
+bool begins_answer(const session::ServerConn& server, const Link& link) {
+    if (link.reset) return false;
+    const std::string bytes = std::string(as_text(server.inbox.view())) + link.to_engine;
+    constexpr size_t kHeader = 5;
+    for (size_t at = server.passing; at + kHeader <= bytes.size();) {
+        const char type = bytes[at];
+        if (type == 'E') return false;
+        if (std::string_view("123tTnS").find(type) == std::string_view::npos) return true;
+        at += 1 + load_be32(as_bytes(bytes).data() + at + 1);
+    }
+    return false;
+}
+
+}  // namespace
+
 void World::on_fault_met(FakeStream& stream) {
     auto* server = dynamic_cast<session::ServerConn*>(stream.owner());
     if (server == nullptr || server->client == nullptr || server->client->stream == nullptr) return;
     // Whoever reads at a standby, and was told nothing, need not know that it went.
-    const bool asks_elsewhere = server->errand == session::Errand::Read && !server->request.empty();
+    const bool asks_elsewhere = server->errand == session::Errand::Read &&
+                                !server->request.empty() && !begins_answer(*server, stream.link());
     if (asks_elsewhere && !stream.link().far_lied && !stream.link().far_babbled) return;
     Link& link = static_cast<FakeStream*>(server->client->stream)->link();
     if (auto* replica = dynamic_cast<WalsenderClient*>(link.far)) replica->excuse();
