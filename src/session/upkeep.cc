@@ -307,6 +307,7 @@ bool Engine::resume(std::string_view database) {
     for (auto& [key, pool] : pools_) {
         if (!names(database, *pool)) continue;
         if (pool->state != PoolState::Gone) pool->state = stop_orders_.state_of(pool->database);
+        serve_waiting(*this, *pool);  // with what came in the pause, and could not go at once
         ask_others(*this, *pool);
         open_servers(*this, *pool);
     }

@@ -451,4 +451,25 @@ TEST_CASE("upkeep: a drain does not wait for the console") {
     CHECK(rig.engine().clients_to_drain() == 0);
 }
 
+TEST_CASE("upkeep: a server that came in the pause serves whoever waited through it") {
+    Rig rig([](Rig& made) { made.config.pool.pool_size = 1; });
+    FakeStream& client = rig.log_in();
+    rig.engine().reconnect("");
+    rig.turn();
+    rig.say(client, query("SELECT 1"));
+    rig.engine().pause("");
+    FakeStream* server = rig.next_connect();
+    REQUIRE(server != nullptr);
+    server->owner->on_connected();
+    server->take();
+    // Half a notice behind the login keeps it from being closed at once.
+    const std::string notice = message('N', std::string(1, '\0'));
+    rig.say(*server, Rig::server_login() + notice.substr(0, 3));
+    REQUIRE(count(rig, ServerState::Idle) == 1);
+    CHECK(server->take().empty());
+    rig.engine().resume("");
+    rig.turn();
+    CHECK(server->take() == query("SELECT 1"));
+}
+
 }  // namespace pgweir::session
