@@ -28,7 +28,6 @@ def route(services, options):
     return cost(services, options, (16,), "CPU per transaction before a primary and two standbys: pgbench -S -j 2",
                 ["pgweir-off: the same cluster with reads: primary; pgweir-routing: reads: any; 20 servers at each node",
                  "pgweir-deciding: reads: any, and all reads at the primary: the cost of deciding, with the same servers as -off",
-                 "pgweir-spread: no routing, each node a database with a third of the clients: what three instances cost by themselves",
                  "pgpool-balancing: streaming replication mode with load balancing; a backend at each node for each client"])
 
 
@@ -201,12 +200,12 @@ def _watch(service, running, slow):
 
 
 # Poolers that want standbys.
-WITH_STANDBYS = ("pgweir-off", "pgweir-deciding", "pgweir-spread", "pgweir-routing", "pgweir-standby", "pgpool-balancing")
+WITH_STANDBYS = ("pgweir-off", "pgweir-deciding", "pgweir-routing", "pgweir-standby", "pgpool-balancing")
 
 # name -> (function, poolers that make sense in it)
 ALL = {
     "cpu": (cpu, ("pgweir-1", "pgweir-2", "pgbouncer", "haproxy", "pgpool")),
-    "route": (route, ("pgweir-off", "pgweir-deciding", "pgweir-spread", "pgweir-routing", "pgpool-balancing")),
+    "route": (route, ("pgweir-off", "pgweir-deciding", "pgweir-routing", "pgpool-balancing")),
     "social": (social, ("pgweir-off", "pgweir-standby")),
     "begin": (begin, ("pgweir-lazy", "pgweir-1")),
     "many": (many, ("pgweir-1", "pgweir-2", "pgbouncer")),

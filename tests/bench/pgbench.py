@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from system import BenchError, HOST, last_lines, postgres_binaries
+from system import BenchError, DATABASE, HOST, last_lines, postgres_binaries
 
 
 @dataclasses.dataclass
@@ -18,59 +18,48 @@ class Outcome:
 
 
 class Pgbench:
-    """One for each database of the service, with its part of the clients.
-
-    Lifecycle: the constructor starts them; outcome() waits for their end; leaving the context ends them in any case.
-    """
+    """Lifecycle: the constructor starts it; outcome() waits for its end; close() ends it in any case."""
 
     def __init__(self, service, clients, seconds, protocol="simple", reconnect=False, logged=False, options=()):
         self.service, self.seconds = service, seconds
         self.log_prefix = os.path.join(service.folder, f"latency-{os.getpid()}")
         command = [f"{postgres_binaries()}/pgbench", *(options or ["--select-only"]), "--no-vacuum", f"--protocol={protocol}",
-                   f"--time={seconds}", f"--host={HOST}", f"--port={service.port}", "--username=postgres"]
+                   f"--client={clients}", f"--jobs={min(2, clients)}", f"--time={seconds}", f"--host={HOST}",
+                   f"--port={service.port}", "--username=postgres"]
         command += ["--connect"] if reconnect else []
         command += ["--log", f"--log-prefix={self.log_prefix}"] if logged else []
         self._remove_logs()
         self.cpu_us_before = service.cpu_us()
-        self.processes = []
-        for number, database in enumerate(service.databases):
-            part = max(1, (clients + number) // len(service.databases))
-            crowd = [f"--client={part}", f"--jobs={min(2, part)}"]
-            self.processes.append(subprocess.Popen([*command, *crowd, database], cwd="/", stdin=subprocess.DEVNULL,
-                                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                                   start_new_session=True))
+        self.process = subprocess.Popen([*command, DATABASE], cwd="/", stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        start_new_session=True)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            process.stdout.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
         self._remove_logs()
 
     def is_running(self):
-        return any(process.poll() is None for process in self.processes)
+        return self.process.poll() is None
 
     def outcome(self):
         try:
-            parts = [self._part(process, process.communicate(timeout=self.seconds + 60)[0]) for process in self.processes]
+            said, _ = self.process.communicate(timeout=self.seconds + 60)
         except subprocess.TimeoutExpired as hung:
             raise BenchError(f"pgbench hung, 60 s over its time, before {self.service.name}") from hung
         self.service.check()
         cpu_us = self.service.cpu_us() - self.cpu_us_before
-        transactions = sum(done for done, _ in parts)
-        return Outcome(transactions, sum(tps for _, tps in parts), cpu_us / transactions, sorted(self._latencies()))
-
-    def _part(self, process, said):
-        """Its transactions, and how many in a second."""
         done = re.search(r"actually processed: (\d+)", said)
         rate = re.search(r"tps = ([\d.]+)", said)
-        if process.returncode != 0 or not done or not rate or int(done.group(1)) == 0:
+        if self.process.returncode != 0 or not done or not rate or int(done.group(1)) == 0:
             raise BenchError(f"pgbench before {self.service.name}: {first_error(said)}")
-        return int(done.group(1)), float(rate.group(1))
+        transactions = int(done.group(1))
+        return Outcome(transactions, float(rate.group(1)), cpu_us / transactions, sorted(self._latencies()))
 
     def _logs(self):
         return glob.glob(f"{self.log_prefix}*")

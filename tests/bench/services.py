@@ -29,7 +29,6 @@ class Service:
         self.port = free_port()
         self.process = None
         self.postgres = None  # the server behind it, once it runs
-        self.databases = [DATABASE]  # among which its clients are divided
 
     def command(self):
         raise NotImplementedError
@@ -217,22 +216,6 @@ databases:
         return [self.program, config]
 
 
-class SpreadPgweir(RoutingPgweir):
-    """Each node as a database of its own, and nothing is routed: what the same instances cost by themselves."""
-
-    def __init__(self, folder, nodes, name):
-        super().__init__(folder, nodes, name, "primary")
-        self.databases = [f"node{number}" for number in range(len(nodes))]
-
-    def command(self):
-        command = super().command()
-        with open(command[1], encoding="utf-8") as file:
-            plain = file.read().partition("clusters:")[0]
-        databases = "".join(f"  {name}: {{host: {HOST}, port: {node.port}, dbname: {DATABASE}, pool_size: {POOL_SIZE}}}\n"
-                            for name, node in zip([*self.databases, DATABASE], [*self.nodes, self.nodes[0]]))
-        return [self.program, self.write("pgweir.yaml", f"{plain}databases:\n{databases}")]
-
-
 class PgBouncer(Service):
     name, program = "pgbouncer", "/usr/sbin/pgbouncer"
 
@@ -359,8 +342,6 @@ def make(name, folder, server_port, options, nodes=()):
         return RoutingPgweir(folder, nodes, name, "any")
     if name == "pgweir-routing":
         return RoutingPgweir(folder, nodes, name, "any")
-    if name == "pgweir-spread":
-        return SpreadPgweir(folder, nodes, name)
     if name == "pgpool-balancing":
         return BalancingPgpool(folder, nodes)
     others = {"pgbouncer": lambda: PgBouncer(folder, server_port, options.pgbouncer),
