@@ -10,7 +10,7 @@ import sys
 import benches
 import services
 from figures import print_failures
-from system import BenchError, machine_facts, new_folder, remove_folder
+from system import BenchError, at_fixed_addresses, machine_facts, new_folder, remove_folder
 
 
 def words(text):
@@ -38,6 +38,7 @@ def parse(arguments):
     parser.add_argument("--clients", type=numbers)
     parser.add_argument("--also", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--pgbouncer", metavar="PATH")
+    parser.add_argument("--random-addresses", action="store_true")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args(arguments)
     if any("=" not in text for text in options.also):
@@ -72,7 +73,7 @@ def run(options, stack):
     facts = machine_facts()
     folder = new_folder()
     stack.callback(remove_folder, folder)
-    postgres = services.Postgres(folder)
+    postgres = services.Postgres(folder, () if options.random_addresses else at_fixed_addresses())
     stack.callback(postgres.stop)
     wanted = dict.fromkeys(pooler for name in options.benches for pooler in chosen(name, options))
     standbys = []

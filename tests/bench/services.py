@@ -105,8 +105,9 @@ def is_alive(pid):
 class Postgres(Service):
     name, stop_signal, database = "postgres", signal.SIGINT, "postgres"  # SIGINT: fast shutdown
 
-    def __init__(self, folder, scale=10):
+    def __init__(self, folder, loader=(), scale=10):
         super().__init__(folder)
+        self.loader = loader  # the command that starts the program
         self.program = f"{postgres_binaries()}/postgres"
         self.data = os.path.join(self.folder, "data")
         self.scale = scale
@@ -123,7 +124,7 @@ class Postgres(Service):
         run([f"{postgres_binaries()}/pgbench", "--initialize", "--quiet", f"--scale={self.scale}", *here])
 
     def command(self):
-        return [self.program, "-D", self.data]
+        return [*self.loader, self.program, "-D", self.data]
 
 
 class Standby(Postgres):
@@ -131,7 +132,7 @@ class Standby(Postgres):
 
     def __init__(self, folder, primary, number):
         self.name = f"standby{number}"
-        super().__init__(folder)
+        super().__init__(folder, primary.loader)
         self.primary = primary
 
     def prepare(self):

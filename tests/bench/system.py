@@ -43,6 +43,21 @@ def as_service(command, stop_signal="TERM"):
     return ["setpriv", *user, f"--pdeathsig={stop_signal}", *command]
 
 
+def at_fixed_addresses():
+    """The start of a command whose program is then loaded at the same addresses every time.
+
+    Several instances of PostgreSQL share the processors here, as they do nowhere else. At addresses of their own they
+    cost each other up to a third of their throughput, and the pooler a tenth (what a processor remembers of branches
+    goes by address), which would be taken for a cost of routing.
+    """
+    loader = ["setarch", "--addr-no-randomize"]
+    try:
+        run([*loader, "true"])
+    except BenchError as refused:
+        raise BenchError(f"{refused}; --random-addresses does without it") from refused
+    return loader
+
+
 def new_folder():
     folder = tempfile.mkdtemp(prefix="pgweir-bench-", dir="/tmp")
     give_to_service(folder)
