@@ -38,11 +38,6 @@ bool names_own_types(Bytes query_and_types) {
     return false;
 }
 
-bool is_ascii(std::string_view text) {
-    return std::all_of(text.begin(), text.end(),
-                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
 /// Whoever names things in another encoding, or has other strings, is read by PostgreSQL only; and
 /// no standby can be serializable.
 bool is_readable(const ClientSession& client, std::string_view text) {

@@ -2,7 +2,6 @@
 #include "pgweir/wire/backend.h"
 #include "session/parts.h"
 
-#include <algorithm>
 #include <utility>
 
 /// What clients are told of where they read. pgweir.trace_route: a NOTICE in front of each request
@@ -45,9 +44,7 @@ void put_not_understood(wire::Writer& out, const SettingsRef& now, const Setting
 void tell_unknown_hint(Engine& engine, ClientSession& client, std::string_view hint) {
     if (std::exchange(client.hint_told, true)) return;
     // PostgreSQL has not looked at it: what is no text in the client's encoding is not sent back.
-    const bool plain = std::all_of(hint.begin(), hint.end(),
-                                   [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-    if (!plain) hint = "...";
+    if (!is_ascii(hint)) hint = "...";
     wire::Writer out;
     wire::encode_notice(out, "WARNING", unknown_hint(hint, kRouteValues));
     engine.send(client, out.bytes());
