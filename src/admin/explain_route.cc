@@ -90,20 +90,14 @@ bool apply_rules(route::Judgement& judgement,
 /// Those behind "*" are known once they are used.
 std::vector<config::Database> databases_of(const Picture& picture) {
     std::vector<config::Database> all;
-    std::vector<std::string> listed;  // as the servers call them, behind their cluster's name
-    for (const auto& [name, database] : picture.config.databases) {
-        all.push_back(database);
-        if (name != "*") {
-            listed.push_back(database.cluster + "\n" + database.dbname.value_or(name));
-        }
-    }
+    for (const auto& [name, database] : picture.config.databases) all.push_back(database);
     const auto others = picture.config.databases.find("*");
     if (others == picture.config.databases.end()) return all;
     const ClusterPicture* cluster = find_cluster(picture, others->second.cluster);
     if (cluster == nullptr) return all;
+    const std::vector<std::string> listed = config::listed_databases(picture.config, cluster->name);
     for (const CataloguePicture& each : cluster->catalogues) {
-        const std::string key = cluster->name + "\n" + each.database;
-        if (std::find(listed.begin(), listed.end(), key) != listed.end()) continue;
+        if (std::find(listed.begin(), listed.end(), each.database) != listed.end()) continue;
         config::Database learned = others->second;
         learned.name = each.database;
         learned.dbname = each.database;

@@ -10,6 +10,15 @@ const Database* find_database(const Config& config, std::string_view name) {
     return found == config.databases.end() ? nullptr : &found->second;
 }
 
+std::vector<std::string> listed_databases(const Config& config, std::string_view cluster) {
+    std::vector<std::string> listed;
+    for (const auto& [name, database] : config.databases) {
+        if (name == "*" || database.cluster != cluster) continue;
+        listed.push_back(database.dbname.value_or(name));
+    }
+    return listed;
+}
+
 EffectivePool effective_pool(const Config& config,
                              const Database& database,
                              std::string_view user) {

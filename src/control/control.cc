@@ -44,12 +44,13 @@ CatalogueReader::Databases databases_of(const config::Config& config, std::strin
     CatalogueReader::Databases its;
     const auto others = config.databases.find("*");
     const bool serves = others != config.databases.end() && others->second.cluster == cluster;
-    if (serves) its.others_max = config.limits.catalogues;
+    its.listed = config::listed_databases(config, cluster);
+    if (!serves) return its;
+    its.others_max = config.limits.catalogues;
+    if (others->second.dbname) return its;
     for (const auto& [name, database] : config.databases) {
-        if (name == "*") continue;
-        if (database.cluster == cluster) its.listed.push_back(database.dbname.value_or(name));
         // Whoever asks for this name does not come to the others.
-        if (serves && !others->second.dbname) its.elsewhere.push_back(name);
+        if (name != "*") its.elsewhere.push_back(name);
     }
     return its;
 }

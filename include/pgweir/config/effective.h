@@ -3,7 +3,9 @@
 #include "pgweir/config/model.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgweir::config {
 
@@ -26,6 +28,9 @@ struct EffectivePool {
 /// The database that serves this name: the listed one, else "*", else nullptr.
 /// Lifetime: as long as the configuration.
 const Database* find_database(const Config& config, std::string_view name);
+
+/// The listed databases of a cluster, as its servers call them; without those behind "*".
+std::vector<std::string> listed_databases(const Config& config, std::string_view cluster);
 
 /// The user's setting, else the database's, else the process's; as in PgBouncer, the user wins.
 EffectivePool effective_pool(const Config& config, const Database& database, std::string_view user);

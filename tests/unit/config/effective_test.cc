@@ -37,6 +37,17 @@ TEST_CASE("effective: without a star an unlisted name is served by nobody") {
     CHECK(find_database(rig.config, "misskey") == nullptr);
 }
 
+TEST_CASE("effective: the databases of a cluster are named as its servers call them") {
+    Rig rig;
+    rig.config.databases["mastodon"].cluster = "main";
+    rig.config.databases["mastodon"].dbname = "mastodon_production";
+    rig.config.databases["*"].cluster = "main";
+    rig.config.databases["matomo"].cluster = "main";
+    rig.config.databases["elsewhere"].cluster = "other";
+    CHECK(listed_databases(rig.config, "main") ==
+          std::vector<std::string>{"mastodon_production", "matomo"});
+}
+
 TEST_CASE("effective: what nobody sets comes from the process") {
     Rig rig;
     rig.config.pool = PoolDefaults{.pool_mode = PoolMode::Session,
