@@ -121,13 +121,8 @@ TEST_CASE("client input: a client that waits may send ahead only so much") {
 }
 
 TEST_CASE("client input: the console takes one statement at a time") {
-    Rig rig([](Rig& made) { made.config.admin.users = {"ops"}; });
-    FakeStream& client = rig.connect();
-    rig.say(client, startup({
-                        {"user",     "ops"   },
-                        {"database", "pgweir"}
-    }));
-    client.take();
+    Rig rig(with_operator);
+    FakeStream& client = rig.open_console();
     rig.dribble(client, query("SHOW POOLS") + query("SHOW STATS"));
     REQUIRE(rig.shell().console_asked.size() == 1);
     const auto asked = rig.shell().console_asked[0];
@@ -144,13 +139,8 @@ TEST_CASE("client input: the console takes one statement at a time") {
 }
 
 TEST_CASE("client input: the console says goodbye, and refuses the extended protocol") {
-    Rig rig([](Rig& made) { made.config.admin.users = {"ops"}; });
-    FakeStream& client = rig.connect();
-    rig.say(client, startup({
-                        {"user",     "ops"   },
-                        {"database", "pgweir"}
-    }));
-    client.take();
+    Rig rig(with_operator);
+    FakeStream& client = rig.open_console();
     rig.say(client, parse("", "SHOW POOLS") + bind_to("") + execute());
     CHECK(types(client.take()) == "E");
     rig.say(client, sync());
@@ -161,24 +151,15 @@ TEST_CASE("client input: the console says goodbye, and refuses the extended prot
 }
 
 TEST_CASE("client input: the console's Sync is answered by ReadyForQuery alone") {
-    Rig rig([](Rig& made) { made.config.admin.users = {"ops"}; });
-    FakeStream& client = rig.connect();
-    rig.say(client, startup({
-                        {"user",     "ops"   },
-                        {"database", "pgweir"}
-    }));
-    client.take();
+    Rig rig(with_operator);
+    FakeStream& client = rig.open_console();
     rig.say(client, parse("", "SHOW POOLS") + sync());
     CHECK(types(client.take()) == "EZ");
 }
 
 TEST_CASE("client input: a console that is busy is not read") {
-    Rig rig([](Rig& made) { made.config.admin.users = {"ops"}; });
-    FakeStream& client = rig.connect();
-    rig.say(client, startup({
-                        {"user",     "ops"   },
-                        {"database", "pgweir"}
-    }));
+    Rig rig(with_operator);
+    FakeStream& client = rig.open_console();
     rig.say(client, query("PAUSE") + query("SHOW POOLS"));
     CHECK(client.paused);
     rig.engine().console_reply(rig.shell().console_asked[0].client,

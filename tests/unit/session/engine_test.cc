@@ -137,12 +137,8 @@ TEST_CASE("engine: messages about pools that this worker never had are ignored")
 }
 
 TEST_CASE("engine: an answer of the console for a client that is gone reaches nobody") {
-    Rig rig([](Rig& made) { made.config.admin.users = {"ops"}; });
-    FakeStream& client = rig.connect();
-    rig.say(client, startup({
-                        {"user",     "ops"   },
-                        {"database", "pgweir"}
-    }));
+    Rig rig(with_operator);
+    FakeStream& client = rig.open_console();
     rig.say(client, query("SHOW POOLS"));
     const Handle handle = rig.shell().console_asked[0].client;
     rig.lose(client);

@@ -453,6 +453,17 @@ public:
 
     /// A client that is logged in; the pool's first one waits for a server, which is played here
     /// and reports what the client asked for.
+    /// A client of the console; its configuration wants with_operator.
+    FakeStream& open_console() {
+        FakeStream& client = connect();
+        say(client, startup({
+                        {"user",     "ops"   },
+                        {"database", "pgweir"}
+        }));
+        client.take();
+        return client;
+    }
+
     FakeStream& log_in(const Pairs& more = {}, uint32_t worker = 0) {
         FakeStream& client = begin_login(more, worker);
         if (client.sent.empty()) {
@@ -591,6 +602,10 @@ inline size_t count(Rig& rig, ServerState state, uint32_t worker = 0) {
 inline size_t count(Rig& rig, ClientState state, uint32_t worker = 0) {
     if (state == ClientState::Waiting) return rig.pool(worker).waiting.size();
     return rig.engine(worker).in(state).size();
+}
+
+inline void with_operator(Rig& made) {
+    made.config.admin.users = {"ops"};
 }
 
 }  // namespace pgweir::session

@@ -38,13 +38,9 @@ TEST_CASE("snapshot: a pool's clients and servers are counted by state") {
 }
 
 TEST_CASE("snapshot: logins, consoles and a pause of everything are shown") {
-    Rig rig([](Rig& made) { made.config.admin.users = {"ops"}; });
+    Rig rig(with_operator);
     rig.connect();
-    FakeStream& ops = rig.connect();
-    rig.say(ops, startup({
-                     {"user",     "ops"   },
-                     {"database", "pgweir"}
-    }));
+    rig.open_console();
     rig.log_in();
     CHECK_FALSE(take_snapshot(rig.engine(), Detail::Pools).paused);
     rig.engine().pause("");
@@ -65,11 +61,7 @@ TEST_CASE("snapshot: clients with what they do and since when") {
     });
     FakeStream& busy = rig.log_in();
     FakeStream& waiting = rig.log_in();
-    FakeStream& ops = rig.connect();
-    rig.say(ops, startup({
-                     {"user",     "ops"   },
-                     {"database", "pgweir"}
-    }));
+    rig.open_console();
     rig.process.now += 1s;
     rig.say(busy, query("SELECT 1"));
     // The last login left the server with its application_name: it changes to the client's first.

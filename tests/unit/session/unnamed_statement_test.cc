@@ -2,6 +2,20 @@
 
 /// The statement without a name: PostgreSQL has one for each session, a server the last one's.
 namespace pgweir::session {
+namespace {
+
+/// The client prepares this, and then the server has another client's.
+void say_and_lose(StatementScene& scene, std::string_view sql) {
+    scene.say(parse("", sql) + sync());
+    scene.reply(parsed() + ready());
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, parse("", "SELECT secret") + sync());
+    scene.reply(parsed() + ready());
+    scene.server.take();
+    scene.client.take();
+}
+
+}  // namespace
 
 TEST_CASE("unnamed statement: the unnamed statement passes as it is") {
     StatementScene scene;
@@ -12,13 +26,7 @@ TEST_CASE("unnamed statement: the unnamed statement passes as it is") {
 
 TEST_CASE("unnamed statement: the unnamed statement follows its client to another server") {
     StatementScene scene;
-    scene.say(parse("", "SELECT 1") + sync());
-    scene.reply(parsed() + ready());
-    FakeStream& other = scene.rig.log_in();
-    scene.rig.say(other, parse("", "SELECT 2") + sync());
-    scene.reply(parsed() + ready());
-    scene.server.take();
-    scene.client.take();
+    say_and_lose(scene, "SELECT 1");
 
     scene.say(run(""));
     CHECK(scene.server.take() == parse("", "SELECT 1") + run(""));
@@ -28,13 +36,7 @@ TEST_CASE("unnamed statement: the unnamed statement follows its client to anothe
 
 TEST_CASE("unnamed statement: the unnamed statement stays when a batch fails in front of it") {
     StatementScene scene;
-    scene.say(parse("", "SELECT 1") + sync());
-    scene.reply(parsed() + ready());
-    FakeStream& other = scene.rig.log_in();
-    scene.rig.say(other, parse("", "SELECT 2") + sync());
-    scene.reply(parsed() + ready());
-    scene.server.take();
-    scene.client.take();
+    say_and_lose(scene, "SELECT 1");
 
     const std::string fails = bind_to("none") + execute();
     scene.say(fails + run(""));
@@ -61,13 +63,7 @@ TEST_CASE("unnamed statement: nobody runs a stranger's unnamed statement") {
 
 TEST_CASE("unnamed statement: nobody runs a stranger's because its own was too long to be kept") {
     StatementScene scene;
-    scene.say(parse("", "SELECT '" + std::string(20000, 'x') + "'") + sync());
-    scene.reply(parsed() + ready());
-    FakeStream& other = scene.rig.log_in();
-    scene.rig.say(other, parse("", "SELECT secret") + sync());
-    scene.reply(parsed() + ready());
-    scene.server.take();
-    scene.client.take();
+    say_and_lose(scene, "SELECT '" + std::string(20000, 'x') + "'");
 
     // The Close is skipped, and the stranger's is still there.
     const std::string describe = message('D', 'S' + text(""));
