@@ -30,6 +30,9 @@ Watch::Watch(size_t nodes, Limits limits, Instant now, uint32_t epoch)
 
 void Watch::answered(size_t number, const Answer& answer, Instant now) {
     Node& node = nodes_[number];
+    const bool went_back = node.last && answer.lsn < node.last->lsn;
+    const bool moved_on = answer.timeline != 0 && answer.timeline != node.timeline;
+    if (went_back || moved_on) node.ahead = false;
     node.last = answer;
     node.heard = now;
     node.failures = 0;
@@ -37,7 +40,9 @@ void Watch::answered(size_t number, const Answer& answer, Instant now) {
     if (answer.timeline != 0) node.timeline = answer.timeline;
     if (is_ours(node)) newest_timeline_ = std::max(newest_timeline_, node.timeline);
     const bool writes = view_.primary == number && !answer.in_recovery;
-    if (writes && node.timeline == last_primary_timeline_) follow_log(answer, node.identity->wal);
+    if (!writes || node.timeline != last_primary_timeline_) return;
+    follow_log(answer, node.identity->wal);
+    doubt_those_ahead(answer);
 }
 
 void Watch::identified(size_t number, const Identity& identity) {
@@ -161,6 +166,16 @@ void Watch::follow_log(const Answer& answer, const WalLayout& wal) {
     log_.add(answer.asked, end_of_log(answer.lsn, wal), answer.number);
 }
 
+void Watch::doubt_those_ahead(const Answer& answer) {
+    for (Node& node : nodes_) {
+        const bool follows = node.last && node.last->in_recovery && is_ours(node) &&
+                             node.timeline == last_primary_timeline_;
+        // What it said before the primary was asked was written before.
+        const bool ahead = node.heard <= answer.asked && follows && node.last->lsn > answer.lsn;
+        node.ahead = node.ahead || ahead;
+    }
+}
+
 Watch::Verdict Watch::verdict_on(size_t number, Instant now) const {
     const Node& node = nodes_[number];
     if (is_away(node, now)) return verdict_on_absent(node, now);
@@ -201,6 +216,11 @@ Watch::Verdict Watch::verdict_on_standby(size_t number, Instant now) const {
     using enum NodeState;
     if (node.last->replay_paused) return {Lagging, "its replay is paused"};
     if (log_.empty()) return {Lagging, "no primary has been seen yet"};
+    if (node.ahead) {
+        return {Lagging,
+                "it has replayed what the primary's log does not hold: one of them was put back to "
+                "an earlier state, and a standby has to be made anew"};
+    }
     if (node.timeline == 0) {
         return {Lagging,
                 "whom it follows is not known: it receives nothing, or the monitor's user is no "
@@ -242,7 +262,8 @@ NodeView Watch::picture(size_t number, Verdict verdict, Instant now) {
     if (node.last->in_recovery && is_ours(node) && !log_.empty()) {
         shown.lag = log_.behind(shown.lsn, now);
         shown.lag_bytes = log_.end() > shown.lsn ? log_.end() - shown.lsn : 0;
-        const bool same_log = node.timeline != 0 && node.timeline == last_primary_timeline_;
+        const bool same_log =
+            !node.ahead && node.timeline != 0 && node.timeline == last_primary_timeline_;
         if (same_log) shown.shown = log_.last_within(shown.lsn);
     }
     return shown;

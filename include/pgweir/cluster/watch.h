@@ -42,6 +42,8 @@ struct Limits {
 ///   cluster was seen on. An older one that comes back is Stale; of two on the same timeline the
 ///   one that was primary before stays, and if neither was, there is none.
 ///   The first one is chosen when every node has been heard or given up.
+/// - A standby that showed more than the primary's log holds does not follow that log: one of the
+///   two was put back to an earlier state. Positions prove nothing then.
 /// - What is not known is not healthy.
 /// Thread: the control loop's.
 class Watch {
@@ -75,6 +77,7 @@ private:
         Instant heard{};  // when it came
         std::optional<Identity> identity;
         uint32_t timeline = 0;  // the last one that it said
+        bool ahead = false;     // True exactly when it has what its primary's log does not hold.
         uint32_t failures = 0;  // since the last answer
         std::string failure;
         std::optional<Instant> well_since;  // as a standby
@@ -89,6 +92,7 @@ private:
     void adopt_identifier(Instant now);
     void choose_primary(Instant now);
     void follow_log(const Answer& answer, const WalLayout& wal);
+    void doubt_those_ahead(const Answer& answer);
     bool is_ours(const Node& node) const;
     bool is_away(const Node& node, Instant now) const;
     bool all_were_heard(Instant now) const;

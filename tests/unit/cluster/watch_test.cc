@@ -357,4 +357,40 @@ TEST_CASE("watch: a busy cluster stays as it is") {
     CHECK(scene.state(2) == Standby);
 }
 
+TEST_CASE("watch: a primary that was put back to an earlier state leaves its standbys behind") {
+    Healthy scene;
+    scene.pass_busily(milliseconds(100));
+    scene.nodes[0].lsn -= 300;
+    scene.nodes[1].timeline = 0;              // its receiver is refused
+    scene.nodes[2].lsn = scene.nodes[0].lsn;  // put back like its primary
+    scene.pass(kStep * 2);
+    CHECK(scene.primary() == 0u);
+    CHECK(scene.state(1) == Lagging);
+    CHECK(scene.why(1).find("put back") != std::string::npos);
+    CHECK(scene.watch.view().nodes[1].shown == 0);
+    CHECK(scene.state(2) == Standby);
+
+    // The primary's log passes it: it holds what that one has lost nevertheless.
+    scene.nodes[0].lsn += 1000;
+    scene.pass(seconds(2));
+    CHECK(scene.state(1) == Lagging);
+
+    scene.nodes[1].lsn = scene.nodes[0].lsn - 900;  // made anew
+    scene.pass(kStep);
+    scene.nodes[1] = FakeNode{.lsn = scene.nodes[0].lsn};
+    scene.pass(seconds(2));
+    CHECK(scene.state(1) == Standby);
+}
+
+TEST_CASE("watch: an answer that comes late does not put its standby ahead") {
+    Healthy scene;
+    scene.pass_busily(milliseconds(100));
+    const Answer late{scene.now, false, scene.nodes[0].lsn, 1, false};
+    scene.nodes[0].answers = false;
+    scene.pass_busily(milliseconds(100));
+    scene.watch.answered(0, late, scene.now);
+    scene.watch.judge(scene.now);
+    CHECK(scene.state(1) == Standby);
+}
+
 }  // namespace pgweir::cluster
