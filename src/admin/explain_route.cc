@@ -31,7 +31,8 @@ const ClusterPicture* find_cluster(const Picture& picture, const std::string& na
 route::Judgement judge_in(const config::Database& database,
                           const sql::Classification& statement,
                           const Picture& picture) {
-    if (!statement.reads) return route::judge(statement, nullptr);
+    const bool may_be = statement.reads || statement.begins_read_only;
+    if (!may_be) return route::judge(statement, nullptr);
     const ClusterPicture* cluster = find_cluster(picture, database.cluster);
     if (cluster == nullptr || cluster->nodes.size() < 2) {
         return {false, "its cluster has no standby that is watched"};
@@ -119,17 +120,16 @@ Table explain_route(std::string_view sql, const Picture& picture) {
     for (const config::Database& database : databases_of(picture)) {
         route::Judgement judgement = judge_in(database, statement, picture);
         const bool by_rule = apply_rules(judgement, sql, statement, database, picture);
-        const bool begins = statement.begins_read_only && !by_rule;
-        const bool routed = judgement.standby || begins;
-        table.rows.push_back({database.name,
-                              begins              ? "read-only transaction"
-                              : judgement.standby ? "read"
-                                                  : "primary",
-                              begins ? "" : judgement.why,
-                              listed(statement.mentions.functions, "()"),
-                              listed(statement.mentions.relations),
-                              routed ? nodes_for_reads(database, picture, by_rule) : "primary",
-                              shape ? to_text(*shape) : ""});
+        const bool begins = statement.begins_read_only && judgement.standby && !by_rule;
+        table.rows.push_back(
+            {database.name,
+             begins              ? "read-only transaction"
+             : judgement.standby ? "read"
+                                 : "primary",
+             judgement.why, listed(statement.mentions.functions, "()"),
+             listed(statement.mentions.relations),
+             judgement.standby ? nodes_for_reads(database, picture, by_rule) : "primary",
+             shape ? to_text(*shape) : ""});
     }
     return table;
 }

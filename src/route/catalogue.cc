@@ -123,6 +123,11 @@ bool Catalogue::Builder::add(const Fact& fact) {
         object(fact.id, fmt::format("has to do with a type whose {}", kTaint));
     } else if (fact.kind == "locks") {
         object(fact.id, "locks rows");
+    } else if (fact.kind == "serializable") {
+        const std::string whose =
+            fact.name.name.empty() ? "all roles" : fmt::format("role {}", fact.name.name);
+        made_.against_all_ = fmt::format(
+            "transactions of {} are serializable by default, which no standby can be", whose);
     } else {
         return false;
     }

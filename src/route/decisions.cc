@@ -16,7 +16,7 @@ void apply_rule(Decision& decision,
                 const config::RoutingRule* rule) {
     if (rule == nullptr) return;
     const bool standby = rule->route == config::RuleRoute::Standby;
-    // A transaction that begins READ ONLY may go there anyway.
+    // A transaction that begins READ ONLY goes there anyway, unless no read of its database can.
     if (standby && !statement.reads) return;
     decision.its = standby ? Class::Read : Class::Write;
     if (standby) decision.writes = !statement.mentions.functions.empty();
@@ -89,18 +89,14 @@ void Decisions::look_into(Decision& decision, std::string_view text) const {
     const sql::Classification found = sql::classify(text);
     decision.refused = false;
     decision.by_rule = false;
-    if (found.begins_read_only) {
-        decision.its = Class::BeginsReadOnly;
-        decision.why.clear();
-    } else {
-        Judgement judgement = judge(found, catalogue_);
-        decision.its = judgement.standby ? Class::Read : Class::Write;
-        decision.why = std::move(judgement.why);
-    }
+    Judgement judgement = judge(found, catalogue_);
+    const Class fit = found.begins_read_only ? Class::BeginsReadOnly : Class::Read;
+    decision.its = judgement.standby ? fit : Class::Write;
+    decision.why = std::move(judgement.why);
     // What somebody made is believed as declared; where nothing would refuse it, it may write.
     const bool calls = !found.mentions.functions.empty();
     decision.writes = decision.its == Class::Read ? calls : !found.of_session;
-    if (decision.its == Class::BeginsReadOnly) decision.writes = false;
+    if (found.begins_read_only) decision.writes = false;
     decision.changes_catalogue = sql::changes_catalogue(text);
     apply_rule(decision, found, rules_.about(text));
 }

@@ -34,9 +34,10 @@ std::string against(const sql::Mentions& mentions, const Catalogue& catalogue) {
 }  // namespace
 
 Judgement judge(const sql::Classification& statement, const Catalogue* catalogue) {
-    if (!statement.reads) return {false, statement.why};
+    const bool begins = statement.begins_read_only;
+    if (!statement.reads && !begins) return {false, statement.why};
     if (catalogue == nullptr) return {false, "the catalogue of its database is not known"};
-    std::string why = against(statement.mentions, *catalogue);
+    std::string why = begins ? catalogue->against_all() : against(statement.mentions, *catalogue);
     const bool fit = why.empty();
     return {fit, std::move(why)};
 }

@@ -324,7 +324,8 @@ SettingsRef SettingsTable::intern(SettingList values) {
         value_of(set->values, "search_path").find("pg_temp") != std::string_view::npos;
     set->plain_strings = value_of(set->values, "standard_conforming_strings") == "on";
     set->utf8 = value_of(set->values, "client_encoding") == "UTF8";
-    set->serializable = value_of(set->values, "default_transaction_isolation") == "serializable";
+    set->serializable =
+        equal_ignoring_case(value_of(set->values, "default_transaction_isolation"), "serializable");
     set->wish = sql::wish_of(value_of(set->values, kRouteSetting));
     set->consistency = consistency_of(value_of(set->values, kConsistencySetting));
     set->traces = truth(value_of(set->values, kTraceSetting)).value_or(false);

@@ -10,6 +10,8 @@ namespace pgweir::route {
 /// One row for each fact: what it is about, its number, its schema and name, flags, and the number
 /// of what it uses. Flags: v may write, i immutable, e of an extension, . callable as t.f, t of a
 /// tainted type; of relations also kind and persistence; of types a: against all reads.
+/// "serializable" are roles, or "" for all of them, whose transactions are by default: no standby
+/// can be.
 ///
 /// Casts, checks of domains and comparisons happen without a sign in the text. One that may write
 /// taints the type of the users' that it is of, and what is made of it: whatever has a value of
@@ -135,6 +137,14 @@ WITH RECURSIVE calls AS (
      WHERE EXISTS (SELECT FROM tainted) AND found[1]::oid = ANY (ARRAY(SELECT type FROM tainted))
     UNION ALL
     SELECT 'locks', r.relation::int8, '', '', '', 0 FROM rules r WHERE r.tree LIKE '%:rowMarks ({%'
+    UNION ALL
+    SELECT 'serializable', s.setrole::int8, '', COALESCE(a.rolname, ''), '', 0
+      FROM pg_db_role_setting s LEFT JOIN pg_roles a ON a.oid = s.setrole
+     WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+       AND EXISTS (SELECT FROM unnest(s.setconfig) AS c WHERE lower(c) = 'default_transaction_isolation=serializable')
+    UNION ALL
+    SELECT 'serializable', 0, '', '', '', 0 FROM pg_settings
+     WHERE name = 'default_transaction_isolation' AND reset_val = 'serializable'
 )
 SELECT * FROM facts LIMIT 500001
 )SQL";

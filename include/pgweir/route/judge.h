@@ -12,8 +12,8 @@ struct Judgement {
     std::string why{};     // not; empty if it may
 };
 
-/// `catalogue` of the database in which it would run; nullptr: not known (yet), and nothing may
-/// leave the primary.
+/// A read, or what begins a transaction of reads. `catalogue` of the database in which it would
+/// run; nullptr: not known (yet), and nothing may leave the primary.
 Judgement judge(const sql::Classification& statement, const Catalogue* catalogue);
 
 }  // namespace pgweir::route

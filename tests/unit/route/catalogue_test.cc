@@ -117,6 +117,19 @@ TEST_CASE("catalogue: what needs no sign in the text is against every read") {
           "text is a type whose casts, checks or comparisons call a VOLATILE function");
 }
 
+TEST_CASE("catalogue: transactions that are serializable by default are against every read") {
+    CHECK(made_of({
+                      {"serializable", "0", "", "", "", "0"}
+    })
+              .against_all() ==
+          "transactions of all roles are serializable by default, which no standby can be");
+    CHECK(made_of({
+                      {"serializable", "10", "", "app", "", "0"}
+    })
+              .against_all() ==
+          "transactions of role app are serializable by default, which no standby can be");
+}
+
 TEST_CASE("catalogue: a type that compares or casts by a volatile function taints what has it") {
     const Catalogue catalogue = made_of({
         {"type",     "1", "public", "kind",    "t",   "0"},

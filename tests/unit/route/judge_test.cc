@@ -80,4 +80,15 @@ TEST_CASE("judge: without a catalogue, or with one that is against all, nothing 
     CHECK(!judge(sql::classify("SELECT 1"), &against).standby);
 }
 
+TEST_CASE("judge: a transaction of reads begins where reads may go") {
+    const auto begin = sql::classify("BEGIN READ ONLY");
+    const Catalogue fine = some_catalogue();
+    CHECK(judge(begin, &fine).standby);
+    CHECK(judge(begin, &fine).why == "");
+    const Catalogue unfit = some_catalogue("text");
+    CHECK_FALSE(judge(begin, &unfit).standby);
+    CHECK_FALSE(judge(begin, nullptr).standby);
+    CHECK_FALSE(judge(sql::classify("BEGIN"), &fine).standby);
+}
+
 }  // namespace pgweir::route

@@ -90,7 +90,8 @@ TEST_CASE("rules: they come before the catalogue, and not before the grammar") {
         CAPTURE(text);
         CHECK(decisions.about(text, ref)->its == Class::Write);
     }
-    CHECK(decisions.about("BEGIN READ ONLY", ref)->its == Class::BeginsReadOnly);
+    CHECK(decisions.about("BEGIN READ ONLY", ref)->its == Class::Write);
+    CHECK_FALSE(decisions.about("BEGIN READ ONLY", ref)->writes);
     decisions.use(Rules({rule("*", RuleRoute::Primary)}));
     CHECK(decisions.about("SELECT f(1)", ref)->its == Class::Write);
     CHECK(decisions.about("BEGIN READ ONLY", ref)->its == Class::Write);
