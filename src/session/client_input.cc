@@ -1,3 +1,5 @@
+#include "pgweir/base/check.h"
+#include "pgweir/base/planted.h"
 #include "pgweir/session/errors.h"
 #include "pgweir/wire/frame.h"
 #include "pgweir/wire/frontend.h"
@@ -113,8 +115,7 @@ size_t console_step(Engine& engine, ClientSession& client, Bytes input) {
     return header.total_bytes();
 }
 
-/// Handles what it can; the rest stays with the caller.
-size_t consume(Engine& engine, ClientSession& client, Bytes input) {
+size_t consume_all(Engine& engine, ClientSession& client, Bytes input) {
     size_t used = 0;
     while (used < input.size()) {
         const ClientState before = client.state;
@@ -140,8 +141,20 @@ size_t consume(Engine& engine, ClientSession& client, Bytes input) {
             case ClientState::Closed: return input.size();
         }
         used += taken;
-        if (taken == 0 && client.state == before) break;
+        const bool again = std::exchange(client.read_again, false);
+        if (taken == 0 && client.state == before && !again) break;
     }
+    return used;
+}
+
+/// Handles what it can; the rest stays with the caller. Whoever comes by a server while its request
+/// is looked at, or gives one back, is resumed from within: it goes on here, with what is left.
+size_t consume(Engine& engine, ClientSession& client, Bytes input) {
+    if (planted(Bug::ReadFromWithin)) return consume_all(engine, client, input);
+    PGW_CHECK(!client.being_read);
+    client.being_read = true;
+    const size_t used = consume_all(engine, client, input);
+    client.being_read = false;
     return used;
 }
 
@@ -180,7 +193,8 @@ void client_bytes(Engine& engine, ClientSession& client, Bytes input) {
 void resume_client(Engine& engine, ClientSession& client) {
     if (client.state == ClientState::Closed) return;
     client.stream->resume();
-    if (client.inbox.empty()) return;
+    client.read_again = client.being_read;
+    if (client.being_read || client.inbox.empty()) return;
     const size_t used = consume(engine, client, client.inbox.view());
     if (client.state != ClientState::Closed) client.inbox.consume(engine.buffers(), used);
 }

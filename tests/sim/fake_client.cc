@@ -215,7 +215,7 @@ std::string FakeClient::text_of_notification(const std::string& token) {
 
 /// Locks are its own, so that nobody waits for one.
 std::string FakeClient::text_of_state(const std::string& token) {
-    switch (prng_.below(12)) {
+    switch (prng_.below(14)) {
         case 0:
         case 1: return fmt::format("create temp table t{}", prng_.below(3));
         case 2: return fmt::format("drop table t{}", prng_.below(3));
@@ -227,6 +227,9 @@ std::string FakeClient::text_of_state(const std::string& token) {
         case 8:
         case 9: return fmt::format("execute q{}", prng_.below(3));
         case 10: return fmt::format("deallocate q{}", prng_.below(3));
+        // Keeps its server while nobody waits for one.
+        case 11:
+        case 12: return "select pg_backend_pid() " + token;
         default: return "show " + token;
     }
 }

@@ -53,10 +53,11 @@ enum class Bug : uint8_t {
     BeginFailureForgotten,
     FlushedBatchSentAgain,
     BatchOvertaken,
+    ReadFromWithin,
 };
 
 /// As simulator --planted knows them, in the order of Bug.
-inline constexpr std::array<std::string_view, 43> kBugNames{
+inline constexpr std::array<std::string_view, 44> kBugNames{
     "none",
     "released-too-early",
     "lent-in-transaction",
@@ -100,6 +101,7 @@ inline constexpr std::array<std::string_view, 43> kBugNames{
     "begin-failure-forgotten",
     "flushed-batch-sent-again",
     "batch-overtaken",
+    "read-from-within",
 };
 
 #ifdef PGWEIR_PLANTED_BUGS

@@ -103,6 +103,8 @@ struct ClientSession final : StreamEvents, ListHook, ClientFacts {
     bool just_lent = false;        // True exactly when its server has had no request of it.
     bool told_route = false;       // True exactly when its request was traced.
     bool killed = false;           // True exactly when it ends at its next transaction's end.
+    bool being_read = false;       // True exactly when what it sent is being looked at.
+    bool read_again = false;       // True exactly when it was resumed meanwhile.
     uint32_t passing = 0;          // bytes of a message still to be forwarded as they come
     uint32_t discarding = 0;       // bytes of a message still to be dropped as they come
     Buffer inbox;                  // what could not be handled yet

@@ -278,6 +278,15 @@ TEST_CASE("session state: after nextval() the server stays while nobody waits") 
         CHECK(scene.server.take() == query("SELECT 1"));
         CHECK(count(scene.rig, ClientState::Idle) == 1);
     }
+    SUBCASE("whoever waits gets it, and is read once although its request came in two pieces") {
+        scene.rig.pass(std::chrono::milliseconds(60));
+        const std::string request = query("INSERT INTO t VALUES (1)");
+        scene.rig.say(other, request.substr(0, 3));
+        scene.rig.say(other, request.substr(3));
+        CHECK(scene.server.take() == request);
+        scene.rig.answer(scene.server);
+        CHECK(types(other.take()) == "CZ");
+    }
     SUBCASE("but for a moment after its last use, which one client can wait") {
         scene.rig.pass(std::chrono::milliseconds(40));
         scene.rig.say(other, query("SELECT 1"));
