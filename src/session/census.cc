@@ -1,5 +1,6 @@
 #include "pgweir/session/census.h"
 
+#include "pgweir/sql/effects.h"
 #include "pgweir/wire/reader.h"
 
 #include <algorithm>
@@ -29,6 +30,9 @@ constexpr std::string_view kWithoutTimeout =
 
 // More than this many bytes of settings are not carried from server to server.
 constexpr size_t kSettingsBytesMax = 262144;
+
+// Names of custom settings that are found in functions.
+constexpr size_t kOfFunctionsMax = 256;
 
 // Every name is qualified: what a search_path holds must not be called with the session's rights.
 // Values come in the encoding of the database and in ASCII, whatever client_encoding is.
@@ -185,7 +189,15 @@ bool take_census_row(Census& census, Bytes body) {
     auto value = unescape(*escaped);
     const bool named = letter == 's' || letter == 'b' || prepared;
     if ((!named && !channel) || name->empty() == named || !value) return false;
-    if (letter == 'b') census.of_functions.emplace_back(*name);
+    const bool custom = !prepared && name->find('.') != std::string_view::npos;
+    if (custom && !sql::is_custom_setting_name(*name)) {
+        // None that can be asked for by its name.
+        census.complete = census.complete && letter == 'b';
+        return true;
+    }
+    if (letter == 'b' && census.of_functions.size() < kOfFunctionsMax) {
+        census.of_functions.emplace_back(*name);
+    }
     if (letter == 'b' && value->empty()) return true;
     if (!prepared && census.holds(*name))
         return true;  // a name that was asked for, and found in a function

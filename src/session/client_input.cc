@@ -185,7 +185,9 @@ void client_bytes(Engine& engine, ClientSession& client, Bytes input) {
         client.server != nullptr && client.server->state == ServerState::Active;
     const bool waits = !serves_itself || client.holding || client.server->begin_undecided() ||
                        client.server->repeats();
-    if (held && waits && (beyond || client.inbox.size() > kWaitingInboxMax)) {
+    // Whose inbox is empty waits for nothing, and nobody would resume it.
+    if (held && waits && !client.inbox.empty() &&
+        (beyond || client.inbox.size() > kWaitingInboxMax)) {
         client.stream->pause();
     }
 }

@@ -168,7 +168,8 @@ private:
     size_t take_message(Bytes rest) {
         const bool held = client_.holding || server_.begin_undecided();
         if (held && !is_copied(static_cast<char>(rest[0]))) return 0;
-        if (server_.pipeline.full()) {
+        if (server_.pipeline.full() || is_backed_up()) {
+            flush_what_is_full();
             client_.stream->pause();
             return 0;
         }
@@ -189,8 +190,27 @@ private:
         return stop(unknown_message_type(header.type));
     }
 
-    /// What a COPY under way needs to end; outside of one PostgreSQL ignores it.
-    static bool is_copied(char type) { return type == 'd' || type == 'c' || type == 'f'; }
+    /// A few bytes of its client may each have a long statement sent in front of them. What is
+    /// under way brings the client back, once the server has read it.
+    bool is_backed_up() const {
+        return !again_ && !server_.pipeline.empty() &&
+               server_.stream->backlog() > engine_.config().limits.output_buffer;
+    }
+
+    /// Answers of pgweir's own wait behind one that PostgreSQL keeps until it is asked for it.
+    void flush_what_is_full() {
+        const bool kept = server_.pipeline.full() && server_.pipeline.batch_open() &&
+                          server_.pipeline.synthesized() > 0;
+        if (!kept) return;
+        constexpr std::array<uint8_t, 5> kFlush{'H', 0, 0, 0, 4};
+        out_.add_copy(kFlush);
+    }
+
+    /// What a COPY under way needs to end, or ignores; outside of one PostgreSQL ignores the rest.
+    bool is_copied(char type) const {
+        const bool ignored = (type == 'S' || type == 'H') && server_.pipeline.takes_copy_data();
+        return ignored || type == 'd' || type == 'c' || type == 'f';
+    }
 
     /// The first byte of a message may be all that there is, and is enough to refuse it.
     size_t judge_type(Bytes rest) {
@@ -246,7 +266,8 @@ private:
                 // A server that discards up to a Sync does not run it, and the Sync must reach it.
                 client_.holding = note_query(header, rest) && !server_.pipeline.skipping();
                 if (misplaced_) return stop(bound_to_standby(server_.node.name));
-                client_.holding = client_.holding || reads_in_transaction();
+                client_.holding =
+                    client_.holding || (reads_in_transaction() && !server_.pipeline.skipping());
                 expect(Request::Query);
                 ++server_.pool.stats.queries;
                 statements_.forget_unnamed();
@@ -255,12 +276,7 @@ private:
                 expect(Request::Execute);
                 ++server_.pool.stats.queries;
                 break;
-            case 'S':
-                expect(Request::Sync);
-                server_.end_bound = false;
-                client_.holding =
-                    std::exchange(client_.hold_at_sync, false) || reads_in_transaction();
-                break;
+            case 'S': sync(); break;
             case 'F':
                 expect(Request::Function);
                 // It names its function by a number that only PostgreSQL knows.
@@ -269,7 +285,8 @@ private:
                              sql::Effect::MayChangeSession | sql::Effect::MayHideSettings, {});
                 break;
             case 'H':
-                server_.pipeline.note_flush();
+                // One with a body fails, and the server waits for a Sync then.
+                if (header.body_bytes > 0) server_.pipeline.note_flush();
                 flush_asked_ = true;
                 break;
             case 'c':
@@ -280,6 +297,14 @@ private:
                 return 0;
         }
         return begin_passing(header, rest);
+    }
+
+    void sync() {
+        const bool ignored = server_.pipeline.takes_copy_data();
+        expect(Request::Sync);
+        server_.end_bound = false;
+        if (ignored) return;  // what waits for a Sync waits for the one behind the data
+        client_.holding = std::exchange(client_.hold_at_sync, false) || reads_in_transaction();
     }
 
     bool is_show_of_token(const wire::FrameHeader& header, Bytes rest) const {
@@ -470,9 +495,9 @@ private:
     }
 
     void expect(Request request) {
+        const bool runs = request == Request::Query || request == Request::Function;
+        const bool ends = request == Request::Sync || (runs && !server_.pipeline.skipping());
         server_.pipeline.expect({request, Delivery::Forward}, server_);
-        const bool ends =
-            request == Request::Query || request == Request::Sync || request == Request::Function;
         server_.first_sent = server_.first_sent || ends;
     }
 

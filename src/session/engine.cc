@@ -495,7 +495,7 @@ void ServerConn::on_connected() {
 }
 
 void ServerConn::on_drained() {
-    if (client != nullptr && client->stream != nullptr) client->stream->resume();
+    if (client != nullptr && client->stream != nullptr) resume_client(engine, *client);
 }
 
 void ServerConn::on_lost(std::string_view reason) {

@@ -96,6 +96,7 @@ void begin_parting(Engine& engine, ServerConn& server) {
     ClientSession& client = *server.client;
     Hearing& hearing = client.subscription->hearing;
     engine.move(server, ServerEvent::PartingDue);
+    server.stream->resume();  // it may have been stopped for a client that reads slowly
     hearing.begin(Teller::Shared, make_token(engine, client));
     send_internal_query(engine, server, mark_query({}, hearing.token()));
 }

@@ -19,6 +19,9 @@ constexpr uint32_t kErrorLookedAtMax = 65536;
 // A message that is wanted whole has to be small; ParameterStatus is the largest.
 constexpr uint32_t kWholeMessageMax = 65536;
 
+// Of what a standby says before it says anything of weight.
+constexpr size_t kHeldBackAnswersMax = 65536;
+
 constexpr std::string_view kDiscardAll = "DISCARD ALL";
 constexpr std::string_view kDeallocateAll = "DEALLOCATE ALL";
 
@@ -132,7 +135,7 @@ private:
     bool holds_back(const wire::FrameHeader& header, Bytes message) {
         if (server_.request.empty() || header.type == 'S') return false;
         if (is_light(header.type) && message.size() == header.total_bytes() &&
-            held_count_ < held_.size()) {
+            held_count_ < held_.size() && server_.held_back.size() <= kHeldBackAnswersMax) {
             held_[held_count_++] = message;
             return true;
         }
@@ -399,7 +402,11 @@ private:
     void keep_what_comes_later(ClientSession& client) {
         server_.pipeline.for_each_behind_front([&](const Expected& entry) {
             const StatementChange* change = entry.change;
-            if (change == nullptr || change->kind != StatementChange::Kind::ClientAdded) return;
+            if (change == nullptr) return;
+            if (change->kind == StatementChange::Kind::ClientClosed) {
+                client.statements->erase(change->name);
+            }
+            if (change->kind != StatementChange::Kind::ClientAdded) return;
             client.statements->put(change->name, change->statement);
             if (!change->sent) return;
             const size_t bytes = change->statement->query_and_types.size();
@@ -450,7 +457,8 @@ private:
         server_.pool.stats.bytes_sent += out_->bytes();
         ClientSession& client = *server_.client;
         if (planted(Bug::BacklogIgnored)) return;
-        if (client.stream->backlog() > engine_.config().limits.output_buffer)
+        // What is asked in between is not for its client, and does not wait for it.
+        if (has_reader() && client.stream->backlog() > engine_.config().limits.output_buffer)
             server_.stream->pause();
     }
 
@@ -482,8 +490,11 @@ void let_client_go_on(Engine& engine, ServerConn& server, bool was_full) {
         !server.pool.of_standby() || server.status != wire::TransactionStatus::Idle;
     const bool held =
         client.holding && looked_at && (server.pipeline.at_rest() || server.pipeline.skipping());
-    if (held) client.holding = false;
-    if (held || was_full || !client.inbox.empty()) resume_client(engine, client);
+    // The Sync that it is held behind does not count: it is held behind the one that does.
+    const bool early = client.holding && server.pipeline.copy_awaits_sync();
+    if (early) client.hold_at_sync = true;
+    if (held || early) client.holding = false;
+    if (held || early || was_full || !client.inbox.empty()) resume_client(engine, client);
 }
 
 size_t consume(Engine& engine, ServerConn& server, Bytes input) {

@@ -521,6 +521,7 @@ void keep_for_what_is_known(Engine& engine, ServerConn& server) {
 void begin_census(Engine& engine, ServerConn& server) {
     add_custom_settings_of_startup(*server.client);
     engine.move(server, ServerEvent::CensusDue);
+    server.stream->resume();  // it may have been stopped for a client that reads slowly
     ask_census(engine, server);
 }
 

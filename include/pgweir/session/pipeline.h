@@ -73,7 +73,7 @@ public:
     /// Invariant: called in the order in which the server reads.
     void expect(Expected entry, PipelineEvents& events);
 
-    /// Notes a Flush, which owes nothing but belongs to a batch that only Sync ends.
+    /// Notes a Flush that will fail: it owes nothing, but the server then waits for a Sync.
     void note_flush() { batch_open_ = true; }
 
     /// Judges the next message of the server; `status` only counts for ReadyForQuery.
@@ -84,6 +84,13 @@ public:
 
     /// True exactly when an extended message was sent after the last Sync.
     bool batch_open() const { return batch_open_; }
+
+    /// True exactly when the server takes data of a COPY: until its end it ignores Flush and Sync.
+    bool takes_copy_data() const { return copy_ == Copy::In && !skipping_; }
+
+    /// True exactly when it has ignored the Sync that was sent with the COPY: another one follows
+    /// the data.
+    bool copy_awaits_sync() const { return takes_copy_data() && sync_ignored_ && batch_open_; }
 
     /// True exactly when something of the open batch was sent, and may have been run.
     bool batch_sent() const { return batch_sent_; }

@@ -424,4 +424,15 @@ TEST_CASE("begun: one that reads chooses its standby with its first statement") 
     }
 }
 
+TEST_CASE("begun: a client that has nothing waiting is read although all buffers are in use") {
+    LazyScene scene([](Rig& made) { made.config.limits.input_buffers = 1; });
+    FakeStream& other = scene.rig.log_in();
+    scene.rig.say(other, query("SELECT 1").substr(0, 3));
+    scene.ask(kBegin);
+    scene.ask(kInsert);
+    scene.rig.say(scene.server, begun_at_server() + complete("INSERT 0 1") + ready('T'));
+    CHECK_FALSE(scene.client.paused);
+    CHECK(types(scene.client.take()) == "CZ");
+}
+
 }  // namespace pgweir::session

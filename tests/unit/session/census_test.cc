@@ -146,4 +146,24 @@ TEST_CASE("pins: a set of reasons") {
     CHECK(more != pins);
 }
 
+TEST_CASE("census: names of custom settings that are none are not asked for") {
+    Census census;
+    CHECK(take(census, census_row("b", "a.b'", "x")));
+    CHECK(take(census, census_row("b", "a." + std::string(200, 'b'), "x")));
+    CHECK(census.of_functions.empty());
+    CHECK(census.settings.empty());
+    CHECK(census.complete);
+    CHECK(take(census, census_row("s", "a.b'", "x")));
+    CHECK(census.settings.empty());
+    CHECK_FALSE(census.complete);
+}
+
+TEST_CASE("census: functions bring 256 names at most") {
+    Census census;
+    for (int i = 0; i < 300; ++i) {
+        CHECK(take(census, census_row("b", "a.b" + std::to_string(i), "")));
+    }
+    CHECK(census.of_functions.size() == 256);
+}
+
 }  // namespace pgweir::session

@@ -142,4 +142,21 @@ TEST_CASE("client pump: after a failed COPY with Syncs inside the server serves 
     CHECK(pair.server.finished);
 }
 
+TEST_CASE("client pump: Flush outside of a batch keeps no server") {
+    Rig rig;
+    FakeStream& client = rig.log_in();
+    FakeStream& server = rig.idle_server();
+    SUBCASE("behind a query") {
+        rig.say(client, query("SELECT 1") + flush());
+        rig.answer(server);
+    }
+    SUBCASE("amid the data of a COPY") {
+        rig.say(client, query("COPY t FROM STDIN"));
+        rig.say(server, message('G', std::string(3, '\0')));
+        rig.say(client, message('d', "1\n") + flush() + message('c'));
+        rig.answer(server, "COPY 1");
+    }
+    CHECK(count(rig, ServerState::Idle) == 1);
+}
+
 }  // namespace pgweir::session

@@ -113,6 +113,30 @@ TEST_CASE("routing: who asks for a standby gets it for a transaction, whatever i
     CHECK(scene.open_standby().take() == begin);
 }
 
+TEST_CASE("routing: a query that its standby skips holds no Sync back") {
+    Scene scene;
+    scene.say(*scene.client, query("BEGIN READ ONLY"));
+    FakeStream& standby = scene.open_standby();
+    scene.answer(standby, "BEGIN", 'T');
+    standby.take();
+    scene.say(*scene.client, bind_to("none") + execute() + flush());
+    scene.say(standby, failure("26000", "prepared statement does not exist"));
+    standby.take();
+    scene.say(*scene.client, kRead + sync());
+    CHECK(standby.take() == kRead + sync());
+}
+
+TEST_CASE("routing: of what a standby says before it counts no more is kept than has a limit") {
+    ReadingScene scene;
+    const std::string columns = message('T', be16(0) + std::string(30000, 'x'));
+    for (int i = 0; i < 3; ++i) scene.say(*scene.standby, columns);
+    CHECK(scene.client->sent.empty());
+    scene.say(*scene.standby, columns);
+    CHECK(types(scene.client->take()) == "TTTT");
+    scene.say(*scene.standby, failure("25006", "read-only") + ready());
+    CHECK(types(scene.client->take()) == "EZ");
+}
+
 TEST_CASE("routing: an open write is waited for only from when it is told") {
     Scene scene;
     scene.say(*scene.client, query("BEGIN"));

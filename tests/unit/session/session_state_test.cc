@@ -592,4 +592,18 @@ TEST_CASE("session state: a session that yields does not notice that its server 
     CHECK(count(scene.rig, ClientState::Idle) == 1);
 }
 
+TEST_CASE("session state: a server that was stopped for a slow reader is asked all the same") {
+    Scene scene([](Rig& made) { made.config.limits.output_buffer = 1000; });
+    scene.rig.say(scene.client, query("SELECT f()"));
+    scene.rig.say(scene.server, message('T', be16(0)));
+    scene.client.backlog_bytes = 1001;
+    scene.rig.say(scene.server, complete("SELECT 0") + ready());
+    CHECK(count(scene.rig, ServerState::Asking) == 1);
+    CHECK_FALSE(scene.server.paused);
+    scene.rig.say(scene.server, census_row("s", "work_mem", "64"));
+    CHECK_FALSE(scene.server.paused);
+    scene.answer_census();
+    CHECK(count(scene.rig, ServerState::Idle) == 1);
+}
+
 }  // namespace pgweir::session

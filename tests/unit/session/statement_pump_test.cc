@@ -633,4 +633,70 @@ TEST_CASE("statement pump: what has been followed by more is not sent again") {
     CHECK(types(scene.client.take()) == "EZ");
 }
 
+TEST_CASE("statement pump: an extended COPY whose Sync is held goes on with its data") {
+    StatementScene scene;
+    const std::string sql = R"(COPY t FROM STDIN (FORMAT csv, ESCAPE '\'))";
+    scene.say(parse("", sql) + bind_to("") + execute() + sync());
+    CHECK(types(scene.server.take()) == "PBES");
+    scene.reply(parsed() + bound() + message('G', std::string(3, '\0')));
+    const std::string data = message('d', "1\n");
+    SUBCASE("and ends with the Sync behind it") {
+        scene.say(data + message('c') + sync());
+        CHECK(scene.server.take() == data + message('c') + sync());
+    }
+    SUBCASE("also with Syncs and Flushes amid it") {
+        scene.say(data + sync() + flush() + data + message('c') + sync());
+        CHECK(scene.server.take() == data + sync() + flush() + data + message('c') + sync());
+    }
+    scene.reply(complete("COPY 1") + ready());
+    CHECK(types(scene.client.take()) == "12GCZ");
+    scene.say(query("SELECT 1"));
+    CHECK(scene.server.take().ends_with(query("SELECT 1")));
+}
+
+TEST_CASE("statement pump: what has to be prepared again and again waits for its server") {
+    StatementScene scene([](Rig& made) {
+        one_server(made);
+        made.config.limits.output_buffer = 1000;
+    });
+    scene.prepare("s", "SELECT 1");
+    scene.renew_server();
+    scene.say(run("s"));
+    FakeStream& server = scene.rig.open();
+    server.take();
+    server.backlog_bytes = 1001;
+    scene.say(run("s") + run("s"));
+    CHECK(server.take().empty());
+    CHECK(scene.client.paused);
+    scene.rig.say(server, parsed() + ran());
+    scene.rig.drain(server);
+    CHECK(types(server.take()) == "BESBES");
+}
+
+TEST_CASE("statement pump: a ledger that is full of pgweir's own answers is flushed") {
+    StatementScene scene;
+    scene.prepare("s", "SELECT 1");
+    const size_t pairs = Pipeline::kExpectedMax / 2;
+    std::string flood = bind_to("s");
+    for (size_t i = 0; i < pairs; ++i) flood += close_statement("s") + parse("s", "SELECT 1");
+    scene.say(flood);
+    CHECK(scene.client.paused);
+    CHECK(types(scene.server.take()).starts_with("BH"));
+    scene.reply(bound());
+    CHECK_FALSE(scene.client.paused);
+    CHECK(split(scene.client.take()).size() == 1 + pairs * 2);
+}
+
+TEST_CASE("statement pump: behind DEALLOCATE ALL a name that is closed again is free") {
+    StatementScene scene;
+    scene.say(parse("d", "DEALLOCATE ALL") + bind_to("d") + execute() + parse("s", "SELECT 1") +
+              close_statement("s") + sync());
+    scene.reply(parsed() + bound() + complete("DEALLOCATE ALL") + parsed() + ready());
+    scene.client.take();
+    scene.say(parse("s", "SELECT 2") + sync());
+    CHECK(scene.server.take().ends_with(parse(name_of("SELECT 2"), "SELECT 2") + sync()));
+    scene.reply(parsed() + ready());
+    CHECK(types(scene.client.take()) == "1Z");
+}
+
 }  // namespace pgweir::session
