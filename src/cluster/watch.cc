@@ -9,9 +9,6 @@
 namespace pgweir::cluster {
 namespace {
 
-// A longer pause between two judgements is the watcher's own, and no node's fault.
-constexpr Duration kStall = std::chrono::milliseconds(250);
-
 // A connection that ends is not yet a primary that is gone: somebody may have ended just that one.
 constexpr uint32_t kFailuresOfPrimary = 2;
 
@@ -32,7 +29,10 @@ void Watch::answered(size_t number, const Answer& answer, Instant now) {
     Node& node = nodes_[number];
     const bool went_back = node.last && answer.lsn < node.last->lsn;
     const bool moved_on = answer.timeline != 0 && answer.timeline != node.timeline;
-    if (went_back || moved_on) node.ahead = false;
+    // One that was made anew has been away, and then has more than before; one that has only been
+    // away receives nothing.
+    const bool came_anew = node.last && node.failures > 0 && answer.lsn > node.last->lsn;
+    if (went_back || moved_on || came_anew) node.ahead = false;
     node.last = answer;
     node.heard = now;
     node.failures = 0;
@@ -75,7 +75,7 @@ bool Watch::judge(Instant now) {
 void Watch::forgive_stall(Instant now) {
     const Duration pause = now - judged_;
     judged_ = now;
-    if (pause <= kStall) return;
+    if (pause <= stall_of(limits_.silence)) return;
     started_ += pause;
     for (Node& node : nodes_) node.heard = std::min(node.heard + pause, now);
 }

@@ -45,9 +45,8 @@ void Prober::enter(State state) {
 void Prober::tick() {
     // A pause of our own is not the node's.
     const Instant now = net::Loop::read_clock();
-    constexpr Duration kStall = std::chrono::milliseconds(250);
     const Duration pause = now - std::exchange(ticked_, now);
-    if (pause > kStall) entered_ = std::min(entered_ + pause, now);
+    if (pause > cluster::stall_of(monitor_.timeout)) entered_ = std::min(entered_ + pause, now);
     const Duration spent = now - entered_;
     switch (state_) {
         case State::Resting:

@@ -5,6 +5,7 @@
 #include "pgweir/cluster/lsn.h"
 #include "pgweir/cluster/view.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,6 +28,12 @@ struct Identity {
     uint64_t system_identifier = 0;
     WalLayout wal;
 };
+
+/// A pause of the watcher itself, in which it heard nobody, is no node's fault.
+/// Units: the shortest one; it counts before a node's own silence does.
+inline Duration stall_of(Duration silence) {
+    return std::min<Duration>(std::chrono::milliseconds(250), silence / 2);
+}
 
 /// What an administrator wants to be believed.
 struct Limits {

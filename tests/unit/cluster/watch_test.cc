@@ -375,9 +375,16 @@ TEST_CASE("watch: a primary that was put back to an earlier state leaves its sta
     scene.pass(seconds(2));
     CHECK(scene.state(1) == Lagging);
 
-    scene.nodes[1].lsn = scene.nodes[0].lsn - 900;  // made anew
-    scene.pass(kStep);
-    scene.nodes[1] = FakeNode{.lsn = scene.nodes[0].lsn};
+    SUBCASE("made anew") {
+        scene.nodes[1].refuses = true;
+        scene.pass(seconds(1));
+        scene.nodes[1] = FakeNode{.lsn = scene.nodes[0].lsn};
+    }
+    SUBCASE("put back too") {
+        scene.nodes[1].lsn = scene.nodes[0].lsn - 900;
+        scene.pass(kStep);
+        scene.nodes[1] = FakeNode{.lsn = scene.nodes[0].lsn};
+    }
     scene.pass(seconds(2));
     CHECK(scene.state(1) == Standby);
 }
@@ -391,6 +398,18 @@ TEST_CASE("watch: an answer that comes late does not put its standby ahead") {
     scene.watch.answered(0, late, scene.now);
     scene.watch.judge(scene.now);
     CHECK(scene.state(1) == Standby);
+}
+
+TEST_CASE("watch: a pause of its own is forgiven however short a node's silence may be") {
+    Scene scene(2);
+    scene.watch.set_limits(Limits{.silence = milliseconds(150)});
+    scene.pass(seconds(1));
+    REQUIRE(scene.state(1) == Standby);
+    scene.now += milliseconds(200);
+    scene.watch.judge(scene.now);
+    CHECK(scene.primary() == 0u);
+    CHECK(scene.state(1) == Standby);
+    CHECK(stall_of(seconds(1)) == milliseconds(250));
 }
 
 }  // namespace pgweir::cluster
