@@ -83,6 +83,8 @@ int serve(const Options& options) {
     }
     for (const auto& warning : warnings) log::warning("{}", warning);
     raise_descriptor_limit(setup->config);
+    // Look-ups of names share these threads, half of them at a time, and one may take long.
+    setenv("UV_THREADPOOL_SIZE", "64", 0);
     control::Control control(std::move(setup));
     if (auto started = control.start(); !started) {
         log::error("{}; {}", started.error().message, started.error().hint);

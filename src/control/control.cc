@@ -395,7 +395,7 @@ void Control::page_gathered(Gathering& gathering) {
     const std::lock_guard lock(pages_mutex_);
     // Whoever asked may have lost patience; then the promise is gone, and from the list too.
     const size_t erased = std::erase_if(
-        pages_wanted_, [&](const PageWanted& listed) { return listed.text == wanted.text; });
+        pages_wanted_, [&](const PageWanted& listed) { return listed.number == wanted.number; });
     if (erased == 0) return;
     if (wanted.page == Page::Metrics) {
         wanted.text->set_value(
@@ -421,7 +421,7 @@ std::string Control::ask_for(Page page) {
     {
         const std::lock_guard lock(pages_mutex_);
         if (pages_closed_) return "";
-        pages_wanted_.push_back({page, &promise});
+        pages_wanted_.push_back({page, &promise, ++last_page_});
     }
     uv_async_send(&page_wake_);
     future.wait_for(kPagePatience);
@@ -445,9 +445,9 @@ void Control::on_page_wanted(uv_async_t* async) {
         wanted = self.pages_wanted_;
     }
     for (const PageWanted& page : wanted) {
-        const bool under_way =
-            std::any_of(self.gatherings_.begin(), self.gatherings_.end(),
-                        [&](const auto& entry) { return entry.second.wanted.text == page.text; });
+        const bool under_way = std::any_of(
+            self.gatherings_.begin(), self.gatherings_.end(),
+            [&](const auto& entry) { return entry.second.wanted.number == page.number; });
         if (under_way) continue;
         Gathering gathering{};
         gathering.purpose = Gathering::Purpose::Page;

@@ -14,6 +14,13 @@ bool is_socket_folder(const std::string& host) {
     return host.starts_with('/');
 }
 
+/// A name has to be looked up, in a thread that others may keep busy for long.
+bool is_address(const std::string& host) {
+    std::array<uint8_t, 16> binary{};
+    return uv_inet_pton(AF_INET, host.c_str(), binary.data()) == 0 ||
+           uv_inet_pton(AF_INET6, host.c_str(), binary.data()) == 0;
+}
+
 void ignore_notice(void*, const PGresult*) {}
 
 void delete_handle(uv_handle_t* handle) {
@@ -58,6 +65,7 @@ std::string first_line(std::string_view message) {
 struct PgConnection::Lookup {
     uv_any_req request{};
     PgConnection* connection = nullptr;
+    std::string host{};
 };
 
 PgConnection::~PgConnection() {
@@ -82,8 +90,13 @@ bool PgConnection::open(const Target& target) {
         connect("");
         return true;
     }
+    const std::string late = std::exchange(late_, {});
+    if (is_address(target_.host) || !late.empty()) {
+        connect(late.empty() ? target_.host : late);
+        return true;
+    }
     resolving_ = true;
-    lookup_ = new Lookup{.connection = this};
+    lookup_ = new Lookup{.connection = this, .host = target_.host};
     lookup_->request.req.data = lookup_;
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
@@ -101,7 +114,9 @@ void PgConnection::on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* 
     PgConnection* self = lookup->connection;
     if (self == nullptr) return;
     self->lookup_ = nullptr;
-    if (!std::exchange(self->resolving_, false)) return;  // it was given up
+    const bool given_up = !std::exchange(self->resolving_, false);
+    if (given_up && status == 0 && lookup->host == self->target_.host) self->late_ = listed(found);
+    if (given_up) return;
     if (status != 0) {
         self->lose(fmt::format("cannot look up {}: {}", self->target_.host, uv_strerror(status)));
         return;

@@ -1,9 +1,12 @@
 """Several nodes: pgweir finds the primary, follows it, and says what it knows of the others."""
 
+import os
 import signal
+import socket
 
 import pytest
-from pgweir_e2e.cluster import follow
+from pgweir_e2e.cluster import MONITOR, follow
+from pgweir_e2e.pooler import BINARY
 from pgweir_e2e.waiting import in_background, wait_until
 from pgweir_e2e.wire import query
 
@@ -213,3 +216,31 @@ def test_the_console_explains_how_a_statement_is_classed(make_pooler):
                    "functions": "mine()", "relations": "accounts", "node": "primary"}
     (row,) = pooler.console("EXPLAIN ROUTE SELECT nextval('s')")
     assert (row["class"], row["reason"]) == ("primary", "nextval() writes, or belongs to one node or session")
+
+
+@pytest.fixture
+def with_silent_names(tmp_path):
+    """A program that starts pgweir where no name is ever resolved, but for what /etc/hosts has."""
+    if os.geteuid() != 0:
+        pytest.fail("only root can have an /etc/resolv.conf of its own")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.53.53", 53))  # it hears and says nothing
+        (tmp_path / "resolv.conf").write_text("nameserver 127.0.53.53\n")
+        program = tmp_path / "pgweir"
+        program.write_text("#!/bin/sh\nexec unshare --mount sh -c 'mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"' "
+                           f"{tmp_path}/resolv.conf {BINARY} \"$@\"\n")
+        program.chmod(0o755)
+        yield str(program)
+
+
+def test_names_that_nobody_resolves_do_not_blind_the_watch_of_other_nodes(make_pooler, nodes, with_silent_names):
+    sections = nodes.sections()
+    silent = [{"name": f"far{number}", "host": f"far{number}.example", "port": 5432} for number in range(8)]
+    sections["clusters"]["far"] = {"nodes": silent, "monitor": MONITOR}
+    pooler = serving(make_pooler(binary=with_silent_names, **sections))
+    probes = "SELECT coalesce(array_agg(pid), '{}') FROM pg_stat_activity WHERE application_name = 'pgweir_monitor'"
+    for _ in range(3):
+        before = set(nodes.primary.value(probes))
+        nodes.primary.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgweir_monitor'")
+        wait_until(lambda: set(nodes.primary.value(probes)) - before, "there is another probe")
+        wait_for_states(pooler, primary="primary", far0="unreachable")

@@ -54,6 +54,7 @@ private:
     struct PageWanted {
         Page page = Page::Metrics;
         std::promise<std::string>* text = nullptr;
+        uint64_t number = 0;  // never that of another, as an address may be
     };
 
     /// Waits for a snapshot of every worker.
@@ -153,6 +154,7 @@ private:
 
     std::mutex pages_mutex_;
     std::vector<PageWanted> pages_wanted_;
+    uint64_t last_page_ = 0;     // under pages_mutex_, as they are
     bool pages_closed_ = false;  // True exactly when nobody will answer any more.
 };
 

@@ -84,6 +84,7 @@ private:
     Owner& owner_;
     Target target_{};
     Lookup* lookup_ = nullptr;
+    std::string late_;        // what a look-up that was given up has found, for the next open()
     bool resolving_ = false;  // True exactly when the look-up's answer is wanted.
     bool logged_in_ = false;
     std::unique_ptr<PGconn, decltype(&PQfinish)> connection_{nullptr, &PQfinish};
