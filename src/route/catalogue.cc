@@ -124,10 +124,12 @@ bool Catalogue::Builder::add(const Fact& fact) {
     } else if (fact.kind == "locks") {
         object(fact.id, "locks rows");
     } else if (fact.kind == "serializable") {
-        const std::string whose =
-            fact.name.name.empty() ? "all roles" : fmt::format("role {}", fact.name.name);
-        made_.against_all_ = fmt::format(
-            "transactions of {} are serializable by default, which no standby can be", whose);
+        if (!fact.name.name.empty()) {
+            made_.serializable_roles_.insert(fact.name.name);
+        } else {
+            made_.against_all_ =
+                "its transactions are serializable by default, which no standby can be";
+        }
     } else {
         return false;
     }

@@ -131,6 +131,10 @@ void Decisions::use(const Catalogue* catalogue) {
     ++version_;
 }
 
+bool Decisions::is_serializable(const std::string& role) const {
+    return catalogue_ != nullptr && catalogue_->is_serializable(role);
+}
+
 bool Decisions::asks_for_catalogue(Instant now) {
     if (catalogue_ != nullptr || now < ask_at_) return false;
     ask_at_ = now + kAskAgain;

@@ -156,8 +156,10 @@ private:
         if (wish == sql::Wish::Primary) return false;
         const bool routed = reads_of(client_) != config::Reads::Primary;
         if (!routed && !asked_ && !routes_.decisions->has_rules()) return false;
+        const bool readable = is_readable(client_, text) &&
+                              !routes_.decisions->is_serializable(client_.pool->address.user);
         const route::Decision* decision =
-            is_readable(client_, text) ? routes_.decisions->about(text, decision_) : nullptr;
+            readable ? routes_.decisions->about(text, decision_) : nullptr;
         ++statements_;
         const bool ruled = !asked_ && decision != nullptr && decision->by_rule;
         asked_ = asked_ || ruled;

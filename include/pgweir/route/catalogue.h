@@ -44,6 +44,11 @@ public:
     /// Why no read of this database may.
     const std::string& against_all() const { return against_all_; }
 
+    /// The transactions of this role are serializable by default: nothing of it may.
+    bool is_serializable(const std::string& role) const {
+        return !serializable_roles_.empty() && serializable_roles_.contains(role);
+    }
+
     /// It knows a relation of this name.
     bool has_relation(const sql::Name& name) const;
 
@@ -73,6 +78,7 @@ private:
     Names types_;  // but for those of rows
     Names relations_;
     std::unordered_set<std::string> row_functions_;  // unfit, and t.f means f(t)
+    std::unordered_set<std::string> serializable_roles_;
     std::string against_all_;
 };
 

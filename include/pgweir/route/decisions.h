@@ -70,6 +70,9 @@ public:
 
     bool has_catalogue() const { return catalogue_ != nullptr; }
 
+    /// See Catalogue::is_serializable.
+    bool is_serializable(const std::string& role) const;
+
     /// True, at most once in kAskAgain, while there is none.
     bool asks_for_catalogue(Instant now);
 
