@@ -277,7 +277,12 @@ void Pipeline::skip_to_sync(PipelineEvents& events) {
 Verdict Pipeline::on_ready(PipelineEvents& events) {
     const bool due = !empty() && (front().request == Request::Sync || is_simple(front().request));
     // PostgreSQL would tell its client the same: it is that client's until it is done with it.
-    if (!due) return one_more_ready_ ? Verdict::Forward : Verdict::Mismatch;
+    if (!due && one_more_ready_) {
+        skipping_ = false;  // it has read a Sync
+        batch_open_ = false;
+        return Verdict::Forward;
+    }
+    if (!due) return Verdict::Mismatch;
     const Expected& next = front();
     const Verdict verdict = to_verdict(next.delivery);
     copy_ = Copy::None;

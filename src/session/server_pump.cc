@@ -401,10 +401,11 @@ private:
     /// What the client prepared behind the command that forgets all, in one go with it.
     void keep_what_comes_later(ClientSession& client) {
         server_.pipeline.for_each_behind_front([&](const Expected& entry) {
-            const StatementChange* change = entry.change;
+            StatementChange* change = entry.change;
             if (change == nullptr) return;
             if (change->kind == StatementChange::Kind::ClientClosed) {
                 client.statements->erase(change->name);
+                change->statement = {};  // also if that is skipped it is gone
             }
             if (change->kind != StatementChange::Kind::ClientAdded) return;
             client.statements->put(change->name, change->statement);

@@ -398,7 +398,7 @@ void ServerConn::on_skipped(const Expected& entry) {
             break;
         case StatementChange::Kind::Injected: statements.doubt(change.digest); break;
         case StatementChange::Kind::ClientClosed:
-            if (client != nullptr && client->statements != nullptr) {
+            if (change.statement && client != nullptr && client->statements != nullptr) {
                 client->statements->put(change.name, change.statement);
             }
             break;

@@ -88,9 +88,12 @@ public:
     /// True exactly when the server takes data of a COPY: until its end it ignores Flush and Sync.
     bool takes_copy_data() const { return copy_ == Copy::In && !skipping_; }
 
-    /// True exactly when it has ignored the Sync that was sent with the COPY: another one follows
-    /// the data.
-    bool copy_awaits_sync() const { return takes_copy_data() && sync_ignored_ && batch_open_; }
+    /// True exactly when it has ignored the Sync that was sent with the COPY of an Execute: another
+    /// one follows the data.
+    bool copy_awaits_sync() const {
+        return copy_ != Copy::None && !skipping_ && copies_by_execute() && sync_ignored_ &&
+               batch_open_;
+    }
 
     /// True exactly when something of the open batch was sent, and may have been run.
     bool batch_sent() const { return batch_sent_; }

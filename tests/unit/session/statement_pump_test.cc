@@ -638,8 +638,17 @@ TEST_CASE("statement pump: an extended COPY whose Sync is held goes on with its 
     const std::string sql = R"(COPY t FROM STDIN (FORMAT csv, ESCAPE '\'))";
     scene.say(parse("", sql) + bind_to("") + execute() + sync());
     CHECK(types(scene.server.take()) == "PBES");
-    scene.reply(parsed() + bound() + message('G', std::string(3, '\0')));
     const std::string data = message('d', "1\n");
+    SUBCASE("also if all of it was sent ahead") {
+        scene.say(data + message('c') + sync());
+        CHECK(scene.server.take() == data + message('c'));
+        scene.reply(parsed() + bound() + message('G', std::string(3, '\0')));
+        CHECK(scene.server.take() == sync());
+        scene.reply(complete("COPY 1") + ready());
+        CHECK(types(scene.client.take()) == "12GCZ");
+        return;
+    }
+    scene.reply(parsed() + bound() + message('G', std::string(3, '\0')));
     SUBCASE("and ends with the Sync behind it") {
         scene.say(data + message('c') + sync());
         CHECK(scene.server.take() == data + message('c') + sync());
