@@ -89,8 +89,9 @@ Result<std::unique_ptr<ListeningSocket>> ListeningSocket::unix_socket(const std:
 }
 
 ListeningSocket::~ListeningSocket() {
-    ::close(descriptor_);
+    // In this order: once it is closed, somebody else may have made the file anew.
     if (!file_.empty()) ::unlink(file_.c_str());
+    ::close(descriptor_);
 }
 
 struct Acceptor::Watch final : Watched {

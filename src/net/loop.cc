@@ -32,6 +32,7 @@ Loop::Loop()
 }
 
 Loop::~Loop() {
+    housekeeper_ = nullptr;  // it is gone by now
     streams_->for_each([](SocketStream& stream) { stream.release(); });
     uv_run(&uv_, UV_RUN_DEFAULT);  // names whose resolution was under way
     finish_round();

@@ -92,6 +92,10 @@ void refuse_extended(Engine& engine, ClientSession& client, char type) {
 size_t console_step(Engine& engine, ClientSession& client, Bytes input) {
     if (client.discarding > 0) return discard(client, input);
     if (client.console_busy) return 0;
+    if (client.stream->backlog() > engine.config().limits.output_buffer) {
+        client.stream->pause();
+        return 0;
+    }
     wire::FrameHeader header;
     const auto framing = wire::read_header(input, kSmallMessageMax, header);
     if (framing == wire::Framing::Short) return 0;

@@ -475,7 +475,7 @@ void ClientSession::on_bytes(Bytes bytes) {
 }
 
 void ClientSession::on_drained() {
-    if (state == ClientState::Idle) {
+    if (state == ClientState::Idle || state == ClientState::Console) {
         resume_client(engine, *this);
     } else if (server != nullptr && server->stream != nullptr) {
         server->stream->resume();

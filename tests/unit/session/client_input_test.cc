@@ -185,4 +185,21 @@ TEST_CASE("client input: who sends requests and reads no answers gets no more of
     CHECK(server.take() == query("SELECT 1"));
 }
 
+TEST_CASE("client input: who does not read what the console says is told no more") {
+    Rig rig([](Rig& made) {
+        with_operator(made);
+        made.config.limits.output_buffer = 1000;
+    });
+    FakeStream& client = rig.open_console();
+    rig.say(client, query("SHOW POOLS") + query("SHOW STATS"));
+    client.backlog_bytes = 1001;
+    const auto asked = rig.shell().console_asked[0];
+    rig.engine().console_reply(asked.client, as_bytes(complete("SHOW") + ready()), false);
+    rig.turn();
+    CHECK(rig.shell().console_asked.size() == 1);
+    CHECK(client.paused);
+    rig.drain(client);
+    CHECK(rig.shell().console_asked.size() == 2);
+}
+
 }  // namespace pgweir::session
