@@ -1,8 +1,8 @@
 """Several nodes: pgweir finds the primary, follows it, and says what it knows of the others."""
 
-import os
 import signal
 import socket
+import subprocess
 
 import pytest
 from pgweir_e2e.cluster import MONITOR, follow
@@ -221,8 +221,8 @@ def test_the_console_explains_how_a_statement_is_classed(make_pooler):
 @pytest.fixture
 def with_silent_names(tmp_path):
     """A program that starts pgweir where no name is ever resolved, but for what /etc/hosts has."""
-    if os.geteuid() != 0:
-        pytest.fail("only root can have an /etc/resolv.conf of its own")
+    if subprocess.run(["unshare", "--mount", "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("nobody may have an /etc/resolv.conf of his own here")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.53.53", 53))  # it hears and says nothing
         (tmp_path / "resolv.conf").write_text("nameserver 127.0.53.53\n")
