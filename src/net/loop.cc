@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace pgweir::net {
@@ -48,7 +49,9 @@ void Loop::run() {
 
 void Loop::round() {
     std::array<epoll_event, kEventsMax> events;
-    const int count = ::epoll_wait(epoll_, events.data(), kEventsMax, wait_ms());
+    // Not by the C library's function, see socket_stream.cc.
+    const int count = static_cast<int>(
+        ::syscall(SYS_epoll_pwait, epoll_, events.data(), kEventsMax, wait_ms(), nullptr, 0));
     refresh_now();
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<size_t>(i)];
