@@ -222,7 +222,7 @@ def test_the_console_explains_how_a_statement_is_classed(make_pooler):
 def with_silent_names(tmp_path):
     """A program that starts pgweir where no name is ever resolved, but for what /etc/hosts has."""
     if subprocess.run(["unshare", "--mount", "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
-        pytest.skip("nobody may have an /etc/resolv.conf of his own here")
+        pytest.skip("this machine allows no mounts, and its own /etc/resolv.conf is not ours to change")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.53.53", 53))  # it hears and says nothing
         (tmp_path / "resolv.conf").write_text("nameserver 127.0.53.53\n")

@@ -29,8 +29,8 @@ struct Identity {
     WalLayout wal;
 };
 
-/// A pause of the watcher itself, in which it heard nobody, is no node's fault.
-/// Units: the shortest one; it counts before a node's own silence does.
+/// How long the watcher itself has to pause for that to be no node's fault; shorter than the
+/// silence for which a node is given up.
 inline Duration stall_of(Duration silence) {
     return std::min<Duration>(std::chrono::milliseconds(250), silence / 2);
 }

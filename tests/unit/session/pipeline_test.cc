@@ -766,6 +766,18 @@ TEST_CASE("pipeline: the loss of the last unnamed Parse is told, of an earlier o
     }
 }
 
+TEST_CASE(
+    "pipeline: behind the surplus ReadyForQuery of a COPY that failed at once a query is sent") {
+    Ledger ledger;
+    ledger.client("PBES");
+    CHECK(ledger.fits("12GEZ"));
+    CHECK_FALSE(ledger.pipeline.skipping());
+    CHECK(ledger.pipeline.one_more_ready_possible());
+    ledger.client("Q");
+    CHECK(ledger.fits("CZ"));
+    CHECK(ledger.pipeline.at_rest());
+}
+
 TEST_CASE("pipeline: an error behind a Flush that owed nothing makes the server wait for Sync") {
     Ledger ledger;
     ledger.client("H");
