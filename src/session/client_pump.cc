@@ -497,7 +497,7 @@ private:
     void expect(Request request) {
         const bool runs = request == Request::Query || request == Request::Function;
         const bool ends = request == Request::Sync || (runs && !server_.pipeline.skipping());
-        server_.pipeline.expect({request, Delivery::Forward}, server_);
+        server_.pipeline.expect({.request = request}, server_);
         server_.first_sent = server_.first_sent || ends;
     }
 

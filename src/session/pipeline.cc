@@ -141,34 +141,20 @@ Expected Pipeline::take_synthesized(PipelineEvents& events) {
     return taken;
 }
 
-void Pipeline::push(Expected entry) {
-    if (size() == ring_.size()) {
-        std::vector<Expected> larger(ring_.empty() ? kFirstRing : ring_.size() * 2);
-        const size_t count = size();
-        for (size_t i = 0; i < count; ++i) larger[i] = at(begin_ + i);
-        ring_ = std::move(larger);
-        begin_ = 0;
-        end_ = count;
-    }
-    at(end_) = entry;
-    ++end_;
-    if (entry.delivery == Delivery::Synthesize) ++synthesized_;
-    if (!entry.unnamed) return;
-    ++unnamed_owed_;
-    unnamed_batch_ = batch_;
+void Pipeline::push_larger(Expected entry) {
+    const size_t count = size();
+    const size_t doubled = capacity_ == 0 ? kFirstRing : capacity_ * 2;
+    auto larger = std::make_unique<Expected[]>(doubled);
+    for (size_t i = 0; i < count; ++i) larger[i] = at(begin_ + i);
+    ring_ = std::move(larger);
+    capacity_ = doubled;
+    begin_ = 0;
+    end_ = count;
+    push(entry);
 }
 
-void Pipeline::pop(PipelineEvents& events) {
-    const Expected done = front();
-    ++begin_;
-    if (done.delivery == Delivery::Synthesize) --synthesized_;
-    if (done.unnamed) --unnamed_owed_;
-    if (done.change != nullptr) events.on_confirmed(done);
-    drop_copy_ends();
-}
-
-void Pipeline::drop_copy_ends() {
-    while (!empty() && front().request == Request::CopyEnd) ++begin_;
+void Pipeline::confirm(Expected done, PipelineEvents& events) {
+    events.on_confirmed(done);
 }
 
 /// One query may copy several times: each end belongs to one of them.

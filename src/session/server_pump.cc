@@ -554,15 +554,16 @@ void send_internal_query(Engine&, ServerConn& server, std::string_view sql, MayF
     wire::encode_query(out, sql);
     if (may_fail == MayFail::No) server.failure.reset();
     server.unnamed_version = 0;  // a simple query ends the unnamed statement
-    Expected entry{Request::Query, Delivery::Swallow};
-    entry.may_fail = may_fail == MayFail::Yes;
-    server.pipeline.expect(entry, server);
+    server.pipeline.expect({.request = Request::Query,
+                            .delivery = Delivery::Swallow,
+                            .may_fail = may_fail == MayFail::Yes},
+                           server);
     server.stream->send(out.bytes());
 }
 
 void end_skipping(ServerConn& server) {
     server.sync_due = false;
-    server.pipeline.expect({Request::Sync, Delivery::Forward}, server);
+    server.pipeline.expect({.request = Request::Sync}, server);
     wire::Writer out;
     wire::encode_sync(out);
     server.stream->send(out.bytes());

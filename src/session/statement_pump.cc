@@ -22,12 +22,12 @@ constexpr std::string_view kNobodysStatement = "Pgweir_reserved_prefix";
 }  // namespace
 
 void StatementPump::expect(Request request, Delivery delivery, StatementChange* change) {
-    server_.pipeline.expect({request, delivery, change, false}, server_);
+    server_.pipeline.expect({.request = request, .delivery = delivery, .change = change}, server_);
 }
 
 void StatementPump::expect_use(Request request, const StatementRef* statement) {
     const uint32_t epoch = statement != nullptr ? (*statement)->epoch : 0;
-    server_.pipeline.expect({request, Delivery::Forward, nullptr, false, epoch}, server_);
+    server_.pipeline.expect({.request = request, .epoch = epoch}, server_);
 }
 
 const StatementRef* StatementPump::find(std::string_view name) const {
@@ -102,8 +102,7 @@ void StatementPump::parse_unnamed(Bytes query_and_types, sql::Effects effects) {
     client_.unnamed_version = engine_.next_unnamed_version();
     server_.unnamed_version = client_.unnamed_version;
     ++server_.pool.stats.server_parses;
-    const Expected entry{Request::Parse, Delivery::Forward, nullptr, true};
-    server_.pipeline.expect(entry, server_);
+    server_.pipeline.expect({.request = Request::Parse, .unnamed = true}, server_);
 }
 
 void StatementPump::forget_unnamed() {
@@ -124,8 +123,8 @@ void StatementPump::ensure_unnamed() {
         return;
     }
     server_.unnamed_version = client_.unnamed_version;
-    const Expected entry{Request::Parse, Delivery::Swallow, nullptr, true};
-    server_.pipeline.expect(entry, server_);
+    server_.pipeline.expect(
+        {.request = Request::Parse, .delivery = Delivery::Swallow, .unnamed = true}, server_);
     send_header('P', 1 + client_.unnamed_statement.size());
     constexpr uint8_t kNoName = 0;
     out_.add_copy({&kNoName, 1});
@@ -239,9 +238,8 @@ void StatementPump::begin(const sql::TransactionModes& modes, FirstStatement by)
 }
 
 void StatementPump::expect_of_begin(Request request) {
-    Expected entry{request, Delivery::Swallow};
-    entry.begins = true;
-    server_.pipeline.expect(entry, server_);
+    server_.pipeline.expect({.request = request, .delivery = Delivery::Swallow, .begins = true},
+                            server_);
 }
 
 void StatementPump::tell_token() {

@@ -260,7 +260,10 @@ private:
             copy_extended_ = request == Request::Execute;
         }
         if (request == Request::CopyEnd) copy_owed_ = false;
-        ledger_.expect({request, delivery, change == nullptr ? nullptr : &change->change}, *this);
+        ledger_.expect({.request = request,
+                        .delivery = delivery,
+                        .change = change == nullptr ? nullptr : &change->change},
+                       *this);
         postgres_.input.push_back({request, delivery, fate, change});
     }
 
@@ -295,9 +298,9 @@ void survives(Bytes data) {
         if (byte < 128) {
             if (ledger.on_reply(static_cast<char>(byte), nobody) == Verdict::Mismatch) return;
         } else {
-            ledger.expect(
-                {static_cast<Request>(byte % 9), static_cast<Delivery>(byte / 9 % 2), nullptr},
-                nobody);
+            ledger.expect({.request = static_cast<Request>(byte % 9),
+                           .delivery = static_cast<Delivery>(byte / 9 % 2)},
+                          nobody);
         }
         PGW_CHECK(!ledger.at_rest() || ledger.empty());
         PGW_CHECK(ledger.synthesized() <= ledger.size());

@@ -5,8 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
-#include <vector>
 
 /// The reply ledger: for each server, what it still owes, in order. It alone says whose a reply is
 /// and whether the server is clean. It never guesses: a reply that does not fit is a mismatch, and
@@ -39,12 +39,14 @@ enum class Delivery : uint8_t {
 struct Expected {
     Request request = Request::Sync;
     Delivery delivery = Delivery::Forward;
-    StatementChange* change = nullptr;  // what the reply confirms, or its absence takes back
-    bool unnamed = false;               // a Parse of the unnamed statement
+    bool unnamed : 1 = false;           // a Parse of the unnamed statement
+    bool may_fail : 1 = false;          // pgweir asked, and can do without
+    bool begins : 1 = false;            // of the BEGIN that its client was answered before
     uint32_t epoch = 0;                 // of the statement that is bound or described
-    bool may_fail = false;              // pgweir asked, and can do without
-    bool begins = false;                // of the BEGIN that its client was answered before
+    StatementChange* change = nullptr;  // what the reply confirms, or its absence takes back
 };
+
+static_assert(sizeof(Expected) == 16);  // so that it travels in registers
 
 enum class Verdict : uint8_t { Forward, Swallow, Mismatch };
 
@@ -177,13 +179,36 @@ public:
 private:
     enum class Copy : uint8_t { None, In, Ended };  // Ended: its CopyEnd stands in the ledger
 
-    size_t mask() const { return ring_.size() - 1; }
+    size_t mask() const { return capacity_ - 1; }
 
     Expected& at(size_t position) { return ring_[position & mask()]; }
 
-    void push(Expected entry);
-    void pop(PipelineEvents& events);
-    void drop_copy_ends();
+    void push(Expected entry) {
+        if (size() == capacity_) return push_larger(entry);
+        at(end_) = entry;
+        ++end_;
+        if (entry.delivery == Delivery::Synthesize) ++synthesized_;
+        if (!entry.unnamed) return;
+        ++unnamed_owed_;
+        unnamed_batch_ = batch_;
+    }
+
+    void pop(PipelineEvents& events) {
+        const Expected done = front();
+        ++begin_;
+        if (done.delivery == Delivery::Synthesize) --synthesized_;
+        if (done.unnamed) --unnamed_owed_;
+        if (done.change != nullptr) confirm(done, events);
+        drop_copy_ends();
+    }
+
+    /// A mark owes nothing: it never stands in front.
+    void drop_copy_ends() {
+        while (!empty() && front().request == Request::CopyEnd) ++begin_;
+    }
+
+    void push_larger(Expected entry);
+    static void confirm(Expected done, PipelineEvents& events);
     void finish_copy();
 
     bool copies_by_execute() const { return !empty() && front().request == Request::Execute; }
@@ -195,7 +220,8 @@ private:
     Verdict on_simple_reply(char type);
     Verdict complete(Request request, PipelineEvents& events);
 
-    std::vector<Expected> ring_;  // its size is a power of two, or zero
+    std::unique_ptr<Expected[]> ring_;
+    size_t capacity_ = 0;  // a power of two, or zero
     size_t begin_ = 0;
     size_t end_ = 0;
     size_t synthesized_ = 0;

@@ -30,7 +30,7 @@ public:
             if (type == 'H') {
                 pipeline.note_flush();
             } else {
-                pipeline.expect({to_request(type), delivery, nullptr}, recorder);
+                pipeline.expect({.request = to_request(type), .delivery = delivery}, recorder);
             }
         }
         return *this;
@@ -43,7 +43,9 @@ public:
                             .name = std::move(name),
                             .statement = {},
                             .digest = {}});
-        pipeline.expect({to_request(type), delivery, &changes_.back()}, recorder);
+        pipeline.expect(
+            {.request = to_request(type), .delivery = delivery, .change = &changes_.back()},
+            recorder);
         return *this;
     }
 
@@ -727,7 +729,7 @@ TEST_CASE("pipeline: the loss of the last unnamed Parse is told, of an earlier o
         int injected_lost = 0;
     } events;
 
-    const Expected parse{Request::Parse, Delivery::Forward, nullptr, true};
+    const Expected parse{.request = Request::Parse, .unnamed = true};
     const Expected end{Request::Sync};
     Pipeline pipeline;
     pipeline.expect(parse, events);
@@ -741,17 +743,18 @@ TEST_CASE("pipeline: the loss of the last unnamed Parse is told, of an earlier o
     CHECK(events.lost == 1);
     pipeline.on_reply('Z', events);
 
-    pipeline.expect({Request::Bind}, events);
+    pipeline.expect({.request = Request::Bind}, events);
     pipeline.on_reply('E', events);
     pipeline.expect(parse, events);
     CHECK(events.lost == 2);
-    const Expected injected{Request::Parse, Delivery::Swallow, nullptr, true};
+    const Expected injected{
+        .request = Request::Parse, .delivery = Delivery::Swallow, .unnamed = true};
     pipeline.expect(injected, events);
     CHECK(events.injected_lost == 1);
     pipeline.expect(end, events);
     pipeline.on_reply('Z', events);
 
-    pipeline.expect({Request::Bind}, events);
+    pipeline.expect({.request = Request::Bind}, events);
     pipeline.expect(injected, events);
     SUBCASE("one that was put in front of a Bind is not its client's") {
         pipeline.on_reply('E', events);
