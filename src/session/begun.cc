@@ -154,7 +154,8 @@ std::string_view tag_of(TransactionVerb verb) {
 /// A simple query ends the unnamed statement, and a Parse makes another one.
 void note_unnamed(Engine& engine, ClientSession& client, Bytes query_and_types) {
     client.unnamed_statement.assign(as_text(query_and_types));
-    client.unnamed_effects = {};
+    const std::string_view query = as_text(query_and_types);
+    client.unnamed_effects = sql::effects_of(query.substr(0, query.find('\0')));
     client.unnamed_version = query_and_types.empty() ? 0 : engine.next_unnamed_version();
 }
 

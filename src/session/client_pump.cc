@@ -472,7 +472,8 @@ private:
         }
         if (unnamed && header.body_bytes > StatementPump::kUnnamedKeptMax) {
             ++server_.pool.stats.client_parses;
-            statements_.parse_unnamed({}, kUnreadEffects);
+            statements_.remember_unread();
+            statements_.parse_unnamed();
             return begin_passing(header, rest);
         }
         if (!whole) return 0;
@@ -480,9 +481,8 @@ private:
         if (!message) return stop(bad_message("Parse"));
         if (message->statement.empty()) {
             ++server_.pool.stats.client_parses;
-            const sql::Effects effects = sql::effects_of(message->query);
-            guard_sequences(effects);
-            statements_.parse_unnamed(message->query_and_types, effects);
+            guard_sequences(statements_.remember_unnamed(*message));
+            statements_.parse_unnamed();
             return begin_passing(header, rest);
         }
         if (is_undecided(message->statement)) return await_reply();

@@ -96,9 +96,22 @@ void StatementPump::forward_parse(const Statement& statement) {
     out_.add_copy(as_bytes(statement.query_and_types));
 }
 
-void StatementPump::parse_unnamed(Bytes query_and_types, sql::Effects effects) {
-    client_.unnamed_statement.assign(as_text(query_and_types));
-    client_.unnamed_effects = effects;
+sql::Effects StatementPump::remember_unnamed(const wire::ParseMessage& parse) {
+    // Many a client parses the same text again and again: what it may do is known then.
+    const std::string_view text = as_text(parse.query_and_types);
+    if (client_.unnamed_statement != text) {
+        client_.unnamed_statement.assign(text);
+        client_.unnamed_effects = sql::effects_of(parse.query);
+    }
+    return client_.unnamed_effects;
+}
+
+void StatementPump::remember_unread() {
+    client_.unnamed_statement.clear();
+    client_.unnamed_effects = kUnreadEffects;
+}
+
+void StatementPump::parse_unnamed() {
     client_.unnamed_version = engine_.next_unnamed_version();
     server_.unnamed_version = client_.unnamed_version;
     ++server_.pool.stats.server_parses;

@@ -35,8 +35,14 @@ public:
     /// False: the client holds too much already, nothing was sent.
     bool parse_named(const wire::ParseMessage& parse);
 
-    /// Notes an unnamed Parse, which passes as it is; empty: too long to be remembered.
-    void parse_unnamed(Bytes query_and_types, sql::Effects effects);
+    /// From now on it is the client's unnamed statement. Returns what it may do to the session.
+    sql::Effects remember_unnamed(const wire::ParseMessage& parse);
+
+    /// One that is too long to be remembered.
+    void remember_unread();
+
+    /// Notes the Parse of what was remembered last, which passes as it is.
+    void parse_unnamed();
 
     /// A simple query, as PostgreSQL has it, ends the unnamed statement.
     void forget_unnamed();
