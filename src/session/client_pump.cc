@@ -198,7 +198,7 @@ private:
     }
 
     /// Answers of pgweir's own wait behind one that PostgreSQL keeps until it is asked for it.
-    void flush_what_is_full() {
+    [[gnu::cold]] void flush_what_is_full() {
         const bool kept = server_.pipeline.full() && server_.pipeline.batch_open() &&
                           server_.pipeline.synthesized() > 0;
         if (!kept) return;
@@ -213,13 +213,13 @@ private:
     }
 
     /// The first byte of a message may be all that there is, and is enough to refuse it.
-    size_t judge_type(Bytes rest) {
+    [[gnu::cold]] size_t judge_type(Bytes rest) {
         const char type = static_cast<char>(rest[0]);
         if (wire::client_message(type) != wire::Handling::Reject) return 0;
         return stop(unknown_message_type(type));
     }
 
-    size_t stop(const Error& error) {
+    [[gnu::cold]] size_t stop(const Error& error) {
         out_.flush();
         violate(engine_, client_, error);
         return 0;
@@ -316,7 +316,7 @@ private:
     bool tells_tokens() const { return client_.pool->routes != nullptr; }
 
     /// In front of a query; what PostgreSQL would discard, or refuse like the SHOW, is not sent.
-    void tell_token() {
+    [[gnu::cold]] void tell_token() {
         const bool refused =
             server_.pipeline.skipping() || server_.status == wire::TransactionStatus::Failed;
         if (refused) return;
@@ -457,7 +457,7 @@ private:
     }
 
     /// The message is looked at again when the server has spoken.
-    size_t await_reply() {
+    [[gnu::cold]] size_t await_reply() {
         client_.stream->pause();
         return 0;
     }

@@ -37,11 +37,11 @@ size_t pump_client(Engine& engine, ClientSession& client, Bytes input);
 /// Units: bytes, the length of a message included.
 uint32_t message_bytes_max(const Engine& engine);
 /// Closes a client that broke the protocol, or went beyond a limit, with this error.
-void violate(Engine& engine, ClientSession& client, const Error& error);
+[[gnu::cold]] void violate(Engine& engine, ClientSession& client, const Error& error);
 /// It said goodbye.
-void leave(Engine& engine, ClientSession& client);
+[[gnu::cold]] void leave(Engine& engine, ClientSession& client);
 /// Sends the batch that the server kept once more.
-void send_again(Engine& engine, ServerConn& server);
+[[gnu::cold]] void send_again(Engine& engine, ServerConn& server);
 
 // replication.cc: walsenders, one for each client that asks, without pooling.
 void open_walsender(Engine& engine, ClientSession& client);
@@ -82,8 +82,11 @@ void rested(Engine& engine, ServerConn& server);
 /// The transaction, and what had to be asked after it, is over.
 void transaction_over(Engine& engine, ServerConn& server);
 /// Parts a lost server and its client, who is told why if there is a place for it.
-void break_up(Engine& engine, ServerConn& server, const Error& error, std::string_view reason);
-void server_gone(Engine& engine, ServerConn& server, std::string_view reason);
+[[gnu::cold]] void break_up(Engine& engine,
+                            ServerConn& server,
+                            const Error& error,
+                            std::string_view reason);
+[[gnu::cold]] void server_gone(Engine& engine, ServerConn& server, std::string_view reason);
 
 // lending.cc: who gets which server.
 bool outlived(const Engine& engine, const ServerConn& server);
@@ -109,12 +112,12 @@ bool blocks_others(const Pool& pool);
 void publish_waiting(Engine& engine, Pool& pool);
 void settings_applied(Engine& engine, ServerConn& server);
 /// Makes the server take the settings of its client.
-void send_settings(Engine& engine, ServerConn& server);
+[[gnu::cold]] void send_settings(Engine& engine, ServerConn& server);
 /// True exactly when the server is as the client left it, or as it would have it.
 bool fits(const ServerConn& server, const ClientSession& client);
 /// Takes a server on which temporary objects were used from a client that has sent nothing yet and
 /// wants to set temp_buffers, which PostgreSQL refuses there; it waits for another.
-void exchange_server(Engine& engine, ClientSession& client);
+[[gnu::cold]] void exchange_server(Engine& engine, ClientSession& client);
 inline constexpr std::string_view kTempBuffers = "temp_buffers";
 inline constexpr std::string_view kInHotStandby = "in_hot_standby";  // reported since 14
 inline constexpr std::string_view kReadOnlyByDefault = "default_transaction_read_only";  // the same
@@ -133,7 +136,7 @@ ServerConn& unpack_server(Engine& engine, Pool& pool, PortableServer& portable);
 /// The idle server is this client's from now on, once it has its settings.
 void attach(Engine& engine, ServerConn& server, ClientSession& client);
 /// Wipes what the server's last client left, before anybody else gets it.
-void reset(Engine& engine, ServerConn& server);
+[[gnu::cold]] void reset(Engine& engine, ServerConn& server);
 
 /// Who may have a server that has just lost its client.
 enum class NextUse : uint8_t { Anybody, AfterReset, Nobody };
@@ -288,7 +291,7 @@ void refuse_read(Engine& engine, ClientSession& client, RouteReason reason);
 
 // trace.cc: what clients are told of where they read.
 /// Tells its client, which begins a request, about this server.
-void tell_route(Engine& engine, ServerConn& server);
+[[gnu::cold]] void tell_route(Engine& engine, ServerConn& server);
 /// Warns of settings of pgweir's own that have come with values that it does not know.
 void put_not_understood(wire::Writer& out, const SettingsRef& now, const SettingsRef& before);
 /// Warns a client that holds no server, once, of a comment that is no hint although it names

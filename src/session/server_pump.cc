@@ -118,7 +118,7 @@ private:
     }
 
     /// The server has no transaction, and its client one that has failed.
-    void tell_failed_transaction() {
+    [[gnu::cold]] void tell_failed_transaction() {
         server_.begin_failed = false;
         begin_has_failed(server_);
         constexpr std::array<uint8_t, 6> kReadyFailed{'Z', 0, 0, 0, 5, 'E'};
@@ -162,7 +162,7 @@ private:
     }
 
     /// The standby's error is not told: another node is asked.
-    bool takes_back(const wire::FrameHeader& header, Bytes body) {
+    [[gnu::cold]] bool takes_back(const wire::FrameHeader& header, Bytes body) {
         if (!has_reader() || header.body_bytes > body.size()) return false;
         const auto error = wire::decode_error(body);
         if (!error || !can_ask_elsewhere(server_, *error)) return false;
@@ -257,7 +257,7 @@ private:
 
     /// The server skips what stands behind the BEGIN that failed: up to a Sync, and a simple query
     /// has none.
-    void end_without_begin() {
+    [[gnu::cold]] void end_without_begin() {
         server_.sole_client = ServerConn::kSeveral;  // what would have wiped its sequences, too
         const bool ends_itself = !server_.pipeline.skipping() || server_.pipeline.batch_open();
         if (ends_itself) return;
@@ -277,7 +277,7 @@ private:
     }
 
     /// What a session tells itself comes from the process that it knows as its own.
-    void add_notification(Bytes message) {
+    [[gnu::cold]] void add_notification(Bytes message) {
         constexpr size_t kPidEnd = wire::kHeaderBytes + 4;
         const bool own = message.size() >= kPidEnd &&
                          load_be32(message.data() + wire::kHeaderBytes) == server_.key.pid;
@@ -293,7 +293,7 @@ private:
     }
 
     /// Only for whoever listens on it now; what an earlier client asked for is nobody's.
-    Verdict judge_notification(Bytes body) {
+    [[gnu::cold]] Verdict judge_notification(Bytes body) {
         const auto notification = wire::decode_notification(body);
         if (!notification) return Verdict::Mismatch;
         const Bytes message(body.data() - wire::kHeaderBytes, body.size() + wire::kHeaderBytes);
@@ -322,7 +322,7 @@ private:
                                                                         : Verdict::Mismatch;
     }
 
-    Verdict parameter_status(Bytes body) {
+    [[gnu::cold]] Verdict parameter_status(Bytes body) {
         const auto status = wire::decode_parameter_status(body);
         if (!status) return Verdict::Mismatch;
         const auto& known = server_.settings.values();
@@ -346,7 +346,7 @@ private:
     /// "cached plan must not change result type": a table changed after the statement was prepared.
     /// Whoever prepares it again gets one of the next epoch; all others that have it are told the
     /// same by PostgreSQL, for they have to know that its rows look different now.
-    bool plan_is_stale(const wire::FrameHeader& header, Bytes body) {
+    [[gnu::cold]] bool plan_is_stale(const wire::FrameHeader& header, Bytes body) {
         if (header.body_bytes > body.size()) return false;
         const auto fields = wire::decode_error(body);
         if (!fields || fields->sqlstate != "0A000" || fields->routine != "RevalidateCachedQuery") {
@@ -365,7 +365,7 @@ private:
                server_.pipeline.is_one_batch_from_bind();
     }
 
-    void note_error(const wire::FrameHeader& header, Bytes body, Verdict verdict) {
+    [[gnu::cold]] void note_error(const wire::FrameHeader& header, Bytes body, Verdict verdict) {
         if (header.body_bytes > body.size()) return;
         const auto fields = wire::decode_error(body);
         if (!fields) return;
@@ -463,7 +463,7 @@ private:
             server_.stream->pause();
     }
 
-    size_t mismatch(char type) {
+    [[gnu::cold]] size_t mismatch(char type) {
         log::error(
             "server {} of {}/{}: message of type 0x{:02x} in state {} does not fit the ledger",
             server_.id, server_.pool.database, server_.pool.user, static_cast<unsigned char>(type),

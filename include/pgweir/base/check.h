@@ -3,7 +3,7 @@
 namespace pgweir {
 
 /// Logs the broken invariant and ends the process: to go on would risk a client's data.
-[[noreturn]] void check_failed(const char* condition, const char* file, int line);
+[[noreturn, gnu::cold]] void check_failed(const char* condition, const char* file, int line);
 
 }  // namespace pgweir
 

@@ -109,10 +109,10 @@ const std::array<ErrorRow, kErrors>& error_catalogue();
 const ErrorRow& row_of(ErrorId id);
 
 /// The error of a row, with one value for each … of its message.
-Error make_error(ErrorId id,
-                 std::initializer_list<std::string_view> values = {},
-                 std::string detail = {},
-                 std::string hint = {});
+[[gnu::cold]] Error make_error(ErrorId id,
+                               std::initializer_list<std::string_view> values = {},
+                               std::string detail = {},
+                               std::string hint = {});
 
 /// docs/errors.md, wholly.
 std::string errors_markdown();

@@ -238,14 +238,16 @@ public:
     IntrusiveList<CancelConn>& cancels() { return cancels_under_way_; }
 
     /// Ends a client: an error goes out first, if there is one. Safe to call twice.
-    void close(ClientSession& client, const Error* error, std::string_view reason);
+    [[gnu::cold]] void close(ClientSession& client, const Error* error, std::string_view reason);
 
     /// Cuts a server off at once: it is lost already, or not to be trusted.
-    void close(ServerConn& server, std::string_view reason);
+    [[gnu::cold]] void close(ServerConn& server, std::string_view reason);
 
     /// Tells a server to go. It keeps its permit until PostgreSQL has let go of it, so that a pool
     /// never has more backends than its size; a query under way is cancelled first.
-    void retire(ServerConn& server, std::string_view reason, Upstream upstream = Upstream::Whole);
+    [[gnu::cold]] void retire(ServerConn& server,
+                              std::string_view reason,
+                              Upstream upstream = Upstream::Whole);
     void finish(CancelConn& cancel);
 
     void send(ClientSession& client, Bytes bytes);
