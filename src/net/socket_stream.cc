@@ -43,7 +43,15 @@ ssize_t send_one(int descriptor, const void* from, size_t bytes) {
     return ::syscall(SYS_sendto, descriptor, from, bytes, MSG_NOSIGNAL, nullptr, 0);
 }
 
-ssize_t send_all(int descriptor, const msghdr& message) {
+ssize_t send_all(int descriptor, std::span<const Bytes> pieces) {
+    std::array<iovec, kPiecesMax> vectors;
+    PGW_CHECK(pieces.size() <= vectors.size());
+    for (size_t i = 0; i < pieces.size(); ++i) {
+        vectors[i] = {const_cast<uint8_t*>(pieces[i].data()), pieces[i].size()};
+    }
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = pieces.size();
     return ::syscall(SYS_sendmsg, descriptor, &message, MSG_NOSIGNAL);
 }
 
@@ -353,25 +361,15 @@ void SocketStream::send(std::span<const Bytes> pieces) {
     if (state_ != State::Open || broken_ || finishing_) return;
     size_t sent = 0;
     if (backlog_.empty()) {
-        std::array<iovec, kPiecesMax> vectors;
-        PGW_CHECK(pieces.size() <= vectors.size());
-        for (size_t i = 0; i < pieces.size(); ++i) {
-            vectors[i] = {const_cast<uint8_t*>(pieces[i].data()), pieces[i].size()};
-        }
-        ssize_t count = 0;
-        if (pieces.size() == 1) {
-            count = send_one(descriptor_, vectors[0].iov_base, vectors[0].iov_len);
-        } else {
-            msghdr message{};
-            message.msg_iov = vectors.data();
-            message.msg_iovlen = pieces.size();
-            count = send_all(descriptor_, message);
-        }
+        const bool one = pieces.size() == 1;
+        const ssize_t count = one ? send_one(descriptor_, pieces[0].data(), pieces[0].size())
+                                  : send_all(descriptor_, pieces);
         if (count < 0 && errno != EAGAIN && errno != EINTR) {
             broken_ = true;  // reading will tell why, at once or after a pause
             return;
         }
         sent = count > 0 ? static_cast<size_t>(count) : 0;
+        if (one && sent == pieces[0].size()) return;
     }
     for (const Bytes piece : pieces) {
         if (sent >= piece.size()) {

@@ -26,7 +26,8 @@ public:
           client_(client),
           server_(server),
           out_(*server.stream),
-          statements_(engine, client, server, out_) {}
+          statements_(engine, client, server, out_),
+          message_max_(message_bytes_max(engine)) {}
 
     /// Units: bytes taken from `input`.
     size_t run(Bytes all) {
@@ -174,14 +175,12 @@ private:
             return 0;
         }
         wire::FrameHeader header;
-        const auto framing = wire::read_header(rest, message_bytes_max(engine_), header);
+        const auto framing = wire::read_header(rest, message_max_, header);
         if (framing == wire::Framing::Short) return judge_type(rest);
-        if (framing == wire::Framing::Invalid) {
-            return stop(wire::bad_length(rest, message_bytes_max(engine_)));
+        if (framing == wire::Framing::Invalid) return stop(wire::bad_length(rest, message_max_));
+        if (client_.settings.traces() && !again_ && nothing_under_way()) {
+            tell_route(engine_, server_);
         }
-        const bool begins =
-            !again_ && (server_.pipeline.at_rest() || server_.pipeline.ends_with_begin());
-        if (begins && client_.settings.traces()) tell_route(engine_, server_);
         switch (wire::client_message(header.type)) {
             case wire::Handling::Stream: return stream(header, rest);
             case wire::Handling::Whole: return with_names(header, rest);
@@ -192,9 +191,10 @@ private:
 
     /// A few bytes of its client may each have a long statement sent in front of them. What is
     /// under way brings the client back, once the server has read it.
-    bool is_backed_up() const {
-        return !again_ && !server_.pipeline.empty() &&
-               server_.stream->backlog() > engine_.config().limits.output_buffer;
+    bool is_backed_up() {
+        if (again_ || server_.pipeline.empty()) return false;
+        if (std::exchange(looked_behind_, out_.flushes()) == out_.flushes()) return false;
+        return server_.stream->backlog() > engine_.config().limits.output_buffer;
     }
 
     /// Answers of pgweir's own wait behind one that PostgreSQL keeps until it is asked for it.
@@ -517,6 +517,8 @@ private:
     ServerConn& server_;
     Gather out_;
     StatementPump statements_;
+    const uint32_t message_max_;
+    size_t looked_behind_ = SIZE_MAX;  // how much had left when the backlog was looked at
     bool flush_asked_ = false;
     bool misplaced_ = false;  // True exactly when the query must not run at a standby.
 };

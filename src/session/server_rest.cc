@@ -149,7 +149,8 @@ void transaction_over(Engine& engine, ServerConn& server) {
 
 void rested(Engine& engine, ServerConn& server) {
     if (server.said_farewell) return;  // it is about to be lost
-    const std::optional<Error> failure = std::exchange(server.failure, std::nullopt);
+    std::optional<Error> failure;
+    if (server.failure) failure.swap(server.failure);
     if (server.ending) {
         // It is no answer to what was asked last, and nobody gets this server any more.
         server_gone(engine, server, failure ? failure->message : "it said FATAL");

@@ -7,8 +7,6 @@
 namespace pgweir::wire {
 namespace {
 
-using HandlingTable = std::array<Handling, 256>;
-
 constexpr void set_all(HandlingTable& table, std::string_view types, Handling handling) {
     for (const char type : types) table[static_cast<uint8_t>(type)] = handling;
 }
@@ -27,10 +25,10 @@ constexpr HandlingTable server_table() {
     return table;
 }
 
-constexpr HandlingTable kClientTable = client_table();
-constexpr HandlingTable kServerTable = server_table();
-
 }  // namespace
+
+constinit const HandlingTable kClientMessages = client_table();
+constinit const HandlingTable kServerMessages = server_table();
 
 Error bad_length(Bytes input, uint32_t message_bytes_max) {
     const uint32_t length = load_be32(input.data() + 1);
@@ -38,14 +36,6 @@ Error bad_length(Bytes input, uint32_t message_bytes_max) {
                       fmt::format("A message of type 0x{:02X} may have 4 to {} bytes.", input[0],
                                   uint64_t{message_bytes_max} + kLengthWordBytes),
                       "The peer does not speak PostgreSQL's protocol, or the stream is damaged.");
-}
-
-Handling client_message(char type) {
-    return kClientTable[static_cast<uint8_t>(type)];
-}
-
-Handling server_message(char type) {
-    return kServerTable[static_cast<uint8_t>(type)];
 }
 
 }  // namespace pgweir::wire

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "pgweir/base/bytes.h"
+#include "pgweir/base/lazy_array.h"
 #include "pgweir/base/stream.h"
 
 #include <array>
@@ -21,13 +22,15 @@ public:
     void add(Bytes bytes) {
         if (bytes.empty()) return;
         bytes_ += bytes.size();
-        if (count_ > 0 && pieces_[count_ - 1].data() + pieces_[count_ - 1].size() == bytes.data()) {
-            pieces_[count_ - 1] = {pieces_[count_ - 1].data(),
-                                   pieces_[count_ - 1].size() + bytes.size()};
-            return;
+        if (count_ > 0) {
+            Bytes& last = pieces_[count_ - 1];
+            if (last.data() + last.size() == bytes.data()) {
+                last = {last.data(), last.size() + bytes.size()};
+                return;
+            }
         }
         if (count_ == pieces_.size()) flush();
-        pieces_[count_++] = bytes;
+        pieces_.put(count_++, bytes);
     }
 
     /// For bytes that do not live long enough.
@@ -38,6 +41,7 @@ public:
         if (bytes.size() > scratch_.size()) {
             bytes_ += bytes.size();
             stream_.send(bytes);
+            ++flushes_;
             return;
         }
         uint8_t* at = scratch_.data() + scratch_used_;
@@ -47,7 +51,9 @@ public:
     }
 
     void flush() {
-        if (count_ > 0) stream_.send(std::span<const Bytes>(pieces_.data(), count_));
+        if (count_ == 0) return;
+        stream_.send(std::span<const Bytes>(pieces_.data(), count_));
+        ++flushes_;
         count_ = 0;
         scratch_used_ = 0;
     }
@@ -55,12 +61,16 @@ public:
     /// Units: bytes added so far, flushed or not.
     size_t bytes() const { return bytes_; }
 
+    /// How often something left; in between, the stream's backlog stays as it is.
+    size_t flushes() const { return flushes_; }
+
 private:
     Stream& stream_;
     size_t count_ = 0;
+    size_t flushes_ = 0;
     size_t scratch_used_ = 0;
     size_t bytes_ = 0;
-    std::array<Bytes, 24> pieces_;
+    LazyArray<Bytes, 24> pieces_;
     std::array<uint8_t, 2048> scratch_;
 };
 

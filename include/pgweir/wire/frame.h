@@ -55,11 +55,20 @@ enum class Handling : uint8_t {
     Whole,   // wanted whole: small, or to be rewritten
 };
 
+using HandlingTable = std::array<Handling, 256>;
+
+extern const HandlingTable kClientMessages;
+extern const HandlingTable kServerMessages;
+
 /// What a client may send after login.
 /// See: protocol-message-formats.html
-Handling client_message(char type);
+inline Handling client_message(char type) {
+    return kClientMessages[static_cast<uint8_t>(type)];
+}
 
 /// What a server may send after login.
-Handling server_message(char type);
+inline Handling server_message(char type) {
+    return kServerMessages[static_cast<uint8_t>(type)];
+}
 
 }  // namespace pgweir::wire
