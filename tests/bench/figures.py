@@ -20,10 +20,12 @@ class Sample:
     error: str = ""
 
 
-def interleaved(cells, services, rounds, measure):
+def interleaved(cells, services, rounds, measure, begin_round=None):
     """measure(service, *cell) for each service in each cell, shuffled anew in each round. A failure is a sample too."""
     samples = []
     for number in range(1, rounds + 1):
+        if begin_round is not None:
+            begin_round()
         for cell in cells:
             candidates = [service for service in services if takes_part(service, cell)]
             for service in random.sample(candidates, len(candidates)):

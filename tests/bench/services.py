@@ -72,6 +72,11 @@ class Service:
         if self.process.poll() is not None:
             self.start()
 
+    def renew(self):
+        """Another process, as of its start."""
+        self.stop()
+        self.start()
+
     def stop(self):
         if self.process is None:
             return
@@ -189,15 +194,18 @@ class RoutingPgweir(Pgweir):
     def weight(self, number):
         return 0 if number and self.name == "pgweir-deciding" else 1
 
+    def renew(self):
+        super().renew()
+        self.knows("pgbench_accounts")
+
     def knows(self, table):
-        """Lifecycle: starts anew, until it knows the table and that the standbys are well."""
-        self.stop()
-        self.start()
+        """Waits until it knows that the standbys are well, and the table if it reads there."""
         with client.Client(self.port, "pgbouncer") as console:
             # Cells of text have their length in front.
             wait_until(lambda: console.query("SHOW NODES").count(b"\x07standby") == len(self.nodes) - 1,
                        "the standbys are well")
-            wait_until(lambda: b"\x04read" in console.query(f"EXPLAIN ROUTE SELECT * FROM {table}"), f"{table} is known")
+            if self.reads != "primary":
+                wait_until(lambda: b"\x04read" in console.query(f"EXPLAIN ROUTE SELECT * FROM {table}"), f"{table} is known")
 
     def command(self):
         command = super().command()

@@ -68,6 +68,7 @@ def social(services, options):
     nodes = services[0].nodes
     tell(nodes[0], SCHEMA)
     for service in services:
+        service.renew()
         service.knows("favourite")
     seconds, rate = options.seconds or 20, 300
 
