@@ -281,6 +281,8 @@ std::string metrics_text(const std::vector<session::EngineSnapshot>& workers,
         out.add(Metric::ProtocolErrors, {}, static_cast<double>(worker.stats.protocol_errors));
         out.add(Metric::CancelsReceived, {}, static_cast<double>(worker.stats.cancels_received));
         out.add(Metric::CancelsUnknown, {}, static_cast<double>(worker.stats.cancels_unknown));
+        out.add(Metric::AddressesPassed, {},
+                static_cast<double>(worker.stats.addresses_passed_over));
         out.add(Metric::BufferBytes, {}, static_cast<double>(worker.buffer_bytes));
         out.add(Metric::StatementBytes, {}, static_cast<double>(worker.statement_bytes));
         add_listening(out, worker);

@@ -235,7 +235,7 @@ constexpr auto kFields = std::to_array<Field>({
      "A client idle for so long while its session keeps a server connection is disconnected (57P05)."},
     {"timeouts.server_connect", of_timeouts<&Timeouts::server_connect>,
      kWait, NewConnections,
-     "A server must accept the connection and the login by then."},
+     "A server must accept the connection and the login by then; of a host with several addresses, one that is silent for 2 s makes way for the next."},
     {"timeouts.server_idle", of_timeouts<&Timeouts::server_idle>,
      kLong, AtOnce,
      "A server connection that nobody used for so long is closed."},

@@ -1,5 +1,6 @@
 #include "pgweir/control/pg_connection.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -39,6 +40,15 @@ std::string listed(const addrinfo* found) {
     return all;
 }
 
+/// The first `count` of a list are its last.
+std::string turned(std::string list, size_t count) {
+    for (; count > 0; --count) {
+        const size_t comma = list.find(',');
+        list = list.substr(comma + 1) + "," + list.substr(0, comma);
+    }
+    return list;
+}
+
 }  // namespace
 
 std::vector<std::optional<std::string_view>> cells_of(const PGresult& result) {
@@ -76,6 +86,10 @@ PgConnection::~PgConnection() {
 }
 
 void PgConnection::close() {
+    // libpq would wait for its first address for as long as it is let.
+    if (connection_ != nullptr && !logged_in_ && PQstatus(connection_.get()) != CONNECTION_BAD) {
+        ++silent_;
+    }
     unwatch();
     resolving_ = false;
     logged_in_ = false;
@@ -130,12 +144,12 @@ void PgConnection::on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* 
 }
 
 /// libpq tries one address after the other.
-void PgConnection::connect(const std::string& addresses) {
+void PgConnection::connect(const std::string& found) {
     // One host for each address, or libpq counts them as not matching.
     std::string hosts = target_.host;
-    for (const char letter : addresses) {
-        if (letter == ',') hosts += "," + target_.host;
-    }
+    const auto commas = static_cast<size_t>(std::count(found.begin(), found.end(), ','));
+    for (size_t i = 0; i < commas; ++i) hosts += "," + target_.host;
+    const std::string addresses = turned(found, silent_ % (commas + 1));
     const std::string port = std::to_string(target_.port);
     const std::string password =
         target_.password ? std::string(target_.password->reveal()) : std::string();

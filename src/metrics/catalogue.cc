@@ -22,6 +22,7 @@ constexpr std::array<MetricRow, kMetrics> kCatalogue{{
     {ProtocolErrors,  Counter,   "pgweir_protocol_errors_total",         "",                      "Clients sent away for malformed messages."},
     {CancelsReceived, Counter,   "pgweir_cancel_requests_total",         "",                      "Cancel requests from clients."},
     {CancelsUnknown,  Counter,   "pgweir_cancel_requests_unknown_total", "",                      "Cancel requests whose key belongs to no client."},
+    {AddressesPassed, Counter,   "pgweir_addresses_passed_over_total",   "",                      "Addresses of a node that did not answer for 2 s, so that its next one was tried."},
     {BufferBytes,     Gauge,     "pgweir_buffer_bytes",                  "",                      "Memory in buffers of sessions that cannot go on at once."},
     {StatementBytes,  Gauge,     "pgweir_statement_bytes",               "",                      "Text of the prepared statements that clients hold."},
     {Clients,         Gauge,     "pgweir_clients",                       "database, user, state", "Clients by state: idle, active, waiting."},

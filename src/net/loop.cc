@@ -25,7 +25,7 @@ Loop::Loop()
       now_(read_clock()),
       next_tick_(now_ + kTick),
       streams_(new Slab<SocketStream>),
-      closing_(new IntrusiveList<SocketStream>),
+      timed_(new IntrusiveList<SocketStream>),
       read_buffer_(std::make_unique<std::array<uint8_t, kReadBytes>>()) {
     PGW_CHECK(epoll_ >= 0);
     PGW_CHECK(uv_loop_init(&uv_) == 0);
@@ -39,7 +39,7 @@ Loop::~Loop() {
     finish_round();
     uv_loop_close(&uv_);
     ::close(epoll_);
-    delete closing_;
+    delete timed_;
     delete streams_;
 }
 
@@ -79,7 +79,13 @@ void Loop::finish_round() {
 
 void Loop::tick() {
     next_tick_ = now_ + kTick;
-    closing_->for_each([&](SocketStream& stream) { stream.sweep(now_); });
+    std::vector<Handle> due;  // one may end others
+    timed_->for_each([&](SocketStream& stream) {
+        if (now_ >= stream.deadline_) due.push_back(stream.handle_);
+    });
+    for (const Handle handle : due) {
+        if (SocketStream* stream = streams_->find(handle)) stream->sweep();
+    }
     if (housekeeper_ != nullptr) housekeeper_->on_tick();
 }
 

@@ -1,5 +1,7 @@
 #include "pgweir/net/socket_stream.h"
 
+#include "pgweir/base/log.h"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -22,6 +24,9 @@ namespace {
 // The last bytes of a stream get this long to leave, and the peer as long again to read them.
 constexpr Duration kFlushTime = std::chrono::seconds(5);
 constexpr Duration kLingerTime = std::chrono::seconds(1);
+
+// A host's address that is silent for so long makes way for the next one.
+constexpr Duration kAddressPatience = std::chrono::seconds(2);
 
 // Above this an owner that asked to be told about room is told.
 constexpr size_t kDrainedBytes = 16384;
@@ -96,6 +101,15 @@ socklen_t length_of(const sockaddr_storage& storage) {
 void set_port(sockaddr_storage& storage, uint16_t port) {
     if (storage.ss_family == AF_INET) as_ipv4(storage)->sin_port = htons(port);
     if (storage.ss_family == AF_INET6) as_ipv6(storage)->sin6_port = htons(port);
+}
+
+bool is_same(const sockaddr_storage& one, const sockaddr_storage& other) {
+    return std::memcmp(&one, &other, sizeof one) == 0;
+}
+
+bool holds(const std::vector<sockaddr_storage>& list, const sockaddr_storage& address) {
+    return std::any_of(list.begin(), list.end(),
+                       [&](const auto& each) { return is_same(each, address); });
 }
 
 bool parse_numeric(const std::string& host, sockaddr_storage& storage) {
@@ -178,6 +192,7 @@ void SocketStream::begin_resolving() {
                known != loop_.resolved_.end() && loop_.now() < known->second.expires) {
         attempt.addresses = known->second.list;
         for (auto& address : attempt.addresses) set_port(address, attempt.port);
+        put_silent_last();
     } else {
         addrinfo hints{};
         hints.ai_socktype = SOCK_STREAM;
@@ -216,6 +231,7 @@ void SocketStream::on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* 
         loop.resolved_[attempt.host] = {attempt.addresses, loop.now() + loop.dns_ttl_};
     }
     for (auto& address : attempt.addresses) set_port(address, attempt.port);
+    self.put_silent_last();
     self.try_next_address();
 }
 
@@ -247,18 +263,42 @@ void SocketStream::try_next_address() {
         state_ = State::Connecting;
         descriptor_ = descriptor;
         watch(EPOLLOUT);
+        if (attempt.next < attempt.addresses.size()) set_deadline(kAddressPatience);
         return;
     }
     const std::string problem = attempt.problem.empty() ? "no address" : attempt.problem;
     lost(problem);
 }
 
+/// Whoever connects to this host begins with its other addresses from now on.
+void SocketStream::pass_over() {
+    if (attempt_->addresses.size() < 2) return;
+    auto& silent = loop_.silent_[attempt_->host];
+    const sockaddr_storage& last = attempt_->addresses[attempt_->next - 1];
+    if (!holds(silent, last)) silent.push_back(last);
+    const bool all = std::all_of(attempt_->addresses.begin(), attempt_->addresses.end(),
+                                 [&](const auto& each) { return holds(silent, each); });
+    if (all) silent = {last};
+}
+
+void SocketStream::put_silent_last() {
+    const auto known = loop_.silent_.find(attempt_->host);
+    if (known == loop_.silent_.end()) return;
+    std::stable_partition(attempt_->addresses.begin(), attempt_->addresses.end(),
+                          [&](const auto& each) { return !holds(known->second, each); });
+}
+
 void SocketStream::on_connect_result() {
+    drop_deadline();
     int error = 0;
     socklen_t length = sizeof error;
     getsockopt(descriptor_, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error == 0) {
         state_ = State::Open;
+        if (const auto known = loop_.silent_.find(attempt_->host); known != loop_.silent_.end()) {
+            const sockaddr_storage& answers = attempt_->addresses[attempt_->next - 1];
+            std::erase_if(known->second, [&](const auto& each) { return is_same(each, answers); });
+        }
         attempt_.reset();
         watch(EPOLLIN);
         owner_->on_connected();
@@ -449,14 +489,14 @@ void SocketStream::finish() {
 
 void SocketStream::close() {
     owner_ = nullptr;
+    if (state_ == State::Connecting) pass_over();
     if (state_ == State::Resolving || state_ == State::Connecting || broken_) {
         release();
         return;
     }
     if (state_ != State::Open) return;
     paused_ = false;
-    close_deadline_ = loop_.now() + kFlushTime;
-    loop_.closing_->push_back(*this);
+    set_deadline(kFlushTime);
     state_ = State::Flushing;
     if (backlog_.empty()) linger();
 }
@@ -483,19 +523,43 @@ void SocketStream::linger() {
     // Closing with unread input would make the kernel send a reset, which can overtake the last
     // words; so the peer is told that no more comes, and its rest is read and dropped.
     state_ = State::Lingering;
-    close_deadline_ = loop_.now() + kLingerTime;
+    set_deadline(kLingerTime);
     ::shutdown(descriptor_, SHUT_WR);
     watch(EPOLLIN);
 }
 
-void SocketStream::sweep(Instant now) {
-    if (now >= close_deadline_) release();
+void SocketStream::set_deadline(Duration patience) {
+    deadline_ = loop_.now() + patience;
+    if (!linked()) loop_.timed_->push_back(*this);
+}
+
+void SocketStream::drop_deadline() {
+    if (linked()) loop_.timed_->erase(*this);
+}
+
+/// The deadline has come.
+void SocketStream::sweep() {
+    if (!linked()) return;  // what came before it in this sweep has ended it
+    if (state_ != State::Connecting) {
+        release();
+        return;
+    }
+    drop_deadline();
+    pass_over();
+    ++loop_.addresses_passed_over_;
+    attempt_->problem = "an address did not answer";
+    log::warning("{} does not answer at one of its addresses for {} s: the next is tried",
+                 attempt_->host,
+                 std::chrono::duration_cast<std::chrono::seconds>(kAddressPatience).count());
+    close_descriptor();
+    state_ = State::Resolving;
+    try_next_address();
 }
 
 void SocketStream::release() {
     if (state_ == State::Closed) return;
     state_ = State::Closed;
-    if (linked()) loop_.closing_->erase(*this);
+    drop_deadline();
     backlog_.clear(loop_.buffers_);
     if (resolving_) {
         uv_cancel(static_cast<uv_req_t*>(static_cast<void*>(&attempt_->request)));

@@ -281,6 +281,7 @@ void Worker::hand_out(Instant active_since) {
 
 void Worker::on_tick() {
     engine_.tick();
+    engine_.stats().addresses_passed_over = loop_.addresses_passed_over();
     measure();
     if (all_busy_.size() > 1) balance_clients();
     // A client that is on its way when all are told to leave comes late, and wakes nobody.

@@ -1,5 +1,6 @@
 """Several nodes: pgweir finds the primary, follows it, and says what it knows of the others."""
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -218,19 +219,69 @@ def test_the_console_explains_how_a_statement_is_classed(make_pooler):
     assert (row["class"], row["reason"]) == ("primary", "nextval() writes, or belongs to one node or session")
 
 
+def with_own(tmp_path, **files):
+    """A program that starts pgweir where /etc has these files; their names without .conf."""
+    if subprocess.run(["unshare", "--mount", "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("this machine allows no mounts, and its own /etc is not ours to change")
+    mounts = ""
+    for stem, text in files.items():
+        name = stem if stem == "hosts" else f"{stem}.conf"
+        (tmp_path / name).write_text(text)
+        mounts += f"mount --bind {tmp_path}/{name} /etc/{name} && "
+    program = tmp_path / "pgweir"
+    program.write_text(f"#!/bin/sh\nexec unshare --mount sh -c '{mounts}exec \"$@\"' sh {BINARY} \"$@\"\n")
+    program.chmod(0o755)
+    return str(program)
+
+
 @pytest.fixture
 def with_silent_names(tmp_path):
-    """A program that starts pgweir where no name is ever resolved, but for what /etc/hosts has."""
-    if subprocess.run(["unshare", "--mount", "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
-        pytest.skip("this machine allows no mounts, and its own /etc/resolv.conf is not ours to change")
+    """No name is ever resolved, but for what /etc/hosts has."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.53.53", 53))  # it hears and says nothing
-        (tmp_path / "resolv.conf").write_text("nameserver 127.0.53.53\n")
-        program = tmp_path / "pgweir"
-        program.write_text("#!/bin/sh\nexec unshare --mount sh -c 'mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"' "
-                           f"{tmp_path}/resolv.conf {BINARY} \"$@\"\n")
-        program.chmod(0o755)
-        yield str(program)
+        yield with_own(tmp_path, resolv="nameserver 127.0.53.53\n")
+
+
+def fill_backlog(listener, stack):
+    """From now on it drops whoever knocks, as a filter of packets does."""
+    listener.listen(0)
+    for _ in range(8):
+        caller = stack.enter_context(socket.socket())
+        caller.setblocking(False)
+        caller.connect_ex(listener.getsockname())
+    probe = stack.enter_context(socket.socket())
+    probe.settimeout(1)
+    with pytest.raises(TimeoutError):
+        probe.connect(listener.getsockname())
+
+
+def test_a_host_whose_first_address_is_silent_is_reached_by_its_second(make_pooler, nodes, tmp_path):
+    port = nodes.primary.port
+    # Of two on one's own machine 127.0.0.1 goes first, if nobody says otherwise.
+    program = with_own(tmp_path, hosts="127.0.2.2 twofold\n127.0.0.1 twofold localhost\n",
+                       gai="precedence ::ffff:127.0.2.2/128 100\nprecedence ::/0 40\n")
+    sections = nodes.sections()
+    for node in sections["clusters"]["main"]["nodes"]:
+        node["host"] = "twofold" if node["name"] == "primary" else node["host"]
+    with contextlib.ExitStack() as stack:
+        silent = stack.enter_context(socket.socket())
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        silent.bind(("127.0.2.2", port))
+        fill_backlog(silent, stack)
+        pooler = make_pooler(binary=program, http=True, **sections)
+        wait_for_states(pooler, primary="primary")
+        with pooler.connect() as connection:
+            assert port_behind(connection) == port
+        _, metrics = pooler.http_get("/metrics")
+        assert "\npgweir_addresses_passed_over_total 1\n" in metrics
+        assert "twofold does not answer at one of its addresses" in pooler.log()
+        # The others begin with the address that answers: a second server is there at once.
+        with pooler.connect() as one, pooler.connect() as other:
+            one.execute("BEGIN")
+            other.execute("BEGIN")
+            assert port_behind(one) == port_behind(other) == port
+            _, metrics = pooler.http_get("/metrics")
+            assert "\npgweir_addresses_passed_over_total 1\n" in metrics
 
 
 def test_names_that_nobody_resolves_do_not_blind_the_watch_of_other_nodes(make_pooler, nodes, with_silent_names):

@@ -71,7 +71,7 @@ private:
 
     static void on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* found);
     static void on_ready(uv_poll_t* poll, int status, int events);
-    void connect(const std::string& addresses);
+    void connect(const std::string& found);
     void go_on_connecting();
     void go_on();
     void sent(int successfully);
@@ -84,6 +84,7 @@ private:
     Owner& owner_;
     Target target_{};
     Lookup* lookup_ = nullptr;
+    size_t silent_ = 0;       // attempts that ended without an answer: another address goes first
     std::string late_;        // what a look-up that was given up has found, for the next open()
     bool resolving_ = false;  // True exactly when the look-up's answer is wanted.
     bool logged_in_ = false;

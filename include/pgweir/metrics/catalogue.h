@@ -21,6 +21,7 @@ enum class Metric : uint8_t {
     ProtocolErrors,
     CancelsReceived,
     CancelsUnknown,
+    AddressesPassed,
     BufferBytes,
     StatementBytes,
     Clients,
@@ -72,7 +73,7 @@ enum class Metric : uint8_t {
     TransactionTime,
 };
 
-inline constexpr size_t kMetrics = 59;
+inline constexpr size_t kMetrics = 60;
 
 struct MetricRow {
     Metric id;

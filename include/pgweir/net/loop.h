@@ -90,6 +90,10 @@ public:
 
     void set_dns_ttl(Duration ttl) { dns_ttl_ = ttl; }
 
+    /// Addresses that did not answer in time, so that the host's next one was tried. Since the
+    /// start.
+    uint64_t addresses_passed_over() const { return addresses_passed_over_; }
+
 private:
     friend class SocketStream;
 
@@ -134,10 +138,13 @@ private:
 
     BufferPool buffers_;
     Slab<SocketStream>* streams_;
-    IntrusiveList<SocketStream>* closing_;
+    IntrusiveList<SocketStream>* timed_;  // that close, or that another address waits for
+    uint64_t addresses_passed_over_ = 0;
     std::vector<Handle> deferred_;
     std::vector<Handle> buried_;
     std::map<std::string, Addresses, std::less<>> resolved_;
+    // Of each host: what did not answer when it was tried last, and is tried behind the others.
+    std::map<std::string, std::vector<sockaddr_storage>, std::less<>> silent_;
     std::unique_ptr<std::array<uint8_t, kReadBytes>> read_buffer_;
 };
 

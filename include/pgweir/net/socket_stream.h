@@ -87,7 +87,11 @@ private:
     void linger();
     void release();
     void run_deferred();
-    void sweep(Instant now);
+    void sweep();
+    void set_deadline(Duration patience);
+    void drop_deadline();
+    void pass_over();
+    void put_silent_last();
 
     Loop& loop_;
     StreamEvents* owner_ = nullptr;
@@ -100,7 +104,7 @@ private:
     bool finishing_ = false;     // True exactly when finish() was called.
     bool backlog_high_ = false;  // True exactly when on_drained is owed.
     bool resolving_ = false;     // True exactly when libuv holds the request.
-    Instant close_deadline_ = kNever;
+    Instant deadline_ = kNever;  // while the loop has it among its timed ones
     Buffer backlog_;
     std::unique_ptr<Attempt> attempt_;
     mutable std::string peer_name_;  // made when somebody asks: an idle client does without

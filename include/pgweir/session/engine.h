@@ -64,7 +64,8 @@ struct EngineStats {
     uint64_t protocol_errors = 0;
     uint64_t cancels_received = 0;
     uint64_t cancels_unknown = 0;
-    uint64_t clients_moved = 0;  // to other workers
+    uint64_t clients_moved = 0;          // to other workers
+    uint64_t addresses_passed_over = 0;  // see net::Loop
 };
 
 /// The sessions of one worker: its clients, its pools and their servers. It does what has to be
