@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -40,13 +41,19 @@ std::string listed(const addrinfo* found) {
     return all;
 }
 
-/// The first `count` of a list are its last.
-std::string turned(std::string list, size_t count) {
-    for (; count > 0; --count) {
-        const size_t comma = list.find(',');
-        list = list.substr(comma + 1) + "," + list.substr(0, comma);
+std::vector<std::string> split(const std::string& list) {
+    std::vector<std::string> parts;
+    size_t begin = 0;
+    for (size_t comma = list.find(','); comma != std::string::npos; comma = list.find(',', begin)) {
+        parts.push_back(list.substr(begin, comma - begin));
+        begin = comma + 1;
     }
-    return list;
+    parts.push_back(list.substr(begin));
+    return parts;
+}
+
+bool holds(const std::vector<std::string>& list, const std::string& address) {
+    return std::find(list.begin(), list.end(), address) != list.end();
 }
 
 }  // namespace
@@ -88,7 +95,7 @@ PgConnection::~PgConnection() {
 void PgConnection::close() {
     // libpq would wait for its first address for as long as it is let.
     if (connection_ != nullptr && !logged_in_ && PQstatus(connection_.get()) != CONNECTION_BAD) {
-        ++silent_;
+        silent_.emplace_back(PQhostaddr(connection_.get()));
     }
     unwatch();
     resolving_ = false;
@@ -99,6 +106,7 @@ void PgConnection::close() {
 bool PgConnection::open(const Target& target) {
     close();
     if (lookup_ != nullptr) return false;
+    if (target_.host != target.host) silent_.clear();
     target_ = target;
     if (is_socket_folder(target_.host)) {
         connect("");
@@ -145,11 +153,15 @@ void PgConnection::on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* 
 
 /// libpq tries one address after the other.
 void PgConnection::connect(const std::string& found) {
+    std::vector<std::string> list = split(found);
+    std::erase_if(silent_, [&](const auto& each) { return !holds(list, each); });
+    const auto others = std::stable_partition(
+        list.begin(), list.end(), [&](const auto& each) { return !holds(silent_, each); });
+    if (others == list.begin()) silent_.clear();  // none of them is better than the others
     // One host for each address, or libpq counts them as not matching.
-    std::string hosts = target_.host;
-    const auto commas = static_cast<size_t>(std::count(found.begin(), found.end(), ','));
-    for (size_t i = 0; i < commas; ++i) hosts += "," + target_.host;
-    const std::string addresses = turned(found, silent_ % (commas + 1));
+    const std::string hosts =
+        fmt::format("{}", fmt::join(std::vector<std::string>(list.size(), target_.host), ","));
+    const std::string addresses = fmt::format("{}", fmt::join(list, ","));
     const std::string port = std::to_string(target_.port);
     const std::string password =
         target_.password ? std::string(target_.password->reveal()) : std::string();
@@ -183,6 +195,7 @@ void PgConnection::go_on_connecting() {
         case PGRES_POLLING_OK:
             PQsetnonblocking(connection_.get(), 1);
             logged_in_ = true;
+            silent_.clear();
             watch(UV_READABLE);
             if (connection_ != nullptr) owner_.on_idle();
             break;

@@ -28,6 +28,12 @@ constexpr Duration kLingerTime = std::chrono::seconds(1);
 // A host's address that is silent for so long makes way for the next one.
 constexpr Duration kAddressPatience = std::chrono::seconds(2);
 
+// Who gives up after that, for reasons of its own, has found the address silent too.
+constexpr Duration kSilence = std::chrono::milliseconds(500);
+
+// So long the others come first; what made it silent may be over then.
+constexpr Duration kSilentFor = std::chrono::minutes(1);
+
 // Above this an owner that asked to be told about room is told.
 constexpr size_t kDrainedBytes = 16384;
 
@@ -107,9 +113,9 @@ bool is_same(const sockaddr_storage& one, const sockaddr_storage& other) {
     return std::memcmp(&one, &other, sizeof one) == 0;
 }
 
-bool holds(const std::vector<sockaddr_storage>& list, const sockaddr_storage& address) {
+bool holds(const std::vector<SilentAddress>& list, const sockaddr_storage& address) {
     return std::any_of(list.begin(), list.end(),
-                       [&](const auto& each) { return is_same(each, address); });
+                       [&](const SilentAddress& each) { return is_same(each.address, address); });
 }
 
 bool parse_numeric(const std::string& host, sockaddr_storage& storage) {
@@ -262,6 +268,7 @@ void SocketStream::try_next_address() {
         }
         state_ = State::Connecting;
         descriptor_ = descriptor;
+        attempt.since = loop_.now();
         watch(EPOLLOUT);
         if (attempt.next < attempt.addresses.size()) set_deadline(kAddressPatience);
         return;
@@ -270,20 +277,36 @@ void SocketStream::try_next_address() {
     lost(problem);
 }
 
-/// Whoever connects to this host begins with its other addresses from now on.
+/// Whoever connects to this host begins with its other addresses for a while.
 void SocketStream::pass_over() {
-    if (attempt_->addresses.size() < 2) return;
-    auto& silent = loop_.silent_[attempt_->host];
-    const sockaddr_storage& last = attempt_->addresses[attempt_->next - 1];
-    if (!holds(silent, last)) silent.push_back(last);
-    const bool all = std::all_of(attempt_->addresses.begin(), attempt_->addresses.end(),
-                                 [&](const auto& each) { return holds(silent, each); });
-    if (all) silent = {last};
+    const auto& addresses = attempt_->addresses;
+    const bool silent = loop_.now() - attempt_->since >= kSilence;
+    if (addresses.size() < 2 || !silent) return;
+    auto& list = loop_.silent_[attempt_->host];
+    const auto is_silent = [&](const auto& each) {
+        return is_same(each, tried()) || holds(list, each);
+    };
+    // None is better than the others then: the one that was tried last goes last.
+    if (std::all_of(addresses.begin(), addresses.end(), is_silent)) {
+        for (const auto& each : addresses) forget_silent(each);
+    }
+    forget_silent(tried());
+    list.push_back({tried(), loop_.now() + kSilentFor});
+}
+
+void SocketStream::forget_silent(const sockaddr_storage& address) {
+    const auto known = loop_.silent_.find(attempt_->host);
+    if (known == loop_.silent_.end()) return;
+    std::erase_if(known->second, [&](const SilentAddress& each) {
+        return is_same(each.address, address) || loop_.now() >= each.until;
+    });
 }
 
 void SocketStream::put_silent_last() {
     const auto known = loop_.silent_.find(attempt_->host);
     if (known == loop_.silent_.end()) return;
+    std::erase_if(known->second,
+                  [&](const SilentAddress& each) { return loop_.now() >= each.until; });
     std::stable_partition(attempt_->addresses.begin(), attempt_->addresses.end(),
                           [&](const auto& each) { return !holds(known->second, each); });
 }
@@ -295,10 +318,7 @@ void SocketStream::on_connect_result() {
     getsockopt(descriptor_, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error == 0) {
         state_ = State::Open;
-        if (const auto known = loop_.silent_.find(attempt_->host); known != loop_.silent_.end()) {
-            const sockaddr_storage& answers = attempt_->addresses[attempt_->next - 1];
-            std::erase_if(known->second, [&](const auto& each) { return is_same(each, answers); });
-        }
+        forget_silent(tried());
         attempt_.reset();
         watch(EPOLLIN);
         owner_->on_connected();
@@ -489,7 +509,7 @@ void SocketStream::finish() {
 
 void SocketStream::close() {
     owner_ = nullptr;
-    if (state_ == State::Connecting) pass_over();
+    if (state_ == State::Connecting && !broken_) pass_over();
     if (state_ == State::Resolving || state_ == State::Connecting || broken_) {
         release();
         return;

@@ -84,7 +84,7 @@ private:
     Owner& owner_;
     Target target_{};
     Lookup* lookup_ = nullptr;
-    size_t silent_ = 0;       // attempts that ended without an answer: another address goes first
+    std::vector<std::string> silent_;  // addresses of the host: tried since its last login, in vain
     std::string late_;        // what a look-up that was given up has found, for the next open()
     bool resolving_ = false;  // True exactly when the look-up's answer is wanted.
     bool logged_in_ = false;

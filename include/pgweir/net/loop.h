@@ -26,6 +26,11 @@ struct Addresses {
     Instant expires{};
 };
 
+struct SilentAddress {
+    sockaddr_storage address;
+    Instant until{};  // then it is tried in its turn again
+};
+
 /// Somebody whose descriptor a loop watches.
 class Watched {
 public:
@@ -144,7 +149,7 @@ private:
     std::vector<Handle> buried_;
     std::map<std::string, Addresses, std::less<>> resolved_;
     // Of each host: what did not answer when it was tried last, and is tried behind the others.
-    std::map<std::string, std::vector<sockaddr_storage>, std::less<>> silent_;
+    std::map<std::string, std::vector<SilentAddress>, std::less<>> silent_;
     std::unique_ptr<std::array<uint8_t, kReadBytes>> read_buffer_;
 };
 

@@ -65,6 +65,7 @@ private:
     struct Attempt {  // only while it connects
         std::vector<sockaddr_storage> addresses;
         size_t next = 0;
+        Instant since{};  // the address before it is tried
         std::string host;
         std::string problem;
         uint16_t port = 0;
@@ -92,6 +93,9 @@ private:
     void drop_deadline();
     void pass_over();
     void put_silent_last();
+    void forget_silent(const sockaddr_storage& address);
+
+    const sockaddr_storage& tried() const { return attempt_->addresses[attempt_->next - 1]; }
 
     Loop& loop_;
     StreamEvents* owner_ = nullptr;
