@@ -34,17 +34,16 @@ def route(services, options):
 def cost(services, options, clients, title, notes):
     cells = [(protocol, count) for protocol in options.protocols for count in options.clients or clients]
 
-    def begin_round():
+    def renew(service):
         """Where a program came to lie in memory is good for 2 to 3 hundredths: each round draws anew."""
-        for service in services:
-            service.renew()
-        warm(services, max(count for _, count in cells))
+        service.renew()
+        warm([service], max(count for _, count in cells))
 
     def one(service, protocol, count):
         outcome = measure(service, count, options.seconds or 5, protocol=protocol)
         return {"cpu_us": outcome.cpu_us, "tps": outcome.tps, "transactions": outcome.transactions}
 
-    samples = interleaved(cells, services, options.rounds or 5, one, begin_round)
+    samples = interleaved(cells, services, options.rounds or 5, one, renew)
     notes = [*notes, "each round with poolers that were started anew"]
     print_table(title, comparison(samples, [CPU, TPS], ["protocol", "clients"]), notes)
     return samples

@@ -20,17 +20,20 @@ class Sample:
     error: str = ""
 
 
-def interleaved(cells, services, rounds, measure, begin_round=None):
-    """measure(service, *cell) for each service in each cell, shuffled anew in each round. A failure is a sample too."""
+def interleaved(cells, services, rounds, measure, renew=lambda service: None):
+    """measure(service, *cell) for each service in each cell, shuffled anew in each round, which begins with renew(service).
+    A failure is a sample too."""
     samples = []
     for number in range(1, rounds + 1):
-        if begin_round is not None:
-            begin_round()
+        broken = {service: _failure(renew, service) for service in services}
         for cell in cells:
             candidates = [service for service in services if takes_part(service, cell)]
             for service in random.sample(candidates, len(candidates)):
                 _progress(f"round {number} of {rounds}: {' '.join([*map(str, cell), service.name])}")
-                samples.append(_sample(cell, service, number, measure))
+                if broken[service]:
+                    samples.append(Sample(cell, service.name, number, {}, broken[service]))
+                else:
+                    samples.append(_sample(cell, service, number, measure))
     _progress("")
     return samples
 
@@ -46,10 +49,22 @@ def takes_part(service, cell):
     return not cell or cell[0] not in ("simple", "extended", "prepared") or cell[0] in service.protocols
 
 
+FAILURES = (BenchError, ServerError, OSError)
+
+
+def _failure(work, service):
+    """What went wrong, or an empty text."""
+    try:
+        work(service)
+    except FAILURES as failure:
+        return str(failure) or type(failure).__name__
+    return ""
+
+
 def _sample(cell, service, number, measure):
     try:
         return Sample(cell, service.name, number, measure(service, *cell))
-    except (BenchError, ServerError, OSError) as failure:
+    except FAILURES as failure:
         service.revive()
         return Sample(cell, service.name, number, {}, str(failure) or type(failure).__name__)
 
