@@ -112,7 +112,7 @@ bool blocks_others(const Pool& pool);
 void publish_waiting(Engine& engine, Pool& pool);
 void settings_applied(Engine& engine, ServerConn& server);
 /// Makes the server take the settings of its client.
-[[gnu::cold]] void send_settings(Engine& engine, ServerConn& server);
+void send_settings(Engine& engine, ServerConn& server);
 /// True exactly when the server is as the client left it, or as it would have it.
 bool fits(const ServerConn& server, const ClientSession& client);
 /// Takes a server on which temporary objects were used from a client that has sent nothing yet and
@@ -136,7 +136,7 @@ ServerConn& unpack_server(Engine& engine, Pool& pool, PortableServer& portable);
 /// The idle server is this client's from now on, once it has its settings.
 void attach(Engine& engine, ServerConn& server, ClientSession& client);
 /// Wipes what the server's last client left, before anybody else gets it.
-[[gnu::cold]] void reset(Engine& engine, ServerConn& server);
+void reset(Engine& engine, ServerConn& server);
 
 /// Who may have a server that has just lost its client.
 enum class NextUse : uint8_t { Anybody, AfterReset, Nobody };

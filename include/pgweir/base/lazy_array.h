@@ -23,7 +23,7 @@ public:
     Type& operator[](size_t place) { return *std::launder(at(place)); }
 
     const Type* data() const {
-        return static_cast<const Type*>(static_cast<const void*>(bytes_.data()));
+        return std::launder(static_cast<const Type*>(static_cast<const void*>(bytes_.data())));
     }
 
 private:
