@@ -78,9 +78,10 @@ TEST_CASE("hints: what makes, alters or drops") {
         CAPTURE(text);
         CHECK(changes_catalogue(text));
     }
-    for (const char* text : {"SELECT 1", "INSERT INTO created VALUES (1)", "CREATE TEMP TABLE t ()",
-                             "CREATE LOCAL TEMPORARY TABLE t ()", "BEGIN", "",
-                             "CREATE TEMP TABLE t (); SELECT 1", "SELECT 'x; DROP TABLE t'"}) {
+    for (const char* text :
+         {"SELECT 1", "INSERT INTO created VALUES (1)", "CREATE TEMP TABLE t ()",
+          "CREATE LOCAL TEMPORARY TABLE t ()", "BEGIN", "", "CREATE TEMP TABLE t (); SELECT 1",
+          "SELECT 'x; DROP TABLE t'", "SELECT 1;", "abort;", "commit;"}) {
         CAPTURE(text);
         CHECK_FALSE(changes_catalogue(text));
     }
