@@ -189,7 +189,7 @@ class RoutingPgweir(Pgweir):
 
     def __init__(self, folder, nodes, name, reads, program=f"{TOP}/build/release/pgweir"):
         super().__init__(folder, nodes[0].port, name, 1, program)
-        self.nodes, self.reads = nodes, reads
+        self.nodes, self.reads, self.servers = nodes, reads, POOL_SIZE
 
     def weight(self, number):
         return 0 if number and self.name == "pgweir-deciding" else 1
@@ -220,7 +220,7 @@ class RoutingPgweir(Pgweir):
 {nodes}    monitor: {{user: postgres, database: {DATABASE}}}
     routing: {{reads: {self.reads}, max_lag: 10s}}
 databases:
-  {DATABASE}: {{cluster: main, pool_size: {POOL_SIZE}}}
+  {DATABASE}: {{cluster: main, pool_size: {self.servers}}}
 """)
         return [self.program, config]
 

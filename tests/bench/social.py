@@ -5,6 +5,7 @@ import subprocess
 
 from figures import comparison, interleaved, print_table
 from pgbench import Pgbench
+from services import POOL_SIZE
 from system import DATABASE, HOST, postgres_binaries, run
 
 ACCOUNTS, POSTS, FOLLOWS = 2000, 100_000, 60_000
@@ -68,6 +69,7 @@ def social(services, options):
     nodes = services[0].nodes
     tell(nodes[0], SCHEMA)
     for service in services:
+        service.servers = POOL_SIZE
         service.renew()
         service.knows("favourite")
     seconds, rate = options.seconds or 20, 300
